@@ -1,0 +1,6 @@
+//! **loadtest** is the world around a Twilio-style stream server: callers, carrier, model, faults, recorded calls.
+//!
+//! It imports nothing of the server that it tests, so a misread protocol is not mirrored on both sides. The peers are sans-IO
+//! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
+
+pub mod peer;

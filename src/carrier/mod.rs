@@ -1,0 +1,1 @@
+//! Translates carriers: their sockets, and one folder a dialect. Never decides.

@@ -1,0 +1,1 @@
+//! Turns files and environment into valid settings.

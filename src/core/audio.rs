@@ -1,0 +1,199 @@
+//! The one audio format on the way of a call: G.711 µ-law, 8 kHz, mono, one byte a sample.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+
+/// Bytes of 20 ms: carriers play multiples of this without a stutter.
+pub const FRAME_BYTES: usize = 160;
+
+/// Bytes of one millisecond.
+pub const BYTES_PER_MS: u64 = 8;
+
+/// The µ-law byte of silence.
+pub const SILENCE: u8 = 0xFF;
+
+/// How long `bytes` of µ-law play.
+pub const fn duration_of(bytes: u64) -> Duration {
+    Duration::from_micros(bytes.saturating_mul(1_000) / BYTES_PER_MS)
+}
+
+/// How many bytes of µ-law play for `duration`, rounded down.
+pub const fn bytes_in(duration: Duration) -> u64 {
+    // A call is hours at most: the microseconds fit.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "584,000 years of microseconds fit into 64 bits"
+    )]
+    let micros = duration.as_micros() as u64;
+    micros.saturating_mul(BYTES_PER_MS) / 1_000
+}
+
+/// A stretch of µ-law audio: base64 as it came off a socket, or raw bytes.
+///
+/// Base64 is the form of the fast path: it is spliced from message to message and never decoded. It shares the memory of the
+/// message that it came in; what is kept for longer than a moment is [`Frame::to_raw`], a copy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame(Form);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Form {
+    /// Valid standard base64 with padding, of at least one byte.
+    Base64(Bytes),
+    Raw(Bytes),
+}
+
+impl Frame {
+    /// A frame from base64 text; `None` if it is empty or not standard base64 with padding.
+    pub fn from_base64(text: Bytes) -> Option<Self> {
+        is_base64(&text).then_some(Self(Form::Base64(text)))
+    }
+
+    /// A frame of raw µ-law bytes.
+    pub const fn from_raw(bytes: Bytes) -> Self {
+        Self(Form::Raw(bytes))
+    }
+
+    /// Bytes of µ-law in it.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Base64(text) => text.len() / 4 * 3 - padding(text),
+            Form::Raw(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it holds no audio.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How long it plays.
+    pub fn duration(&self) -> Duration {
+        duration_of(self.len() as u64)
+    }
+
+    /// Whether it is a whole number of 20 ms frames.
+    pub fn is_aligned(&self) -> bool {
+        self.len().is_multiple_of(FRAME_BYTES)
+    }
+
+    /// The µ-law bytes: decoded into memory of their own, or the raw bytes themselves.
+    pub fn to_raw(&self) -> Bytes {
+        match &self.0 {
+            Form::Base64(text) => STANDARD
+                .decode(text)
+                .expect("base64 was checked when the frame was made")
+                .into(),
+            Form::Raw(bytes) => bytes.clone(),
+        }
+    }
+
+    /// Appends the base64 text to `out`: a splice where it came as base64.
+    pub fn write_base64(&self, out: &mut BytesMut) {
+        match &self.0 {
+            Form::Base64(text) => out.extend_from_slice(text),
+            Form::Raw(bytes) => {
+                let start = out.len();
+                let encoded = bytes.len().div_ceil(3) * 4;
+                out.resize(start + encoded, 0);
+                let written = out
+                    .get_mut(start..)
+                    .map(|space| STANDARD.encode_slice(bytes, space));
+                assert!(
+                    matches!(written, Some(Ok(n)) if n == encoded),
+                    "base64 of n bytes has a known length"
+                );
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = match &self.0 {
+            Form::Base64(_) => "base64",
+            Form::Raw(_) => "raw",
+        };
+        write!(f, "Frame({} bytes, {form})", self.len())
+    }
+}
+
+fn padding(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|&&c| c == b'=').count()
+}
+
+/// Whether `text` is what [`STANDARD`] decodes, without decoding it.
+fn is_base64(text: &[u8]) -> bool {
+    let padding = padding(text);
+    if text.is_empty() || !text.len().is_multiple_of(4) || padding > 2 {
+        return false;
+    }
+    let (symbols, _) = text.split_at(text.len() - padding);
+    let Some(&last) = symbols.last() else {
+        return false;
+    };
+    // The bits of the last symbol that belong to no byte must be zero.
+    let unused_bits = match padding {
+        1 => 0b11,
+        2 => 0b1111,
+        _ => 0,
+    };
+    symbols.iter().all(|&c| value_of(c) != INVALID) && value_of(last) & unused_bits == 0
+}
+
+const INVALID: u8 = 0xFF;
+
+fn value_of(symbol: u8) -> u8 {
+    VALUES.get(usize::from(symbol)).copied().unwrap_or(INVALID)
+}
+
+/// The value of each base64 symbol, or [`INVALID`].
+const VALUES: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [INVALID; 256];
+    let mut i = 0;
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler"
+    )]
+    while i < alphabet.len() {
+        values[alphabet[i] as usize] = i as u8;
+        i += 1;
+    }
+    values
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_check_accepts_exactly_what_the_decoder_decodes(text in "[A-Za-z0-9+/=]{0,12}|\\PC{0,8}") {
+            let text = Bytes::from(text);
+            let decodes = STANDARD.decode(&text).is_ok_and(|bytes| !bytes.is_empty());
+            prop_assert_eq!(Frame::from_base64(text).is_some(), decodes);
+        }
+
+        #[test]
+        fn both_forms_are_the_same_audio(bytes in proptest::collection::vec(any::<u8>(), 1..700)) {
+            let raw = Frame::from_raw(Bytes::from(bytes));
+            let mut text = BytesMut::new();
+            raw.write_base64(&mut text);
+            let encoded = Frame::from_base64(text.freeze()).unwrap();
+            prop_assert_eq!(encoded.len(), raw.len());
+            prop_assert_eq!(encoded.to_raw(), raw.to_raw());
+        }
+    }
+
+    #[test]
+    fn durations_follow_from_lengths() {
+        assert_eq!(duration_of(160), Duration::from_millis(20));
+        assert_eq!(bytes_in(Duration::from_millis(20)), 160);
+    }
+}

@@ -1,0 +1,171 @@
+//! What a call wants done.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::core::audio::Frame;
+use crate::core::call::input::{Mark, ToolCallId};
+use crate::core::call::memory::Memory;
+use crate::core::fault::{Fault, Refusal};
+use crate::core::ids::{AttemptId, ItemId};
+use crate::core::observation::Observation;
+
+/// One thing to do, in the order in which it was decided.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Open a provider session under this name; answer with its events.
+    Dial(AttemptId),
+    /// Close this attempt's session, or stop dialling it. Nothing more is heard of it.
+    Abandon(AttemptId),
+    /// Send to the carrier.
+    ToCarrier(CarrierCommand),
+    /// Send to a provider's session.
+    ToProvider(AttemptId, ProviderCommand),
+    /// The call is over: close the carrier's socket. Always the last effect of a call.
+    EndCall(EndReason),
+    /// Something worth knowing.
+    Observe(Observation),
+}
+
+/// What a carrier can be told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CarrierCommand {
+    /// Play this after what is buffered; always a multiple of 20 ms.
+    Media(Frame),
+    /// Say when everything before this has been played.
+    Mark(Mark),
+    /// Throw away what is buffered.
+    Clear,
+}
+
+/// What a provider's session can be told.
+#[derive(Clone, PartialEq)]
+pub enum ProviderCommand {
+    /// The caller's next audio.
+    Append(Frame),
+    /// Speak the agent's greeting.
+    Greet,
+    /// Answer what the conversation holds.
+    Respond,
+    /// Stop making the response.
+    CancelResponse,
+    /// The caller heard only this much of an item.
+    Truncate {
+        /// The item.
+        item: ItemId,
+        /// How much of it was heard.
+        heard: Duration,
+    },
+    /// The caller heard nothing of an item.
+    Delete {
+        /// The item.
+        item: ItemId,
+    },
+    /// What the caller keyed in.
+    Keys(Box<str>),
+    /// The call that the model wanted to end goes on: the caller spoke.
+    GoodbyeDeclined(ToolCallId),
+    /// What was said before this session.
+    Seed(Memory),
+    /// Ask the socket for a sign of life.
+    Ping,
+}
+
+/// Without the words of either side.
+impl fmt::Debug for ProviderCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Append(frame) => write!(f, "Append({frame:?})"),
+            Self::Greet => f.write_str("Greet"),
+            Self::Respond => f.write_str("Respond"),
+            Self::CancelResponse => f.write_str("CancelResponse"),
+            Self::Truncate { item, heard } => write!(f, "Truncate({item}, {heard:?})"),
+            Self::Delete { item } => write!(f, "Delete({item})"),
+            Self::Keys(keys) => write!(f, "Keys({} keys)", keys.len()),
+            Self::GoodbyeDeclined(tool_call) => write!(f, "GoodbyeDeclined({tool_call:?})"),
+            Self::Seed(memory) => write!(f, "Seed({memory:?})"),
+            Self::Ping => f.write_str("Ping"),
+        }
+    }
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The caller hung up.
+    CallerHungUp,
+    /// The model said goodbye, and the caller heard it.
+    Goodbye,
+    /// The carrier's socket went away without a `stop`.
+    CarrierGone,
+    /// The carrier's socket is open, but nothing comes any more.
+    CarrierSilent,
+    /// The carrier does not read.
+    CarrierStuck,
+    /// The socket never started a stream.
+    NeverStarted,
+    /// What the carrier sent was refused.
+    Refused(Refusal),
+    /// The provider failed.
+    ProviderFailed(Fault),
+    /// The process is going away.
+    Drained,
+}
+
+impl EndReason {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CallerHungUp => "caller_hung_up",
+            Self::Goodbye => "goodbye",
+            Self::CarrierGone => "carrier_gone",
+            Self::CarrierSilent => "carrier_silent",
+            Self::CarrierStuck => "carrier_stuck",
+            Self::NeverStarted => "never_started",
+            Self::Refused(_) => "refused",
+            Self::ProviderFailed(_) => "provider_failed",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+/// The effects of one input, in order; reused from input to input so that the path of a frame allocates nothing.
+#[derive(Debug, Default)]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    /// An empty list.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an effect.
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    /// Appends something for the carrier.
+    pub fn to_carrier(&mut self, command: CarrierCommand) {
+        self.push(Effect::ToCarrier(command));
+    }
+
+    /// Appends something for a provider's session.
+    pub fn to_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
+        self.push(Effect::ToProvider(attempt, command));
+    }
+
+    /// Appends an observation.
+    pub fn observe(&mut self, observation: Observation) {
+        self.push(Effect::Observe(observation));
+    }
+
+    /// Takes the effects out, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.0.drain(..)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,126 @@
+//! Names of calls, streams, attempts and items: parsed once at the edge, cheap to copy, valid where they exist.
+
+use std::fmt;
+
+/// Our own name of a call: survives a reconnect, a change of node and a call back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u128);
+
+impl CallId {
+    /// A call's name from random bits, which the server draws.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits of the name.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call-{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One try at a provider session within a call; never reused. Events of an attempt that is not current are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub u32);
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "attempt-{}", self.0)
+    }
+}
+
+/// An item of a provider's conversation, numbered by the provider's adapter in the order in which they were first seen.
+///
+/// Unique within an attempt. The adapter keeps the provider's own name for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId(pub u32);
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "item-{}", self.0)
+    }
+}
+
+/// Length of a carrier's SID: two letters and 32 hexadecimal digits.
+const SID_LEN: usize = 34;
+
+macro_rules! sid {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; SID_LEN]);
+
+        impl $name {
+            /// Parses the carrier's text; `None` unless it is the prefix and 32 hexadecimal digits.
+            pub fn parse(text: &str) -> Option<Self> {
+                let bytes: [u8; SID_LEN] = text.as_bytes().try_into().ok()?;
+                let digits = bytes.strip_prefix($prefix.as_bytes())?;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(bytes))
+            }
+
+            /// The text as the carrier wrote it.
+            pub fn as_str(&self) -> &str {
+                std::str::from_utf8(&self.0).expect("a SID is parsed from ASCII")
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+sid!(
+    /// The carrier's name of an account (`AC…`).
+    AccountSid,
+    "AC"
+);
+sid!(
+    /// The carrier's name of a call (`CA…`): the same over all streams of that call.
+    CallSid,
+    "CA"
+);
+sid!(
+    /// The carrier's name of one media stream (`MZ…`).
+    StreamSid,
+    "MZ"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sid_is_its_prefix_and_32_hex_digits() {
+        let text = "CA0123456789abcdefABCDEF0123456789";
+        assert_eq!(CallSid::parse(text).unwrap().as_str(), text);
+        for wrong in [
+            "",
+            "CA",
+            "MZ0123456789abcdefABCDEF0123456789",
+            "CA0123456789abcdefABCDEF012345678g",
+            "CA0123456789abcdefABCDEF01234567890",
+        ] {
+            assert_eq!(CallSid::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! **ringback**: a real-time voice-agent edge server. A carrier opens a media-stream WebSocket for each phone call; ringback
+//! drives a realtime speech model for that call.
+//!
+//! # The map
+//!
+//! | module | does | must not |
+//! |---|---|---|
+//! | [`core`] | decides: the machine of one call | touch a socket, a clock, JSON, a log |
+//! | [`carrier`] | translates carriers (Twilio media streams) | decide |
+//! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
+//! | [`config`] | turns files and environment into valid settings | act |
+//! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and counts | decide |
+//! | [`server`] | acts: the only home of tasks, the clock and `select` | decide |
+//!
+//! One frame goes from socket to socket through six short files: [`carrier::socket`], [`carrier::twilio::wire`],
+//! [`core::call`], [`core::call::uplink`] (or [`core::call::downlink`]), [`provider::openai::wire`], [`provider::socket`].
+//!
+
+pub mod carrier;
+pub mod config;
+pub mod core;
+pub mod provider;
+pub mod server;
+pub mod telemetry;

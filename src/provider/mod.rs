@@ -1,0 +1,1 @@
+//! Translates realtime models: their sockets, and one folder a protocol. Never decides.

@@ -1,0 +1,1 @@
+//! Acts: the only home of tasks, the clock and `select`.
