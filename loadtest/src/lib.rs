@@ -4,3 +4,5 @@
 //! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
 
 pub mod peer;
+pub mod recording;
+pub mod stamp;
