@@ -100,7 +100,14 @@ impl Session {
 
     /// The fault of a socket that the provider closed with this code and reason.
     pub fn closed(&self, code: u16, reason: &str) -> Fault {
-        fault_of_close(code, reason, self.quirks)
+        let is_refusal = match self.phase {
+            Phase::Opening | Phase::Configuring { .. } => self.quirks.refuses_by_policy_close,
+            Phase::Ready | Phase::Failed => false,
+        };
+        match fault_of_close(code, reason, self.quirks) {
+            Fault::Closed { code: 1008 } if is_refusal => Fault::Unauthorized,
+            fault => fault,
+        }
     }
 
     /// Says to the provider what the call wants; the messages are appended to `out`.
@@ -147,12 +154,17 @@ impl Session {
                 Some((item, _)) => ProviderEvent::AudioDone { item },
                 None => GARBLED,
             },
-            ServerEvent::AgentText { item_id, text } => match self.item(&item_id) {
-                Some((item, _)) => ProviderEvent::AgentText {
+            ServerEvent::AgentText {
+                response_id,
+                item_id,
+                text,
+            } => match (self.response(&response_id), self.item(&item_id)) {
+                (Some(response), Some((item, _))) => ProviderEvent::AgentText {
+                    response,
                     item,
                     text: text.into(),
                 },
-                None => GARBLED,
+                (None, _) | (_, None) => GARBLED,
             },
             ServerEvent::CallerText { item_id, text } => match self.item(&item_id) {
                 Some((item, _)) => ProviderEvent::CallerText {
