@@ -5,6 +5,7 @@
 
 pub mod g711;
 pub mod listen;
+pub mod model;
 pub mod peer;
 pub mod recording;
 pub mod stamp;
