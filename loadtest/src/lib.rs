@@ -8,3 +8,4 @@ pub mod listen;
 pub mod peer;
 pub mod recording;
 pub mod stamp;
+pub mod wav;
