@@ -59,8 +59,8 @@ impl PlayedItem {
     }
 
     /// A block of it begins to play.
-    fn begin(&mut self, now: Duration, block: u32) {
-        self.first_played.get_or_insert(now);
+    fn begin(&mut self, at: Duration, block: u32) {
+        self.first_played.get_or_insert(at);
         if block == self.extent {
             self.extent += 1;
         }
@@ -144,15 +144,16 @@ impl Ledger {
         stamped
     }
 
-    /// All before `place` has been played by now.
-    pub(super) fn play(&mut self, now: Duration, place: u64) {
+    /// All before `place` has been played, the last of it just before `until`.
+    pub(super) fn play(&mut self, until: Duration, place: u64) {
         while let Some(block) = self.blocks.front_mut()
             && block.place < place
         {
             let played = (place - block.place).min(BLOCK_BYTES as u64);
             if let Some(item) = self.items.get_mut(block.item) {
                 if !block.begun {
-                    item.begin(now, block.number);
+                    let since = usize::try_from(place - block.place).unwrap_or(usize::MAX);
+                    item.begin(until.saturating_sub(g711::duration(since)), block.number);
                 }
                 item.bytes_played += played - block.booked;
             }
@@ -172,8 +173,8 @@ impl Ledger {
     }
 
     /// What lies behind `place` was cleared away.
-    pub(super) fn cut(&mut self, now: Duration, place: u64) {
-        self.play(now, place);
+    pub(super) fn cut(&mut self, until: Duration, place: u64) {
+        self.play(until, place);
         for block in self.blocks.drain(..) {
             if let Some(item) = self.items.get_mut(block.item) {
                 item.cut = true;

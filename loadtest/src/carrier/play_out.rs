@@ -153,6 +153,11 @@ impl PlayOut {
         self.bytes - self.unplayed(now) as u64
     }
 
+    /// When the last of it sounded, by now.
+    pub(super) fn sounded_until(&self, now: Duration) -> Duration {
+        self.ends.min(now)
+    }
+
     /// The place of the next byte that comes, in the count of [`played`](Self::played).
     pub(super) fn place(&self) -> u64 {
         self.bytes

@@ -185,7 +185,8 @@ impl Stream {
 
     fn on_clear(&mut self, now: Duration, log: &mut Log) {
         let unplayed = self.play_out.clear(now);
-        self.ledger.cut(now, self.play_out.place());
+        let until = self.play_out.sounded_until(now);
+        self.ledger.cut(until, self.play_out.place());
         log.arrive(now, Arrival::Clear);
         log.tell(now, Happening::Cleared { unplayed });
     }
@@ -200,7 +201,8 @@ impl Stream {
     }
 
     fn play_and_hear(&mut self, now: Duration, log: &mut Log) {
-        self.ledger.play(now, self.play_out.played(now));
+        let until = self.play_out.sounded_until(now);
+        self.ledger.play(until, self.play_out.played(now));
         while let Some(window) = self.play_out.next_window(now) {
             tell(log, self.hearing.pass(window.begins));
             tell(log, self.hearing.hear(&window));
