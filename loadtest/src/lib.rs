@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod g711;
+pub mod import;
 pub mod listen;
 pub mod peer;
 pub mod recording;
