@@ -1,0 +1,13 @@
+//! Whole conversations with the model double, in virtual time, every event of it checked against the schema.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod driver;
+mod faults;
+mod interruption;
+mod never_panics;
+mod refusals;
+mod talk;
