@@ -1,18 +1,19 @@
 //! A client in virtual time: it sends, waits and remembers what came when.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jsonschema::Validator;
 use loadtest::model::ModelSession;
 use loadtest::model::settings::{Between, ModelSettings};
 use loadtest::peer::{Action, Outbox, Peer as _};
 use loadtest::recording::Line;
 use loadtest::stamp::Stamp;
 use serde_json::{Value, json};
+
+use crate::schema;
 
 pub(crate) const SESSION: u32 = 7;
 pub(crate) const CALL: u32 = 4_711;
@@ -230,34 +231,13 @@ pub(crate) fn phone_session() -> Value {
     }})
 }
 
-const SCHEMA: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/wire/openai_realtime_schema.json"
-));
-
 /// Checks a server event against its definition. Types of our own (`x.…`) and broken events are no part of the protocol.
 fn check(event: &Value) {
-    static DEFINITIONS: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap());
-    static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
     let kind = event["type"].as_str().expect("an event has a type");
     if kind.starts_with("x.") {
         return;
     }
-    let validator = {
-        let mut validators = VALIDATORS.lock().unwrap();
-        let built = validators.entry(kind.to_owned()).or_insert_with(|| {
-            let name = DEFINITIONS["x-event-types"]["ga_server"][kind].as_str();
-            let name = name.unwrap_or_else(|| panic!("{kind} is no event of a server"));
-            let schema = json!({"$ref": format!("#/$defs/{name}"), "$defs": DEFINITIONS["$defs"]});
-            Arc::new(jsonschema::draft202012::new(&schema).unwrap())
-        });
-        Arc::clone(built)
-    };
-    let stripped = without_nulls(event);
-    let wrong: Vec<_> = validator
-        .iter_errors(&stripped)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let wrong = schema::faults("ga_server", &without_nulls(event));
     assert!(wrong.is_empty(), "{kind}: {wrong:#?}");
 }
 

@@ -79,20 +79,29 @@ fn a_session_breaks_in_the_middle_of_its_second_answer() {
 
 #[test]
 fn a_flood_is_faster_than_twenty_times_real_time_for_ten_seconds() {
-    let flood = What::Flood {
-        speed: 30,
-        lasts_ms: 10_000,
+    let mid_response = When::MidResponse {
+        response: 1,
+        audio_ms: 500,
     };
-    let settings = with(When::AfterMs(1_000), flood);
-    let mut story = Story::ready(settings, vec![line("Again and again.", 3_000)], 3);
-    story.run_for(Duration::from_secs(16));
-    let deltas = story.all("response.output_audio.delta");
-    let took = deltas.last().unwrap().at.saturating_sub(deltas[0].at);
-    let bytes: usize = deltas.iter().map(|event| mulaw(&event.body).len()).sum();
-    let audio = Duration::from_millis(bytes as u64 / 8);
-    assert!(took > Duration::from_secs(9), "{took:?}");
-    assert!(audio > took * 20, "{audio:?} in {took:?}");
-    assert_eq!(story.all("response.done").len(), 1);
+    for when in [When::AfterMs(1_000), mid_response] {
+        let flood = What::Flood {
+            speed: 30,
+            lasts_ms: 10_000,
+        };
+        let script = vec![line("Again and again.", 3_000)];
+        let mut story = Story::ready(with(when, flood), script, 3);
+        if when == mid_response {
+            story.client(json!({"type": "response.create"}));
+        }
+        story.run_for(Duration::from_secs(16));
+        let deltas = story.all("response.output_audio.delta");
+        let took = deltas.last().unwrap().at.saturating_sub(deltas[0].at);
+        let bytes: usize = deltas.iter().map(|event| mulaw(&event.body).len()).sum();
+        let audio = Duration::from_millis(bytes as u64 / 8);
+        assert!(took > Duration::from_secs(9), "{when:?}: {took:?}");
+        assert!(audio > took * 20, "{when:?}: {audio:?} in {took:?}");
+        assert_eq!(story.all("response.done").len(), 1, "{when:?}");
+    }
 }
 
 #[test]

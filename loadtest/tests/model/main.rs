@@ -10,4 +10,7 @@ mod faults;
 mod interruption;
 mod never_panics;
 mod refusals;
+// The server's own tests check what it sends by the same definitions.
+#[path = "../../../tests/wire/schema.rs"]
+mod schema;
 mod talk;
