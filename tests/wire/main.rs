@@ -8,3 +8,7 @@ mod openai_paths;
 mod openai_schema;
 mod openai_socket;
 mod schema;
+#[cfg(test)]
+mod twilio;
+#[cfg(test)]
+mod twilio_paths;
