@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod g711;
 pub mod import;
 pub mod listen;
+pub mod model;
 pub mod peer;
 pub mod recording;
 pub mod stamp;

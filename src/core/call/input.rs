@@ -126,6 +126,8 @@ pub enum ProviderEvent {
     },
     /// More of the text that belongs to an item's audio.
     AgentText {
+        /// The response that the item belongs to.
+        response: ResponseId,
         /// The item.
         item: ItemId,
         /// The next piece of text.
@@ -177,7 +179,9 @@ impl fmt::Debug for ProviderEvent {
                 frame,
             } => write!(f, "Audio({response:?}, {item}, {frame:?})"),
             Self::AudioDone { item } => write!(f, "AudioDone({item})"),
-            Self::AgentText { item, text } => write!(f, "AgentText({item}, {} bytes)", text.len()),
+            Self::AgentText { item, text, .. } => {
+                write!(f, "AgentText({item}, {} bytes)", text.len())
+            }
             Self::CallerText { item, text } => {
                 write!(f, "CallerText({item}, {} bytes)", text.len())
             }
@@ -219,6 +223,12 @@ pub enum ResponseOutcome {
 pub enum Ignored {
     /// An error that says that what we asked for was already so.
     HarmlessError,
-    /// An event type that we do not know.
+    /// An event type that we do not know, or one that cannot mean anything yet.
     UnknownEvent,
+    /// A response was asked for while another was being made: ask again when that is over.
+    AlreadyResponding,
+    /// An event of ours was refused, and only that event is lost: ours to mend.
+    RejectedEvent,
+    /// The model called a tool that it was not given.
+    UndeclaredTool,
 }
