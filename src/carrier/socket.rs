@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Sink, SinkExt as _, StreamExt as _};
+use futures_util::{Sink, StreamExt as _};
 use tokio_tungstenite::tungstenite::Error as WsError;
 
 use crate::carrier::twilio;
@@ -142,6 +142,9 @@ impl CarrierSocket {
             return Ok(());
         }
         self.stream.write(command, &mut self.text);
+        if self.text.is_empty() {
+            return Ok(()); // There is no stream yet to address it to.
+        }
         let text = self.take_text();
         match Pin::new(&mut self.socket).start_send(Message::Text(text)) {
             Ok(()) => self.writing = Writing::Queued,
@@ -184,11 +187,8 @@ impl CarrierSocket {
         if self.reading == Reading::Open && self.socket.send(goodbye).await.is_err() {
             return;
         }
-        // Where the carrier said it first, this sends the answer that the library has prepared.
-        if self.socket.close().await.is_err() {
-            return;
-        }
         // Audio that is left unread when the socket is dropped would reset it, and what is on its way to the caller be lost.
+        // Where the carrier said goodbye first, the library answers on this read.
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
