@@ -29,13 +29,13 @@ pub struct Agent {
     /// The called numbers that it answers, in E.164.
     pub numbers: Vec<String>,
     /// What the model is told to be and to do.
-    pub instructions: String,
+    pub instructions: Arc<str>,
     /// The voice, as the provider names it; none: the provider's own choice.
-    pub voice: Option<String>,
+    pub voice: Option<Arc<str>>,
     /// The language of its callers, as in `en` or `en-US`.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// What it says first.
-    pub greeting: Option<String>,
+    pub greeting: Option<Arc<str>>,
 }
 
 /// Without its words and numbers.
@@ -192,9 +192,8 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let values = entries(origin, table);
     let mut section = Section::new("", origin.clone(), values, problems);
     let mut optional = |key, form| {
-        section
-            .optional_text(key, form)
-            .map(|located: Located| located.text)
+        let located: Option<Located> = section.optional_text(key, form);
+        located.map(|located| Arc::from(located.text))
     };
     let voice = optional("voice", VOICE);
     let language = optional("language", LANGUAGE);
@@ -202,7 +201,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let agent = Agent {
         name: section.text("name", NAME),
         numbers: section.texts("numbers", NUMBERS_MAX, NUMBER),
-        instructions: section.text("instructions", INSTRUCTIONS),
+        instructions: section.text("instructions", INSTRUCTIONS).into(),
         voice,
         language,
         greeting,

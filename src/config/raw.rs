@@ -50,9 +50,10 @@ impl Raw {
             return;
         };
         for (name, value) in table {
-            match value {
-                Value::Table(section) => self.section(&name).extend(entries(origin, section)),
-                value => self.put(origin.clone(), "", &name, value),
+            if let Value::Table(section) = value {
+                self.section(&name).extend(entries(origin, section));
+            } else {
+                self.put(origin.clone(), "", &name, value);
             }
         }
     }

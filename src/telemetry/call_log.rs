@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 use super::counts::{Count, Counts};
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
+use crate::core::fault::Refusal;
 use crate::core::ids::{CallId, CallSid};
 use crate::core::observation::Observation;
 use crate::core::time::Instant;
@@ -132,15 +133,17 @@ impl CallLog {
             Observation::UnknownMark => self.count(Count::UnknownMarks),
             Observation::UnknownCarrierEvent => self.count(Count::UnknownCarrierEvents),
             Observation::ProviderIgnored(what) => self.ignored(*what),
-            Observation::MessageRefused(refusal) => {
-                self.counts.refused.add(refusal.name());
-                self.tally.refused += 1;
-                let last = self.refused_at.replace(now);
-                if last.is_none_or(|last| now.since(last) >= BURST_GAP) {
-                    warn!(%call, %refusal, "refused a message of the carrier");
-                }
-            }
+            Observation::MessageRefused(refusal) => self.refused(now, *refusal),
             Observation::CallEnded { reason, lasted } => self.ended(*reason, *lasted),
+        }
+    }
+
+    fn refused(&mut self, now: Instant, refusal: Refusal) {
+        self.counts.refused.add(refusal.name());
+        self.tally.refused += 1;
+        let last = self.refused_at.replace(now);
+        if last.is_none_or(|last| now.since(last) >= BURST_GAP) {
+            warn!(call = %self.call, %refusal, "refused a message of the carrier");
         }
     }
 

@@ -8,6 +8,7 @@ mod call_log;
 mod counts;
 mod log;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 pub use self::call_log::CallLog;
@@ -47,13 +48,8 @@ impl Telemetry {
     }
 
     /// A call's task panicked: a bug of ours, which ended that call.
-    pub fn panicked(&self, what: &str) {
+    pub fn panicked(&self, what: &impl Display) {
         self.counts.add(Count::Panics, 1);
-        tracing::error!(task = what, "a task panicked; what it held is closed");
-    }
-
-    /// All that was counted, in one line, when the process goes.
-    pub fn say_totals(&self) {
-        tracing::info!(counts = %self.counts, "totals");
+        tracing::error!(task = %what, "a task panicked; what it held is closed");
     }
 }
