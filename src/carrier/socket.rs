@@ -184,9 +184,8 @@ impl CarrierSocket {
             code: close_code::NORMAL,
             reason: Utf8Bytes::default(),
         }));
-        if self.reading == Reading::Open && self.socket.send(goodbye).await.is_err() {
-            return;
-        }
+        // It fails where the carrier said goodbye first, and where nothing can be said any more: reading ends either way.
+        drop(self.socket.send(goodbye).await);
         // Audio that is left unread when the socket is dropped would reset it, and what is on its way to the caller be lost.
         // Where the carrier said goodbye first, the library answers on this read.
         while let Some(Ok(_)) = self.socket.next().await {}

@@ -217,6 +217,7 @@ async fn a_message_over_the_limit_is_refused_and_ends_the_socket() {
     assert_eq!(event(&mut line.socket).await, refused);
     assert_closed(&mut line.socket).await;
     within(line.socket.close()).await;
+    assert!(hear(&mut line.client).await.is_close());
 }
 
 #[tokio::test]

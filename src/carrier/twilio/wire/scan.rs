@@ -146,12 +146,12 @@ impl<'a> Scanner<'a> {
 
     /// The next byte that is not space, which then stands at `at`.
     fn peek(&mut self) -> Option<u8> {
-        let rest = self.text.get(self.at..)?;
-        let (space, &byte) = rest
-            .iter()
-            .enumerate()
-            .find(|(_, c)| !matches!(c, b' ' | b'\t' | b'\n' | b'\r'))?;
-        self.at += space;
-        Some(byte)
+        loop {
+            let byte = *self.text.get(self.at)?;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
     }
 }
