@@ -147,12 +147,17 @@ impl Session {
                 Some((item, _)) => ProviderEvent::AudioDone { item },
                 None => GARBLED,
             },
-            ServerEvent::AgentText { item_id, text } => match self.item(&item_id) {
-                Some((item, _)) => ProviderEvent::AgentText {
+            ServerEvent::AgentText {
+                response_id,
+                item_id,
+                text,
+            } => match (self.response(&response_id), self.item(&item_id)) {
+                (Some(response), Some((item, _))) => ProviderEvent::AgentText {
+                    response,
                     item,
                     text: text.into(),
                 },
-                None => GARBLED,
+                (None, _) | (_, None) => GARBLED,
             },
             ServerEvent::CallerText { item_id, text } => match self.item(&item_id) {
                 Some((item, _)) => ProviderEvent::CallerText {

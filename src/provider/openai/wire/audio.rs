@@ -11,7 +11,7 @@ use crate::core::audio::Frame;
 use crate::provider::openai::wire::read::{AudioDelta, is_audio_delta};
 
 /// The audio delta that `text` is, or `None` if that cannot be told in one plain pass.
-pub(super) fn audio_delta(text: &Bytes) -> Option<AudioDelta<'_>> {
+pub fn audio_delta(text: &Bytes) -> Option<AudioDelta<'_>> {
     let mut fields = Fields::default();
     let mut scanner = Scanner { text, at: 0 };
     scanner.punctuation(b'{')?;

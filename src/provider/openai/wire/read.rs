@@ -38,6 +38,8 @@ pub enum ServerEvent<'a> {
     },
     /// More of what the agent says.
     AgentText {
+        /// The response that it belongs to.
+        response_id: Cow<'a, str>,
         /// The item.
         item_id: Cow<'a, str>,
         /// The next piece.
@@ -153,8 +155,13 @@ pub fn read_with_serde(text: &Bytes) -> Result<ServerEvent<'_>, Malformed> {
             ServerEvent::AudioDone { item_id }
         }
         "response.output_audio_transcript.delta" | "response.audio_transcript.delta" => {
-            let TextDelta { item_id, delta } = parse(json)?;
+            let TextDelta {
+                response_id,
+                item_id,
+                delta,
+            } = parse(json)?;
             ServerEvent::AgentText {
+                response_id,
                 item_id,
                 text: delta,
             }
@@ -299,6 +306,8 @@ struct OfItem<'a> {
 
 #[derive(Deserialize)]
 struct TextDelta<'a> {
+    #[serde(borrow)]
+    response_id: Cow<'a, str>,
     #[serde(borrow)]
     item_id: Cow<'a, str>,
     #[serde(borrow)]
