@@ -62,7 +62,6 @@ fn serve(
         return;
     }
     let connection = http1::Builder::new()
-        .keep_alive(false)
         .max_buf_size(HTTP_BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
@@ -22,6 +23,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/media", get(media))
         .route("/health/live", get(|| async { "live\n" }))
         .with_state(shared)
+        .layer(map_response(close_unless_upgraded))
+}
+
+/// A connection carries one request: nobody keeps a place that others wait for.
+async fn close_unless_upgraded(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// A carrier's media stream: lets it in, and starts its call.
