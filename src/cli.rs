@@ -23,7 +23,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve carriers' media streams until SIGTERM or SIGINT.
-    Serve(Settings),
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Tell everything that is wrong with the settings, and do nothing else.
     Check(Settings),
 }
@@ -33,7 +38,10 @@ struct Settings {
     /// A file of settings, laid over the built-in defaults; variables `RINGBACK__SECTION__KEY` are laid over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
 
+#[derive(Args, Debug)]
+struct LogArgs {
     /// For whom logs are written.
     #[arg(long, value_name = "FORMAT", value_parser = one_of(LogFormat::NAMES))]
     log_format: Option<LogFormat>,
@@ -46,16 +54,18 @@ struct Settings {
 /// Does what the arguments say. Exits with 0 if it went well, with 2 if the settings are wrong, else with 1.
 pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(settings) => serve(&settings),
+        Command::Serve { settings, log } => serve(&settings, &log),
         Command::Check(settings) => check(&settings),
     }
 }
 
-fn serve(settings: &Settings) -> ExitCode {
-    let config = match settings.load() {
+fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
+    let mut config = match settings.load() {
         Ok(config) => config,
         Err(wrong) => return wrong,
     };
+    config.log.format = log.log_format.unwrap_or(config.log.format);
+    config.log.level = log.log_level.unwrap_or(config.log.level);
     match start(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
@@ -95,13 +105,10 @@ impl Settings {
     /// The settings; what is wrong with them was said if there are none.
     fn load(&self) -> Result<Config, ExitCode> {
         let loaded = config::load(self.config.as_deref(), &Environment::of_process());
-        let mut config = loaded.map_err(|problems| {
+        loaded.map_err(|problems| {
             say(&problems.to_string());
             ExitCode::from(EXIT_WRONG)
-        })?;
-        config.log.format = self.log_format.unwrap_or(config.log.format);
-        config.log.level = self.log_level.unwrap_or(config.log.level);
-        Ok(config)
+        })
     }
 }
 

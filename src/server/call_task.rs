@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -51,8 +51,8 @@ pub(super) struct CallTask {
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
-    /// Done when live calls are to end; gone once the call was told.
-    drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether the call knows that it is to end.
+    is_draining: bool,
 }
 
 impl CallTask {
@@ -61,7 +61,6 @@ impl CallTask {
         let now = shared.clock.now();
         let stream = twilio::Stream::new(Arc::clone(&shared.accounts));
         let (agent, _) = shared.agents.find(None, None);
-        let tasks = shared.tasks.clone();
         Self {
             call: Call::new(id, now, Clock::utc(), shared.settings.clone()),
             carrier: CarrierSocket::new(socket, stream),
@@ -73,16 +72,26 @@ impl CallTask {
             seat,
             next_source: 0,
             timer: Timer::default(),
-            drain: Some(Box::pin(async move {
-                tasks.reached(Stage::Draining).await;
-            })),
+            is_draining: false,
             shared,
         }
     }
 
     /// Lives the call to its end, then closes both sides, which takes a second at most.
     pub(super) async fn run(mut self) {
-        poll_fn(|cx| self.poll_turn(cx)).await;
+        let tasks = self.shared.tasks.clone();
+        let mut woken_to_drain = pin!(tasks.reached(Stage::Draining));
+        let mut is_first_turn = true;
+        poll_fn(|cx| {
+            // Polled once, it wakes this task when the time comes, and costs the frames until then nothing.
+            if mem::take(&mut is_first_turn) {
+                match woken_to_drain.as_mut().poll(cx) {
+                    Poll::Ready(()) | Poll::Pending => {}
+                }
+            }
+            self.poll_turn(cx)
+        })
+        .await;
         self.seat.end();
         let Self {
             carrier, sessions, ..
@@ -116,7 +125,8 @@ impl CallTask {
         if mem::take(&mut self.carrier_is_stuck) {
             return Poll::Ready(Input::Carrier(CarrierEvent::WriteOverflow));
         }
-        if self.poll_drain(cx).is_ready() {
+        if !self.is_draining && self.shared.tasks.is_draining() {
+            self.is_draining = true;
             return Poll::Ready(Input::Drain);
         }
         if self.call.deadline().is_some_and(|deadline| now >= deadline) {
@@ -137,15 +147,6 @@ impl CallTask {
             }
         }
         Poll::Pending
-    }
-
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(drain) = &mut self.drain else {
-            return Poll::Pending;
-        };
-        ready!(drain.as_mut().poll(cx));
-        self.drain = None;
-        Poll::Ready(())
     }
 
     /// Sends on their way what the sockets take; they wake the task when they take more.

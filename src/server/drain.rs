@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,15 +26,37 @@ pub(super) enum Stage {
 /// The tasks of a server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Tasks {
-    stage: Arc<watch::Sender<Stage>>,
+    exit: Arc<Exit>,
     running: Arc<watch::Sender<usize>>,
     telemetry: Telemetry,
 }
 
+/// The way out.
+#[derive(Debug)]
+struct Exit {
+    stage: watch::Sender<Stage>,
+    /// Whether the stage is [`Stage::Draining`], for those who ask at every frame: the channel has a lock.
+    is_draining: AtomicBool,
+}
+
+impl Exit {
+    fn advance(&self, next: impl FnOnce(Stage) -> Stage) {
+        self.stage.send_modify(|stage| {
+            *stage = next(*stage);
+            self.is_draining
+                .store(*stage == Stage::Draining, Ordering::Release);
+        });
+    }
+}
+
 impl Tasks {
     pub(super) fn new(telemetry: Telemetry) -> Self {
+        let exit = Exit {
+            stage: watch::Sender::new(Stage::Serving),
+            is_draining: AtomicBool::new(false),
+        };
         Self {
-            stage: Arc::new(watch::Sender::new(Stage::Serving)),
+            exit: Arc::new(exit),
             running: Arc::new(watch::Sender::new(0)),
             telemetry,
         }
@@ -70,20 +93,23 @@ impl Tasks {
 
     /// Waits until the process is this far on its way out.
     pub(super) async fn reached(&self, stage: Stage) {
-        let mut stages = self.stage.subscribe();
+        let mut stages = self.exit.stage.subscribe();
         // The sender is ours, so it is there.
         stages.wait_for(|now| *now >= stage).await.ok();
     }
 
+    /// Whether live calls are to end now: cheap enough to be asked at every frame.
+    pub(super) fn is_draining(&self) -> bool {
+        self.exit.is_draining.load(Ordering::Acquire)
+    }
+
     /// Ends live calls now.
     pub(super) fn drain(&self) {
-        self.stage.send_replace(Stage::Draining);
+        self.exit.advance(|_| Stage::Draining);
     }
 
     pub(super) fn handle(&self) -> Handle {
-        Handle {
-            stage: Arc::clone(&self.stage),
-        }
+        Handle(Arc::clone(&self.exit))
     }
 }
 
@@ -105,18 +131,14 @@ impl Drop for Running {
 
 /// Stops a server.
 #[derive(Clone, Debug)]
-pub struct Handle {
-    stage: Arc<watch::Sender<Stage>>,
-}
+pub struct Handle(Arc<Exit>);
 
 impl Handle {
     /// Lets nobody new in and gives live calls their grace; the second time, ends them.
     pub fn stop(&self) {
-        self.stage.send_modify(|stage| {
-            *stage = match stage {
-                Stage::Serving => Stage::Stopping,
-                Stage::Stopping | Stage::Draining => Stage::Draining,
-            };
+        self.0.advance(|stage| match stage {
+            Stage::Serving => Stage::Stopping,
+            Stage::Stopping | Stage::Draining => Stage::Draining,
         });
     }
 }
@@ -134,4 +156,41 @@ pub(super) fn stop_on_signals(handle: Handle) -> io::Result<impl Future<Output =
             handle.stop();
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::telemetry::Count;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_counted_and_takes_nobody_along() {
+        let telemetry = Telemetry::default();
+        let tasks = Tasks::new(telemetry.clone());
+        let handle = tasks.handle();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn("the unlucky one", async move {
+            let _held = held;
+            panic!("on purpose");
+        });
+        let until = tasks.clone();
+        tasks.spawn("the other one", async move {
+            until.reached(Stage::Draining).await;
+        });
+        // What the task held is dropped with it: a caller's socket closes.
+        assert!(dropped.await.is_err());
+        while telemetry.counts().get(Count::Panics) == 0 {
+            tokio::task::yield_now().await;
+        }
+        handle.stop();
+        assert!(!tasks.is_draining());
+        handle.stop();
+        assert!(tasks.is_draining());
+        let idle = timeout(Duration::from_secs(20), tasks.idle()).await;
+        assert!(idle.is_ok(), "the other one ended when it was told");
+    }
 }

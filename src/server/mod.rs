@@ -126,7 +126,9 @@ impl Server {
             shared,
             address,
         } = self;
-        tracing::info!(%address, "listening");
+        let provider = shared.endpoint.name();
+        let agents = shared.agents.iter().len();
+        tracing::info!(%address, provider, agents, "listening");
         accept::accept(listener, connections_max, &shared).await;
         let live = shared.calls.live();
         tracing::info!(live, grace_ms = drain_grace.as_millis(), "stopping");

@@ -59,25 +59,26 @@ async fn sockets_without_a_stream_and_calls_are_limited_in_number() {
     let limits = "[public]\nunstarted_max = 2\n[calls]\ncalls_max = 3\n";
     let server = Server::with(&model.url(), limits, &[]).await;
     let mut first = Phone::connect(&server).await;
-    let _second = Phone::connect(&server).await;
+    let second = Phone::connect(&server).await;
     assert_eq!(refusal(&server, &[]).await.0, 503);
 
-    // A stream that starts makes room among the unstarted.
+    // A stream that starts makes room among the unstarted; the third socket takes the last of the calls.
     first.start(1, &serde_json::json!({})).await;
     first.hear_audio(160).await;
-    let _third = Phone::connect(&server).await;
-    assert_eq!(refusal(&server, &[]).await.0, 503);
-
-    // A call that ends makes room for another one; its socket may take a moment to close.
-    first.hang_up().await;
+    let third = Phone::connect(&server).await;
+    drop(second);
+    // The second one's place is free as soon as the server sees it go.
     let room = async {
-        while Phone::connect_with(&server, &[]).await.is_err() {
+        loop {
+            if let Ok(fourth) = Phone::connect_with(&server, &[]).await {
+                return fourth;
+            }
             tokio::task::yield_now().await;
         }
     };
-    // The seat is among the unstarted, who are full: the second one must go, too.
-    drop(_second);
-    timeout(DEADLINE, room).await.unwrap();
+    let fourth = timeout(DEADLINE, room).await.unwrap();
+    assert_eq!(refusal(&server, &[]).await.0, 503);
+    drop((third, fourth));
 }
 
 /// What the server answers to these bytes, until it closes.
