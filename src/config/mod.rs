@@ -10,8 +10,6 @@ mod problem;
 mod provider;
 mod raw;
 mod section;
-#[cfg(test)]
-mod tests;
 mod units;
 
 use std::net::SocketAddr;
@@ -280,3 +278,6 @@ fn is_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(fits)
 }
+
+#[cfg(test)]
+mod tests;
