@@ -29,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 /// Dials `endpoint`: on success its socket is open, and the session will configure itself as the socket is polled.
 ///
 /// Whatever `limits.dial_timeout` does not suffice for is [`Fault::DialTimedOut`] with the stage that was not passed. The
-/// session's own stage comes after this: its time-out is the call's.
+/// session's own stage comes after this: its time-out is the call's. Dropping the future gives the dial up.
 pub async fn dial(
     endpoint: &Endpoint,
     settings: SessionSettings,

@@ -69,6 +69,10 @@ impl Line {
         )
     }
 
+    pub(crate) fn closed(&self, code: u16, reason: &str) -> Fault {
+        self.session.closed(code, reason)
+    }
+
     pub(crate) fn say(&mut self, command: &ProviderCommand) {
         self.session.command(command, &mut self.outgoing);
         self.take_said();

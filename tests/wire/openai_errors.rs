@@ -250,6 +250,12 @@ fn a_close_says_why_by_its_reason_or_by_its_code() {
         assert_eq!(fault(ga, code, ""), Fault::Closed { code });
     }
     assert_eq!(fault(Dialect::LiteLlm, 1008, ""), Fault::Unauthorized);
+    let ready = Line::ready(Dialect::LiteLlm);
+    assert_eq!(
+        ready.closed(1008, ""),
+        Fault::Closed { code: 1008 },
+        "a session that was let in"
+    );
     assert_eq!(
         fault(Dialect::LiteLlm, 1008, "rate limit reached"),
         RATE_LIMITED

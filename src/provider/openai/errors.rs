@@ -42,7 +42,6 @@ pub(crate) fn fault_of_close(code: u16, reason: &str, quirks: &Quirks) -> Fault 
     match code {
         _ if says_expired(reason) => Fault::Expired,
         3000 => Fault::Unauthorized,
-        1008 if quirks.refuses_by_policy_close => Fault::Unauthorized,
         code => Fault::Closed { code },
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Names remembered of one kind. The oldest is forgotten first: a turn has a handful, so a forgotten one is many turns old;
 /// if the provider names it again all the same, it counts as new.
-const NAMES_MAX: usize = 256;
+const NAMES_MAX: usize = 64;
 
 /// The provider's names of one kind, each with its number and what else is known of it.
 #[derive(Debug)]
@@ -66,8 +66,8 @@ mod tests {
             assert_eq!(names.number(&format!("item_{number}")).0 as usize, number);
         }
         assert_eq!(
-            names.number("item_100").0,
-            100,
+            names.number("item_50").0,
+            50,
             "a known name keeps its number"
         );
         assert_eq!(names.name(9), None);

@@ -94,7 +94,7 @@ pub struct Quirks {
     pub response_modalities: Option<&'static [&'static str]>,
     /// Whether errors are told by their message where their code says nothing: servers that do not use OpenAI's codes.
     pub errors_by_message: bool,
-    /// Whether the server refuses a key or a model by accepting the socket and closing it with 1008.
+    /// Whether the server refuses a key or a model by accepting the socket and closing it with 1008 before it is configured.
     pub refuses_by_policy_close: bool,
 }
 

@@ -100,7 +100,15 @@ impl Session {
 
     /// The fault of a socket that the provider closed with this code and reason.
     pub fn closed(&self, code: u16, reason: &str) -> Fault {
-        fault_of_close(code, reason, self.quirks)
+        let is_refusal = match self.phase {
+            Phase::Opening | Phase::Configuring { .. } => self.quirks.refuses_by_policy_close,
+            Phase::Ready | Phase::Failed => false,
+        };
+        let fault = fault_of_close(code, reason, self.quirks);
+        if is_refusal && fault == (Fault::Closed { code: 1008 }) {
+            return Fault::Unauthorized;
+        }
+        fault
     }
 
     /// Says to the provider what the call wants; the messages are appended to `out`.
