@@ -12,7 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("carrier", &["core"]),
     ("provider", &["core"]),
-    ("config", &["core", "carrier", "provider"]),
+    ("config", &["core", "carrier", "provider", "telemetry"]),
     ("telemetry", &["core"]),
     (
         "server",
