@@ -104,10 +104,11 @@ impl Session {
             Phase::Opening | Phase::Configuring { .. } => self.quirks.refuses_by_policy_close,
             Phase::Ready | Phase::Failed => false,
         };
-        match fault_of_close(code, reason, self.quirks) {
-            Fault::Closed { code: 1008 } if is_refusal => Fault::Unauthorized,
-            fault => fault,
+        let fault = fault_of_close(code, reason, self.quirks);
+        if is_refusal && fault == (Fault::Closed { code: 1008 }) {
+            return Fault::Unauthorized;
         }
+        fault
     }
 
     /// Says to the provider what the call wants; the messages are appended to `out`.
