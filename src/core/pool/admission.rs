@@ -13,7 +13,8 @@ use crate::core::time::Instant;
 pub enum Admission {
     /// Dial this now, and report on it.
     Dial(Rung),
-    /// Nothing now; ask again at this moment. Who does not ask within half a second of it has given up its place.
+    /// Nothing now; ask again at this moment. Who does not ask within a quarter of a second of it has given up
+    /// its place.
     Wait {
         /// When to ask again; later than now.
         until: Instant,

@@ -14,7 +14,7 @@ use crate::core::time::Instant;
 const WAITERS_MAX: usize = 4_096;
 
 /// For how long after the moment at which it should have asked a waiter keeps its place.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(250);
 
 /// The calls that wait.
 #[derive(Clone, Debug, Default)]

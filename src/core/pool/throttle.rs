@@ -33,10 +33,12 @@ impl Throttle {
         self.burst_of(permille).saturating_sub(missing)
     }
 
-    /// When there are `tokens` of them; for more than the bucket holds, when it is full.
+    /// When there are `tokens` of them; those that the bucket cannot hold come one after the other once it is full.
     pub(super) fn at(&self, tokens: u32, permille: u32) -> Instant {
         let burst = self.burst_of(permille);
-        self.full_at - self.interval.saturating_mul(burst.saturating_sub(tokens))
+        let missing = self.interval.saturating_mul(burst.saturating_sub(tokens));
+        let beyond = self.interval.saturating_mul(tokens.saturating_sub(burst));
+        self.full_at - missing + beyond
     }
 
     /// A session starts.
