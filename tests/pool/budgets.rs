@@ -169,7 +169,7 @@ fn an_answer_ends_the_outage_and_readiness_does_not() {
         assert_eq!(redial.charge, Charge::Reserve, "{outage}");
         desk.is_ready(&redial);
         desk.answers(&redial);
-        request.answered();
+        request.answered(&redial);
         rung = redial;
     }
     desk.pass(secs(21));

@@ -105,7 +105,7 @@ impl Desk {
         let rung = self.dial(&mut request);
         self.is_ready(&rung);
         self.answers(&rung);
-        request.answered();
+        request.answered(&rung);
         (request, rung)
     }
 

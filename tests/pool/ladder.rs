@@ -131,7 +131,7 @@ fn a_slow_answer_goes_to_the_model_that_is_faster_of_late() {
             let after = ms(millis);
             desk.report(rung, Report::Answered { after });
         }
-        request.answered();
+        request.answered(rung);
     }
     let (request, rung) = &mut calls[0];
     desk.lose(request, rung, Fault::AnswerTimedOut);

@@ -70,7 +70,7 @@ pub(super) enum Sample {
     DialSlow,
     /// A dial failed; it may have been slow before.
     DialFailed { was_slow: bool },
-    /// A session is ready. No success yet: a provider may take sessions and answer none.
+    /// A session is ready: the row of failed dials ends. No success yet: a provider may take sessions and answer none.
     Ready,
     /// A session answered for the first time: the dial was a success.
     DialGood { was_slow: bool },
@@ -302,9 +302,13 @@ impl Closed {
             Sample::DialSlow => self.dials.slow(now, length),
             Sample::DialFailed { was_slow } => self.dials.fail(now, length, was_slow),
             Sample::Ready => self.dials.end_row(),
+            // It was dialled a while ago: it does not end the row of those that were dialled since.
             Sample::DialGood { was_slow } => self.dials.succeed(now, length, was_slow),
             Sample::AnswerFailed => self.answers.fail(now, length, false),
-            Sample::AnswerGood => self.answers.succeed(now, length, false),
+            Sample::AnswerGood => {
+                self.answers.succeed(now, length, false);
+                self.answers.end_row();
+            }
             Sample::Lost => {
                 let is_same = |at: Instant| now.since(at) < policy.loss_window;
                 if !self.lost_at.is_some_and(is_same) {

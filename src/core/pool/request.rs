@@ -6,6 +6,7 @@ use crate::core::fault::{Count, Fault, Retry, Scope};
 use crate::core::ids::{CallId, KeyId, ProviderId, TenantId};
 use crate::core::pool::admission::{Charge, Rung};
 use crate::core::pool::retry_budget::CallBudget;
+use crate::core::pool::seats::Seat;
 use crate::core::time::Instant;
 
 /// How many dials a call makes in one outage: more have never helped a caller.
@@ -56,9 +57,27 @@ enum Aim {
     #[default]
     First,
     /// A successor of the session at `home`, which has expired or soon will.
-    Rotation { home: ProviderId, is_lost: bool },
+    Rotation {
+        home: ProviderId,
+        seat: Seat,
+        is_lost: bool,
+    },
     /// Another session for the one that failed at `home`.
     Recovery { home: ProviderId },
+}
+
+impl Aim {
+    const fn rotation(rung: &Rung, is_lost: bool) -> Self {
+        Self::Rotation {
+            home: rung.provider,
+            seat: rung.seat,
+            is_lost,
+        }
+    }
+
+    fn is_replacing(self, rung: &Rung) -> bool {
+        matches!(self, Self::Rotation { seat, .. } if seat == rung.seat)
+    }
 }
 
 /// What failed in this search.
@@ -99,11 +118,10 @@ impl Request {
 
     /// The live session is lost.
     pub fn lost(&mut self, now: Instant, rung: &Rung, fault: Fault) {
-        let home = rung.provider;
         if fault.retry() == Retry::Rotate {
-            let is_lost = true;
-            self.aim(now, Aim::Rotation { home, is_lost });
+            self.aim(now, Aim::rotation(rung, true));
         } else {
+            let home = rung.provider;
             self.aim(now, Aim::Recovery { home });
             self.search.note(rung, fault);
         }
@@ -111,14 +129,16 @@ impl Request {
 
     /// The live session is well, but its time is nearly over: a successor is wanted, at the same provider if possible.
     pub fn rotate(&mut self, now: Instant, rung: &Rung) {
-        let (home, is_lost) = (rung.provider, false);
-        self.aim(now, Aim::Rotation { home, is_lost });
+        self.aim(now, Aim::rotation(rung, false));
     }
 
-    /// An answer was completed: the outage is over, and what it used up is whole again.
-    pub fn answered(&mut self) {
-        self.search = Search::default();
-        self.budget = CallBudget::WHOLE;
+    /// This session completed an answer: the outage is over, and what it used up is whole again. Of one that is to be
+    /// replaced it says nothing.
+    pub fn answered(&mut self, rung: &Rung) {
+        if !self.search.aim.is_replacing(rung) {
+            self.search = Search::default();
+            self.budget = CallBudget::WHOLE;
+        }
     }
 
     /// A search that goes on keeps its place in the queue and what it has used up.

@@ -13,7 +13,7 @@ pub(super) struct Window {
     parts: [Part; PARTS],
     /// The number of the newest part, counted from the beginning of time.
     newest: u64,
-    /// Failures since the last success.
+    /// Failures since the row was last ended.
     in_a_row: u32,
 }
 
@@ -49,19 +49,18 @@ impl Window {
         part.outcomes = part.outcomes.saturating_add(1);
     }
 
-    /// A success. `is_counted`: as for failures.
+    /// A success; it ends no row. `is_counted`: as for failures.
     pub(super) fn succeed(&mut self, now: Instant, length: Duration, is_counted: bool) {
-        self.in_a_row = 0;
         let part = self.part(now, length);
         part.outcomes = part.outcomes.saturating_add(u16::from(!is_counted));
     }
 
-    /// The row of failures ends, without a success.
+    /// The row of failures ends.
     pub(super) const fn end_row(&mut self) {
         self.in_a_row = 0;
     }
 
-    /// Failures since the last success.
+    /// Failures since the row was last ended.
     pub(super) const fn in_a_row(&self) -> u32 {
         self.in_a_row
     }
