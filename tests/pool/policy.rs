@@ -12,7 +12,10 @@ fn the_defaults_hold_together() {
     assert!(Pool::new(policy(3), 1).is_ok());
 }
 
+type Change = fn(&mut PoolPolicy);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_contradiction_is_refused_with_its_name() {
     let first = ProviderId(0);
     let zero = |key| PolicyError::ProviderZero {
@@ -20,7 +23,6 @@ fn a_contradiction_is_refused_with_its_name() {
         key,
     };
     let exceeds = |key, limit| PolicyError::Exceeds { key, limit };
-    type Change = fn(&mut PoolPolicy);
     let wrong: [(Change, PolicyError); 20] = [
         (|p| p.providers.clear(), PolicyError::NoProvider),
         (

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::world::World;
 
 /// How many runs there are; the long tests ask for more.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 500;
 
 #[test]
 fn a_swarm_of_random_outages_keeps_every_rule() {

@@ -5,21 +5,21 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use ringback::core::fault::{DialStage, Fault};
-use ringback::core::ids::{CallId, KeyId, ProviderId, TenantId, Tier};
+use ringback::core::ids::{CallId, KeyId, ProviderId, TenantId};
 use ringback::core::pool::{
-    Admission, Chance, News, Pool, PoolPolicy, ProviderPolicy, Report, Request, Rung, Share,
-    TenantPolicy,
+    Admission, Chance, News, Pool, PoolPolicy, Report, Request, Rung, Seat,
 };
 use ringback::core::time::Instant;
 
 use crate::checkers::Books;
 use crate::desk::{ms, secs};
+use crate::weather::{Mode, any_policy};
 
 /// When faults stop: from then on every provider is well.
-const FAULTS_END: Instant = Instant::from_start(Duration::from_secs(150));
+const FAULTS_END: Instant = Instant::from_start(Duration::from_secs(80));
 
 /// Long enough for the longest cool-down, the probes and the slow start after it.
-const RUN_END: Instant = Instant::from_start(Duration::from_secs(150 + 330 + 330 + 60));
+const RUN_END: Instant = Instant::from_start(Duration::from_secs(80 + 45 + 45 + 30));
 
 pub(crate) struct World {
     now: Instant,
@@ -33,7 +33,7 @@ pub(crate) struct World {
     agenda: BTreeMap<(Instant, u64), Event>,
     events: u64,
     /// Who holds which seat.
-    holders: BTreeMap<ringback::core::pool::Seat, usize>,
+    holders: BTreeMap<Seat, usize>,
     pub(crate) trace: String,
 }
 
@@ -47,40 +47,6 @@ struct Caller {
     dialling: Vec<Rung>,
     is_over: bool,
 }
-
-/// How a provider behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Well,
-    Refuses,
-    Flaky,
-    Slow,
-    BlackHole,
-    Limits,
-    NoQuota,
-    OtherDialect,
-    Drops,
-    AnswersFail,
-    OurFault,
-    Crashed,
-    BadNode,
-}
-
-const MODES: [Mode; 13] = [
-    Mode::Well,
-    Mode::Refuses,
-    Mode::Flaky,
-    Mode::Slow,
-    Mode::BlackHole,
-    Mode::Limits,
-    Mode::NoQuota,
-    Mode::OtherDialect,
-    Mode::Drops,
-    Mode::AnswersFail,
-    Mode::OurFault,
-    Mode::Crashed,
-    Mode::BadNode,
-];
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -292,34 +258,34 @@ impl World {
             return;
         }
         self.calls[caller].dialling.retain(|of| *of != rung);
-        match outcome {
-            Err(fault) => {
-                self.report(rung, Report::Failed(fault));
-                self.fail(caller, rung, fault);
-                if self.calls[caller].dialling.is_empty() {
-                    self.ask(caller);
-                }
+        if let Err(fault) = outcome {
+            self.report(rung, Report::Failed(fault));
+            self.fail(caller, rung, fault);
+            if self.calls[caller].dialling.is_empty() {
+                self.ask(caller);
             }
-            Ok(()) => {
-                self.report(rung, Report::Ready);
-                let others = std::mem::take(&mut self.calls[caller].dialling);
-                for other in others.into_iter().chain(self.calls[caller].current) {
-                    self.report(other, Report::Ended);
-                }
-                let call = &mut self.calls[caller];
-                call.current = Some(rung);
-                call.ask_at = None;
-                self.pool.withdraw(&mut call.request);
-                let after = ms(300) + self.chance.up_to(secs(3));
-                self.at(after, Event::Answer(caller, rung));
-                if self.mode(rung) == Mode::Drops {
-                    let after = self.chance.up_to(ms(500));
-                    self.at(
-                        after,
-                        Event::Break(caller, rung, Fault::Closed { code: 1011 }),
-                    );
-                }
-            }
+        } else {
+            self.seat(caller, rung);
+        }
+    }
+
+    /// The first that is ready wins: all others are closed.
+    fn seat(&mut self, caller: usize, rung: Rung) {
+        self.report(rung, Report::Ready);
+        let others = std::mem::take(&mut self.calls[caller].dialling);
+        for other in others.into_iter().chain(self.calls[caller].current) {
+            self.report(other, Report::Ended);
+        }
+        let call = &mut self.calls[caller];
+        call.current = Some(rung);
+        call.ask_at = None;
+        self.pool.withdraw(&mut call.request);
+        let after = ms(300) + self.chance.up_to(secs(3));
+        self.at(after, Event::Answer(caller, rung));
+        if self.mode(rung) == Mode::Drops {
+            let after = self.chance.up_to(ms(500));
+            let fault = Fault::Closed { code: 1011 };
+            self.at(after, Event::Break(caller, rung, fault));
         }
     }
 
@@ -327,22 +293,24 @@ impl World {
         if self.calls[caller].current != Some(rung) {
             return;
         }
-        match self.mode(rung) {
-            Mode::NoQuota if rung.key == KeyId(0) => {
-                return self.lose(caller, rung, Fault::QuotaExhausted);
+        let mode = self.mode(rung);
+        if self.has_no_quota(rung) {
+            return self.lose(caller, rung, Fault::QuotaExhausted);
+        } else if mode == Mode::BlackHole {
+            return self.lose(caller, rung, Fault::AnswerTimedOut);
+        } else if mode == Mode::AnswersFail {
+            if self.one_in(2) {
+                return self.lose(caller, rung, Fault::Mute);
             }
-            Mode::BlackHole => return self.lose(caller, rung, Fault::AnswerTimedOut),
-            Mode::AnswersFail if self.one_in(2) => return self.lose(caller, rung, Fault::Mute),
-            Mode::AnswersFail => self.report(rung, Report::AnswerFailed(Fault::ServerError)),
-            _ => {
-                let after = ms(300) + self.chance.up_to(ms(900));
-                self.report(rung, Report::Answered { after });
-                let call = &mut self.calls[caller];
-                call.request.answered(&rung);
-                self.books.on_well(call.request.call(), rung);
-            }
+            self.report(rung, Report::AnswerFailed(Fault::ServerError));
+        } else {
+            let after = ms(300) + self.chance.up_to(ms(900));
+            self.report(rung, Report::Answered { after });
+            let call = &mut self.calls[caller];
+            call.request.answered(&rung);
+            self.books.on_well(call.request.call(), rung);
         }
-        if self.one_in(12) && self.now < FAULTS_END {
+        if self.one_in(30) && self.now < FAULTS_END {
             let faults = [Fault::Expired, Fault::PolicyRefused, Fault::ContextTooLong];
             let fault = faults[self.below(3)];
             return self.lose(caller, rung, fault);
@@ -410,19 +378,11 @@ impl World {
             self.modes[place] = Mode::Well;
             return;
         }
-        let mode = if self.one_in(3) {
-            Mode::Well
-        } else {
-            MODES[self.below(MODES.len())]
-        };
+        let mode = Mode::any(&mut self.chance);
         self.modes[place] = mode;
         self.note(&format!("{provider} {mode:?}"));
         self.books.see(format!("{mode:?}"));
-        let killed = match mode {
-            Mode::Crashed => 100,
-            Mode::BadNode => 30,
-            _ => 0,
-        };
+        let killed = mode.kills_percent();
         for seat in self.books.live_sessions(provider) {
             if self.below(100) < killed {
                 let caller = self.holders[&seat];
@@ -443,22 +403,7 @@ impl World {
 
     /// How a dial ends, and when.
     fn outcome(&mut self, rung: Rung) -> (Duration, Result<(), Fault>) {
-        let quick = ms(1) + self.chance.up_to(ms(20));
-        let usual = ms(30) + self.chance.up_to(ms(250));
-        match self.mode(rung) {
-            Mode::Refuses | Mode::Crashed => (quick, Err(Fault::ConnectFailed)),
-            Mode::Flaky if self.one_in(3) => (quick, Err(Fault::Refused { status: 503 })),
-            Mode::Slow => (ms(1_200) + self.chance.up_to(ms(1_500)), Ok(())),
-            Mode::BlackHole => (secs(3), Err(Fault::DialTimedOut(DialStage::Upgrade))),
-            Mode::Limits if self.one_in(2) => {
-                let asks = self.chance.up_to(secs(4));
-                let retry_after = Some(asks).filter(|_| asks > secs(1));
-                (quick, Err(Fault::RateLimited { retry_after }))
-            }
-            Mode::OtherDialect => (usual, Err(Fault::WrongDialect)),
-            Mode::OurFault if self.one_in(2) => (usual, Err(Fault::RequestRejected)),
-            _ => (usual, Ok(())),
-        }
+        self.mode(rung).outcome(&mut self.chance)
     }
 
     fn has_no_quota(&self, rung: Rung) -> bool {
@@ -509,30 +454,4 @@ impl World {
     fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.chance.bits() % count as u64).unwrap()
     }
-}
-
-/// Any policy that is allowed, small enough for its limits to be met.
-fn any_policy(chance: &mut Chance) -> PoolPolicy {
-    let mut below = |count: u64| u32::try_from(chance.bits() % count).unwrap();
-    let providers = 1 + below(4);
-    let mut entries = Vec::new();
-    for place in 0..providers {
-        let tier = Tier(u8::try_from(below(3)).unwrap());
-        let mut entry = ProviderPolicy::new(&format!("provider-{place}"), tier);
-        entry.vendor = format!("vendor-{}", below(3));
-        entry.model = format!("model-{}", below(2));
-        entry.keys = u8::try_from(1 + below(3)).unwrap();
-        entry.sessions_max = [4, 20, 200][usize::try_from(below(3)).unwrap()];
-        entry.starts_per_second = 1 + below(20);
-        entry.burst = 1 + below(20);
-        entry.window_tokens = [28_000, 128_000][usize::try_from(below(2)).unwrap()];
-        entry.share = match below(5) {
-            0 if place > 0 => Share::Canary(200),
-            _ => Share::Weight(1 + u16::try_from(below(100)).unwrap()),
-        };
-        entries.push(entry);
-    }
-    let mut policy = PoolPolicy::new(entries);
-    policy.tenants = vec![TenantPolicy::default(), TenantPolicy { sessions_max: 8 }];
-    policy
 }
