@@ -3,8 +3,11 @@
 //! It imports nothing of the server that it tests, so a misread protocol is not mirrored on both sides. The peers are sans-IO
 //! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
 
+pub mod arrivals;
 pub mod net;
 pub mod peer;
+pub mod process;
 pub mod recording;
+pub mod relay;
 pub mod stamp;
 pub mod tls;
