@@ -4,6 +4,8 @@
 //! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
 
 pub mod arrivals;
+pub mod g711;
+pub mod listen;
 pub mod net;
 pub mod peer;
 pub mod process;

@@ -7,6 +7,9 @@ pub trait Peer {
     /// A text message came.
     fn receive(&mut self, now: Duration, text: &str, out: &mut Outbox);
 
+    /// A binary message came. Neither of the protocols has any: a peer that does not complain ignores it.
+    fn receive_binary(&mut self, _now: Duration, _bytes: &[u8], _out: &mut Outbox) {}
+
     /// The socket is gone; `code` is the other side's close code, if it sent one.
     fn closed(&mut self, now: Duration, code: Option<u16>);
 

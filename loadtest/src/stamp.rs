@@ -62,6 +62,28 @@ impl Stamp {
         })
     }
 
+    /// The first stamp in a stretch of audio that is not cut into blocks, and the byte where its block begins.
+    ///
+    /// A block of which less than the whole is there is not found: look again from [`BLOCK_BYTES`]` - 1` before the end when
+    /// more came. A stretch without stamps costs one pass.
+    pub fn find(audio: &[u8]) -> Option<(usize, Self)> {
+        let mut seen = 0_u64;
+        for (place, byte) in audio.iter().enumerate() {
+            seen = (seen << 1 | u64::from(byte & 1)) & 0xffff;
+            if seen != MAGIC {
+                continue;
+            }
+            // The last byte of the mark is the sixteenth of its block.
+            let Some(begin) = place.checked_sub(15) else {
+                continue;
+            };
+            if let Some(stamp) = audio.get(begin..).and_then(Self::read) {
+                return Some((begin, stamp));
+            }
+        }
+        None
+    }
+
     fn fields(&self) -> [u64; 5] {
         #[expect(
             clippy::cast_possible_truncation,
@@ -115,5 +137,23 @@ mod tests {
         assert_eq!(Stamp::read(&block), Some(stamp));
         block[40] ^= 1;
         assert_eq!(Stamp::read(&block), None, "a damaged stamp is no stamp");
+    }
+
+    #[test]
+    fn a_stamp_is_found_wherever_the_audio_was_cut() {
+        let stamp = Stamp {
+            stream: 1,
+            item: 2,
+            block: 3,
+            sent: Duration::from_secs(4),
+        };
+        for before in [0, 1, 15, 16, 159, 160, 777] {
+            let mut audio = vec![0x5b; before];
+            audio.extend([0xff; BLOCK_BYTES]);
+            stamp.write(&mut audio[before..]);
+            assert_eq!(Stamp::find(&audio), Some((before, stamp)), "{before}");
+            audio.pop();
+            assert_eq!(Stamp::find(&audio), None, "{before}, cut short");
+        }
     }
 }
