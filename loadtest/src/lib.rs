@@ -13,3 +13,4 @@ pub mod recording;
 pub mod relay;
 pub mod stamp;
 pub mod tls;
+pub mod wav;
