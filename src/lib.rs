@@ -15,10 +15,12 @@
 //! One frame goes from socket to socket through six short files: [`carrier::socket`], [`carrier::twilio::wire`],
 //! [`core::call`], [`core::call::uplink`] (or [`core::call::downlink`]), [`provider::openai::wire`], [`provider::socket`].
 //!
+//! Why it is built so: [`docs::architecture`], [`docs::decisions`]; the words: [`docs::glossary`].
 
 pub mod carrier;
 pub mod config;
 pub mod core;
+pub mod docs;
 pub mod provider;
 pub mod server;
 pub mod telemetry;

@@ -6,6 +6,7 @@
 pub mod arrivals;
 pub mod g711;
 pub mod listen;
+pub mod model;
 pub mod net;
 pub mod peer;
 pub mod process;

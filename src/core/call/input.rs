@@ -126,6 +126,8 @@ pub enum ProviderEvent {
     },
     /// More of the text that belongs to an item's audio.
     AgentText {
+        /// The response that the item belongs to.
+        response: ResponseId,
         /// The item.
         item: ItemId,
         /// The next piece of text.
@@ -177,7 +179,9 @@ impl fmt::Debug for ProviderEvent {
                 frame,
             } => write!(f, "Audio({response:?}, {item}, {frame:?})"),
             Self::AudioDone { item } => write!(f, "AudioDone({item})"),
-            Self::AgentText { item, text } => write!(f, "AgentText({item}, {} bytes)", text.len()),
+            Self::AgentText { item, text, .. } => {
+                write!(f, "AgentText({item}, {} bytes)", text.len())
+            }
             Self::CallerText { item, text } => {
                 write!(f, "CallerText({item}, {} bytes)", text.len())
             }

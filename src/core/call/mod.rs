@@ -1,67 +1,354 @@
-//! The machine of one call.
+//! The machine of one call: told what happens, it says what to do.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`input`], [`effect`] | what it is told, what it wants done |
+//! | `phase` | the phases and the data that each carries |
+//! | `live` | the live phase: who speaks, who waits |
+//! | [`uplink`], [`downlink`], `playout` | the two ways of audio, and what of it was heard |
+//! | `interruption` | barge-in |
+//! | `session`, `rotation` | a provider session, and the one that follows it |
+//! | [`memory`], `keypad` | what was said, what is being keyed |
+//!
+//! It must not touch a socket, a clock or a log; the [`crate::server`] carries out its effects.
 
+pub mod downlink;
 pub mod effect;
 pub mod input;
+mod interruption;
+mod keypad;
+mod live;
 pub mod memory;
+mod phase;
+mod playout;
+mod rotation;
+mod session;
+mod settings;
+pub mod uplink;
 
-use std::time::Duration;
-
-use crate::core::call::effect::Effects;
-use crate::core::call::input::Input;
-use crate::core::ids::CallId;
+use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};
+use crate::core::call::input::{CarrierEvent, Input, ProviderEvent, Started};
+use crate::core::call::live::{Live, Outcome};
+use crate::core::call::phase::{Connecting, Line, Phase};
+use crate::core::call::playout::Echo;
+use crate::core::call::session::Session;
+pub use crate::core::call::settings::CallSettings;
+use crate::core::call::uplink::Uplink;
+use crate::core::fault::{DialStage, Fault, Refusal};
+use crate::core::ids::{AttemptId, CallId};
+use crate::core::observation::Observation;
 use crate::core::time::{Instant, Utc};
 
-/// The numbers that a call goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallSettings {
-    /// How long a socket may be open before its stream starts.
-    pub start_timeout: Duration,
-    /// How long one dial may take, from the first packet to a configured session.
-    pub dial_timeout: Duration,
-    /// How long the carrier may send nothing.
-    pub carrier_silence_max: Duration,
-    /// How often a provider's socket is asked for a sign of life.
-    pub ping_interval: Duration,
-    /// How long an answer to that may take, once a first one has come.
-    pub pong_timeout: Duration,
-    /// How much audio may be at the carrier ahead of our play-out clock.
-    pub ahead_max: Duration,
-    /// How much audio may be held beyond that.
-    pub held_max: Duration,
-    /// How much of the caller's audio is kept while no session can take it.
-    pub uplink_max: Duration,
-    /// How long before a session's expiry its successor is dialled.
-    pub rotate_before: Duration,
-    /// How long a goodbye may take beyond the end of its audio.
-    pub goodbye_grace: Duration,
-    /// How long after a key the caller is taken to have finished keying.
-    pub keys_timeout: Duration,
-    /// How many messages of a stream may be refused before it ends.
-    pub refusals_max: u32,
-    /// Whether the agent speaks first.
-    pub greets: bool,
+/// One moment on both clocks: when the carrier connected.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    now: Instant,
+    utc: Utc,
 }
 
-/// The machine of one call: told what happens, it says what to do.
+impl Clock {
+    fn instant(self, utc: Option<Utc>) -> Option<Instant> {
+        utc.map(|utc| self.now + utc.since(self.utc))
+    }
+}
+
+/// Names attempts: none is used twice.
+#[derive(Debug, Default)]
+struct Attempts(u32);
+
+impl Attempts {
+    fn next(&mut self) -> AttemptId {
+        let attempt = AttemptId(self.0);
+        self.0 += 1;
+        attempt
+    }
+}
+
+/// The machine of one call.
 #[derive(Debug)]
-pub struct Call;
+pub struct Call {
+    id: CallId,
+    settings: CallSettings,
+    clock: Clock,
+    phase: Phase,
+    attempts: Attempts,
+    refusals: u32,
+}
 
 impl Call {
     /// A call whose carrier has just connected; `utc` is the wall-clock time of `now`.
-    pub fn new(_id: CallId, _now: Instant, _utc: Utc, _settings: CallSettings) -> Self {
-        Self
+    pub fn new(id: CallId, now: Instant, utc: Utc, settings: CallSettings) -> Self {
+        let phase = Phase::Waiting {
+            give_up_at: now + settings.start_timeout,
+        };
+        let clock = Clock { now, utc };
+        Self {
+            id,
+            settings,
+            clock,
+            phase,
+            attempts: Attempts::default(),
+            refusals: 0,
+        }
     }
 
-    /// Takes an input and appends what is to be done about it, in order.
-    pub fn handle(&mut self, _now: Instant, _input: Input, _effects: &mut Effects) {}
+    /// The call's name.
+    pub const fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Takes an input and appends what is to be done about it, in order. After the end nothing is done any more.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Effects) {
+        if self.is_over() {
+            return;
+        }
+        let outcome = match input {
+            Input::Carrier(event) => self.on_carrier(now, event, effects),
+            Input::Provider(attempt, event) => self.on_provider(now, attempt, event, effects),
+            Input::Tick => self.on_tick(now, effects),
+            Input::Drain => Err(EndReason::Drained),
+        };
+        let outcome = outcome.and_then(|()| match &mut self.phase {
+            Phase::Live(live) => live.settle(now, &self.settings, effects),
+            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Ended => Ok(()),
+        });
+        if let Err(reason) = outcome {
+            self.end(now, reason, effects);
+        }
+    }
 
     /// When the call next wants a [`Input::Tick`]; `None`: never, it is over.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        match &self.phase {
+            Phase::Waiting { give_up_at } => Some(*give_up_at),
+            Phase::Connecting(connecting) => {
+                Some(connecting.give_up_at.min(connecting.line.check_at()))
+            }
+            Phase::Live(live) => Some(live.deadline(&self.settings)),
+            Phase::Ended => None,
+        }
     }
 
     /// Whether the call is over: it takes no more inputs.
-    pub fn is_over(&self) -> bool {
-        false
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    fn on_carrier(&mut self, now: Instant, event: CarrierEvent, effects: &mut Effects) -> Outcome {
+        if let Some(line) = self.line() {
+            line.on_heard(now);
+        }
+        match (&mut self.phase, event) {
+            (Phase::Live(live), CarrierEvent::Media(frame)) => {
+                live.on_media(frame, effects);
+                Ok(())
+            }
+            (Phase::Connecting(connecting), CarrierEvent::Media(frame)) => {
+                let bytes = connecting.uplink.keep(&frame);
+                if bytes > 0 {
+                    effects.observe(Observation::UplinkOverflowed { bytes });
+                }
+                Ok(())
+            }
+            (Phase::Live(live), CarrierEvent::Mark(mark)) => {
+                match live.line.downlink.on_mark(now, mark) {
+                    Echo::Played | Echo::Flushed => Ok(()),
+                    Echo::Unknown => self.on_unknown_mark(effects),
+                }
+            }
+            (Phase::Live(live), CarrierEvent::Key(key)) => match live.on_key(now, key, effects) {
+                Ok(()) => Ok(()),
+                Err(refusal) => self.refuse(refusal, effects),
+            },
+            // Nobody has asked for keys yet; `Started` says all that `Connected` could; after the end nothing counts.
+            (Phase::Connecting(_), CarrierEvent::Key(_))
+            | (_, CarrierEvent::Connected)
+            | (Phase::Ended, _) => Ok(()),
+            (Phase::Waiting { .. }, CarrierEvent::Started(started)) => {
+                self.start(now, started, effects);
+                Ok(())
+            }
+            (_, CarrierEvent::Started(_)) => self.refuse(Refusal::SecondStart, effects),
+            (
+                Phase::Waiting { .. },
+                CarrierEvent::Media(_) | CarrierEvent::Key(_) | CarrierEvent::Mark(_),
+            ) => self.refuse(Refusal::BeforeStart, effects),
+            (Phase::Connecting(_), CarrierEvent::Mark(_)) | (_, CarrierEvent::UnknownMark) => {
+                self.on_unknown_mark(effects)
+            }
+            (_, CarrierEvent::Stopped) => Err(EndReason::CallerHungUp),
+            (_, CarrierEvent::Closed) => Err(EndReason::CarrierGone),
+            (_, CarrierEvent::WriteOverflow) => Err(EndReason::CarrierStuck),
+            (_, CarrierEvent::Refused(refusal)) => self.refuse(refusal, effects),
+            (_, CarrierEvent::Unknown) => {
+                effects.observe(Observation::UnknownCarrierEvent);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_provider(
+        &mut self,
+        now: Instant,
+        attempt: AttemptId,
+        event: ProviderEvent,
+        effects: &mut Effects,
+    ) -> Outcome {
+        match &mut self.phase {
+            Phase::Live(live) if attempt == live.session.attempt => {
+                live.on_provider(now, event, effects)
+            }
+            Phase::Live(live) if live.rotation.attempt() == Some(attempt) => {
+                live.on_successor(now, event, self.clock, &self.settings, effects);
+                Ok(())
+            }
+            Phase::Connecting(connecting) if attempt == connecting.attempt => {
+                self.on_dialled(now, &event, effects)
+            }
+            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Live(_) => {
+                effects.observe(Observation::LateEvent);
+                Ok(())
+            }
+            Phase::Ended => Ok(()),
+        }
+    }
+
+    fn on_tick(&mut self, now: Instant, effects: &mut Effects) -> Outcome {
+        if self.line().is_some_and(|line| line.is_silent(now)) {
+            return Err(EndReason::CarrierSilent);
+        }
+        match &mut self.phase {
+            Phase::Waiting { give_up_at } if now >= *give_up_at => Err(EndReason::NeverStarted),
+            Phase::Connecting(connecting) if now >= connecting.give_up_at => {
+                self.give_up(Fault::DialTimedOut(DialStage::Session), effects)
+            }
+            Phase::Live(live) => {
+                live.on_tick(now, effects)?;
+                live.tick_rotation(now, &mut self.attempts, &self.settings, effects);
+                Ok(())
+            }
+            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Ended => Ok(()),
+        }
+    }
+
+    const fn line(&mut self) -> Option<&mut Line> {
+        match &mut self.phase {
+            Phase::Connecting(Connecting { line, .. }) | Phase::Live(Live { line, .. }) => {
+                Some(line)
+            }
+            Phase::Waiting { .. } | Phase::Ended => None,
+        }
+    }
+
+    /// The stream started: the first session is dialled.
+    fn start(&mut self, now: Instant, started: Started, effects: &mut Effects) {
+        effects.observe(Observation::CallStarted {
+            call: started.call,
+            stream: started.stream,
+        });
+        let attempt = self.attempts.next();
+        effects.push(Effect::Dial(attempt));
+        self.phase = Phase::Connecting(Connecting {
+            line: Line::new(now, &self.settings),
+            attempt,
+            dialled_at: now,
+            give_up_at: now + self.settings.dial_timeout,
+            uplink: Uplink::new(self.settings.uplink_max),
+        });
+    }
+
+    /// The first session answers.
+    fn on_dialled(
+        &mut self,
+        now: Instant,
+        event: &ProviderEvent,
+        effects: &mut Effects,
+    ) -> Outcome {
+        match event {
+            ProviderEvent::Ready { expires_at } => {
+                self.go_live(now, *expires_at, effects);
+                Ok(())
+            }
+            ProviderEvent::Failed(fault) => self.give_up(*fault, effects),
+            ProviderEvent::Ignored(what) => {
+                effects.observe(Observation::ProviderIgnored(*what));
+                Ok(())
+            }
+            // A session that is not configured has nothing to say to the caller.
+            ProviderEvent::SpeechStarted
+            | ProviderEvent::SpeechStopped
+            | ProviderEvent::ResponseStarted { .. }
+            | ProviderEvent::Audio { .. }
+            | ProviderEvent::AudioDone { .. }
+            | ProviderEvent::AgentText { .. }
+            | ProviderEvent::CallerText { .. }
+            | ProviderEvent::CallerItem { .. }
+            | ProviderEvent::Goodbye { .. }
+            | ProviderEvent::ResponseDone { .. }
+            | ProviderEvent::Pong => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, fault: Fault, effects: &mut Effects) -> Outcome {
+        if let Phase::Connecting(Connecting { attempt, .. }) = self.phase {
+            effects.observe(Observation::AttemptFailed { attempt, fault });
+        }
+        Err(EndReason::ProviderFailed(fault))
+    }
+
+    /// The first session is ready: it greets, and is given what the caller said meanwhile.
+    fn go_live(&mut self, now: Instant, expires_at: Option<Utc>, effects: &mut Effects) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        let Phase::Connecting(mut connecting) = phase else {
+            self.phase = phase;
+            return;
+        };
+        let attempt = connecting.attempt;
+        let after = now.since(connecting.dialled_at);
+        effects.observe(Observation::SessionReady { attempt, after });
+        if self.settings.greets {
+            effects.to_provider(attempt, ProviderCommand::Greet);
+        }
+        for frame in connecting.uplink.flush() {
+            effects.to_provider(attempt, ProviderCommand::Append(frame));
+        }
+        let expires_at = self.clock.instant(expires_at);
+        let session = Session::new(now, attempt, expires_at, &self.settings);
+        self.phase = Phase::Live(Live::new(now, connecting.line, session, &self.settings));
+    }
+
+    /// Counts a refused message; too many of them, or a fatal one, end the call.
+    fn refuse(&mut self, refusal: Refusal, effects: &mut Effects) -> Outcome {
+        effects.observe(Observation::MessageRefused(refusal));
+        self.refusals = self.refusals.saturating_add(1);
+        if refusal.is_fatal() || self.refusals >= self.settings.refusals_max {
+            return Err(EndReason::Refused(refusal));
+        }
+        Ok(())
+    }
+
+    fn on_unknown_mark(&mut self, effects: &mut Effects) -> Outcome {
+        effects.observe(Observation::UnknownMark);
+        self.refuse(Refusal::MarkFlood, effects)
+    }
+
+    fn end(&mut self, now: Instant, reason: EndReason, effects: &mut Effects) {
+        let started_at = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Ended => return,
+            Phase::Waiting { .. } => None,
+            Phase::Connecting(connecting) => {
+                effects.push(Effect::Abandon(connecting.attempt));
+                Some(connecting.line.started_at)
+            }
+            Phase::Live(live) => {
+                for attempt in live.attempts() {
+                    effects.push(Effect::Abandon(attempt));
+                }
+                Some(live.line.started_at)
+            }
+        };
+        let lasted = started_at.map(|at| now.since(at)).unwrap_or_default();
+        effects.observe(Observation::CallEnded { reason, lasted });
+        effects.push(Effect::EndCall(reason));
     }
 }

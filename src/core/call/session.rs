@@ -1,0 +1,180 @@
+//! A provider session as the call sees it: its life signs, its end, and what it is saying.
+
+use std::time::Duration;
+
+use crate::core::call::effect::{Effects, ProviderCommand};
+use crate::core::call::input::ResponseId;
+use crate::core::call::settings::CallSettings;
+use crate::core::ids::AttemptId;
+use crate::core::time::Instant;
+
+/// A session that is configured and takes audio.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) attempt: AttemptId,
+    /// When the provider will end it.
+    expires_at: Option<Instant>,
+    heartbeat: Heartbeat,
+    /// The newest response that was seen.
+    newest: Option<ResponseId>,
+    /// Whether that response is still being made.
+    is_responding: bool,
+    /// This response and those before it were cut: nothing of them plays any more.
+    cut: Option<ResponseId>,
+    /// An answer is to be asked for as soon as no response is being made.
+    wants_response: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        now: Instant,
+        attempt: AttemptId,
+        expires_at: Option<Instant>,
+        settings: &CallSettings,
+    ) -> Self {
+        Self {
+            attempt,
+            expires_at,
+            heartbeat: Heartbeat::new(now, settings),
+            newest: None,
+            is_responding: false,
+            cut: None,
+            wants_response: false,
+        }
+    }
+
+    /// When the provider will end it, if it said so.
+    pub(super) const fn expires_at(&self) -> Option<Instant> {
+        self.expires_at
+    }
+
+    /// Whether a response is being made.
+    pub(super) const fn is_responding(&self) -> bool {
+        self.is_responding
+    }
+
+    /// A response began.
+    pub(super) fn on_response(&mut self, response: ResponseId) {
+        self.newest = self.newest.max(Some(response));
+        self.is_responding = true;
+    }
+
+    /// Whether what comes of this response may be played.
+    pub(super) fn is_wanted(&mut self, response: ResponseId) -> bool {
+        self.newest = self.newest.max(Some(response));
+        Some(response) > self.cut
+    }
+
+    /// Cuts everything that was begun so far; stops the response that is being made.
+    pub(super) fn cut(&mut self, effects: &mut Effects) {
+        self.cut = self.newest;
+        if self.is_responding {
+            effects.to_provider(self.attempt, ProviderCommand::CancelResponse);
+        }
+    }
+
+    /// Asks for an answer: now, or when the response that is being made is over. A provider makes one at a time.
+    pub(super) fn respond(&mut self, effects: &mut Effects) {
+        if self.is_responding {
+            self.wants_response = true;
+        } else {
+            self.wants_response = false;
+            effects.to_provider(self.attempt, ProviderCommand::Respond);
+        }
+    }
+
+    /// A response is over.
+    pub(super) fn on_response_done(&mut self, response: ResponseId, effects: &mut Effects) {
+        if Some(response) >= self.newest {
+            self.is_responding = false;
+            if self.wants_response {
+                self.respond(effects);
+            }
+        }
+    }
+
+    /// The socket answered a ping.
+    pub(super) fn on_pong(&mut self) {
+        self.heartbeat.on_pong();
+    }
+
+    /// Sends a ping if it is time; `false` if the socket shows no life.
+    pub(super) fn beats(&mut self, now: Instant, effects: &mut Effects) -> bool {
+        match self.heartbeat.on_tick(now) {
+            Beat::Alive => true,
+            Beat::Ask => {
+                effects.to_provider(self.attempt, ProviderCommand::Ping);
+                true
+            }
+            Beat::Dead => false,
+        }
+    }
+
+    /// When [`beats`](Self::beats) is next to be called.
+    pub(super) fn deadline(&self) -> Instant {
+        self.heartbeat.deadline()
+    }
+}
+
+/// Asks a socket for signs of life. Their absence counts only once a first one has come: not every peer answers pings.
+#[derive(Debug)]
+struct Heartbeat {
+    interval: Duration,
+    timeout: Duration,
+    has_answered: bool,
+    state: Beating,
+}
+
+#[derive(Debug)]
+enum Beating {
+    Resting { until: Instant },
+    Asked { at: Instant },
+}
+
+enum Beat {
+    Alive,
+    Ask,
+    Dead,
+}
+
+impl Heartbeat {
+    fn new(now: Instant, settings: &CallSettings) -> Self {
+        Self {
+            interval: settings.ping_interval,
+            timeout: settings.pong_timeout,
+            has_answered: false,
+            state: Beating::Resting {
+                until: now + settings.ping_interval,
+            },
+        }
+    }
+
+    fn on_pong(&mut self) {
+        self.has_answered = true;
+        if let Beating::Asked { at } = self.state {
+            self.state = Beating::Resting {
+                until: at + self.interval,
+            };
+        }
+    }
+
+    fn on_tick(&mut self, now: Instant) -> Beat {
+        if now < self.deadline() {
+            return Beat::Alive;
+        }
+        match self.state {
+            Beating::Asked { .. } if self.has_answered => Beat::Dead,
+            Beating::Asked { .. } | Beating::Resting { .. } => {
+                self.state = Beating::Asked { at: now };
+                Beat::Ask
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        match self.state {
+            Beating::Resting { until } => until,
+            Beating::Asked { at } => at + self.timeout,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The numbers that a call goes by.
+
+use std::time::Duration;
+
+/// The numbers that a call goes by; the defaults are those of `config/ringback.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSettings {
+    /// How long a socket may be open before its stream starts.
+    pub start_timeout: Duration,
+    /// How long one dial may take, from the first packet to a configured session.
+    pub dial_timeout: Duration,
+    /// How long the carrier may send nothing.
+    pub carrier_silence_max: Duration,
+    /// How often a provider's socket is asked for a sign of life.
+    pub ping_interval: Duration,
+    /// How long an answer to that may take, once a first one has come.
+    pub pong_timeout: Duration,
+    /// How much audio may be at the carrier ahead of our play-out clock.
+    pub ahead_max: Duration,
+    /// How much audio may be held beyond that.
+    pub held_max: Duration,
+    /// How much of the caller's audio is kept while no session can take it.
+    pub uplink_max: Duration,
+    /// How long before a session's expiry its successor is dialled.
+    pub rotate_before: Duration,
+    /// How long a goodbye may take beyond the end of its audio.
+    pub goodbye_grace: Duration,
+    /// How long after a key the caller is taken to have finished keying.
+    pub keys_timeout: Duration,
+    /// How many messages of a stream may be refused before it ends.
+    pub refusals_max: u32,
+    /// Whether the agent speaks first.
+    pub greets: bool,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            start_timeout: Duration::from_secs(5),
+            dial_timeout: Duration::from_secs(3),
+            carrier_silence_max: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(1),
+            pong_timeout: Duration::from_millis(2_500),
+            ahead_max: Duration::from_secs(5),
+            held_max: Duration::from_mins(2),
+            uplink_max: Duration::from_secs(30),
+            rotate_before: Duration::from_mins(5),
+            goodbye_grace: Duration::from_secs(2),
+            keys_timeout: Duration::from_secs(2),
+            refusals_max: 100,
+            greets: true,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The documents, rendered beside the code that they describe.
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+#[doc = include_str!("decisions.md")]
+pub mod decisions {}
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}

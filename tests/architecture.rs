@@ -1,0 +1,223 @@
+//! The house rules as a test: imports flow downward, files stay short, nothing stands where it does not belong.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILE_LINES_MAX: usize = 500;
+
+/// Which top-level modules of the server a module may name, itself apart. `main.rs` may name everything.
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
+    ("core", &[]),
+    ("carrier", &["core"]),
+    ("provider", &["core"]),
+    ("config", &["core", "carrier", "provider"]),
+    ("telemetry", &["core"]),
+    (
+        "server",
+        &["core", "carrier", "provider", "config", "telemetry"],
+    ),
+    ("docs", &[]),
+];
+
+/// What the core may use from outside: all of it pure.
+const CORE_CRATES: [&str; 4] = ["std", "bytes", "base64", "crate"];
+
+const TOP_LEVEL: [&str; 11] = [
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "config",
+    "loadtest",
+    "src",
+    "tests",
+    "twiml",
+];
+
+#[test]
+fn imports_flow_downward() {
+    let allowed: BTreeMap<_, _> = MAY_IMPORT.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let Some(from) = top_module(&path) else {
+            continue;
+        };
+        let may = allowed
+            .get(from.as_str())
+            .unwrap_or_else(|| panic!("src/{from} is not in MAY_IMPORT"));
+        for to in code_of(&text).flat_map(|line| names_after(line, "crate::").collect::<Vec<_>>()) {
+            if allowed.contains_key(to) && to != from && !may.contains(&to) {
+                wrong.push(format!("{}: {from} must not name {to}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src/core") {
+        for line in before_tests(&text).lines().map(str::trim) {
+            let root = line
+                .strip_prefix("use ")
+                .and_then(|import| import.split("::").next());
+            if root.is_some_and(|root| !CORE_CRATES.contains(&root)) {
+                wrong.push(format!("{}: {line}", path.display()));
+            }
+            for banned in [
+                "std::env",
+                "std::fs",
+                "std::net",
+                "std::thread",
+                "std::sync",
+                "std::io",
+                "async fn",
+            ] {
+                if line.contains(banned) && !line.starts_with("//") {
+                    wrong.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_load_test_knows_nothing_of_the_server() {
+    for (path, text) in sources("loadtest/src") {
+        assert!(
+            !code_of(&text).any(|line| line.contains("ringback::")),
+            "{}",
+            path.display()
+        );
+    }
+    let manifest = fs::read_to_string(root().join("loadtest/Cargo.toml")).unwrap();
+    assert!(
+        !manifest.contains("ringback"),
+        "loadtest depends on no crate of ours"
+    );
+}
+
+#[test]
+fn files_stay_short() {
+    let long: Vec<_> = ["src", "loadtest/src", "tests", "loadtest/tests"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|&(_, lines)| lines > FILE_LINES_MAX)
+        .collect();
+    assert!(long.is_empty(), "over {FILE_LINES_MAX} lines: {long:?}");
+}
+
+#[test]
+fn every_file_is_part_of_the_program() {
+    for dir in ["src", "loadtest/src"] {
+        let sources = sources(dir);
+        let declared: BTreeSet<_> = sources
+            .iter()
+            .flat_map(|(_, text)| code_of(text))
+            .filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'))
+            .collect();
+        for (path, _) in &sources {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let name = if stem == "mod" {
+                path.parent()
+                    .unwrap()
+                    .file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+            } else {
+                stem
+            };
+            let is_root = ["main", "lib"].contains(&name);
+            assert!(
+                is_root || declared.contains(name),
+                "{} is in no module",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_top_level_is_what_the_design_says() {
+    let visible: BTreeSet<_> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.') && name != "target")
+        .collect();
+    let unknown: Vec<_> = visible
+        .iter()
+        .filter(|name| !TOP_LEVEL.contains(&name.as_str()))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn nothing_is_left_open() {
+    for (path, text) in ["src", "loadtest/src"].into_iter().flat_map(sources) {
+        for word in ["todo!(", "unimplemented!(", "FIXME", "#[allow("] {
+            assert!(!text.contains(word), "{} holds {word}", path.display());
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a folder of the repository, with their texts.
+fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    collect(&root().join(dir), &mut found);
+    found
+}
+
+fn collect(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+}
+
+/// The module right below `src` that a file belongs to; `None` for `lib.rs`, `main.rs` and their kind.
+fn top_module(path: &Path) -> Option<String> {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    let first = below.components().next()?.as_os_str().to_str()?;
+    (below.components().count() > 1).then(|| first.to_owned())
+}
+
+fn before_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+fn code_of(text: &str) -> impl Iterator<Item = &str> {
+    before_tests(text)
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+}
+
+/// The names that follow each `prefix` in a line.
+fn names_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    line.split(prefix).skip(1).map(|rest| {
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        rest.split_at(end).0
+    })
+}
