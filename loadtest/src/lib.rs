@@ -4,6 +4,7 @@
 //! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
 
 pub mod arrivals;
+pub mod carrier;
 pub mod g711;
 pub mod listen;
 pub mod model;

@@ -207,7 +207,11 @@ fn write(out: &mut impl Write, code: u16, channels: u16, bits: u16, data: &[u8])
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a WAV file ends at 4 GiB");
     let length = u32::try_from(data.len()).map_err(|_| too_long())?;
     // A chunk of odd length is followed by a byte that does not count.
-    let padding: &[u8] = if data.len().is_multiple_of(2) { &[] } else { &[0] };
+    let padding: &[u8] = if data.len().is_multiple_of(2) {
+        &[]
+    } else {
+        &[0]
+    };
     let whole = length
         .checked_add(4 + 8 + 18 + 8 + 1)
         .ok_or_else(too_long)?;

@@ -118,7 +118,7 @@ pub(super) fn parse(
     Ok(Recording {
         name: name.to_owned(),
         language: raw.language,
-        opening: check.then("opening", raw.opening)?,
+        opening: check.opening(raw.opening)?,
         caller: caller.collect::<Result<_, RecordingError>>()?,
         agent: agent.collect::<Result<_, _>>()?,
     })
@@ -188,6 +188,16 @@ impl<F: Fn(&str) -> Result<(PathBuf, Wav), WavError>> Check<'_, F> {
         };
         let key = format!("{place}.audio");
         Err(self.refuse(key, found.display().to_string(), allowed))
+    }
+
+    fn opening(&self, opening: RawThen) -> Result<Then, RecordingError> {
+        let value = match self.then("opening", opening)? {
+            opening @ (Then::Wait | Then::BargeIn { .. } | Then::Pause(_)) => return Ok(opening),
+            Then::Keys(_) => "keys",
+            Then::HangUp => "hang_up",
+        };
+        let allowed = "allowed are wait, barge_in_after_ms and pause_ms";
+        Err(self.refuse("opening".to_owned(), value.to_owned(), allowed))
     }
 
     fn then(&self, key: &str, then: RawThen) -> Result<Then, RecordingError> {
