@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::{
@@ -42,7 +43,7 @@ pub struct Coupled {
     pub ending: Ending,
     /// Text messages that came.
     pub texts: u64,
-    /// Binary messages that came: no double of ours expects any.
+    /// Binary messages that came: neither protocol has any.
     pub binaries: u64,
 }
 
@@ -67,12 +68,15 @@ pub async fn couple<P: Peer>(
             break;
         }
         match line.next_event(peer.deadline()).await {
-            Event::Text(_) | Event::Tick if line.is_closing() => {}
+            Event::Text(_) | Event::Binary(_) | Event::Tick if line.is_closing() => {}
             Event::Text(text) => {
                 coupled.texts += 1;
                 peer.receive(clock.now(), &text, &mut out);
             }
-            Event::Binary => coupled.binaries += 1,
+            Event::Binary(bytes) => {
+                coupled.binaries += 1;
+                peer.receive_binary(clock.now(), &bytes, &mut out);
+            }
             Event::Tick => peer.tick(clock.now(), &mut out),
             Event::Gone(ending) => {
                 coupled.ending = ending;
@@ -100,7 +104,7 @@ pub async fn couple<P: Peer>(
 /// What the loop waits for.
 enum Event {
     Text(Utf8Bytes),
-    Binary,
+    Binary(Bytes),
     Tick,
     Gone(Ending),
 }
@@ -210,7 +214,7 @@ impl Line {
             return match self.socket.poll_next_unpin(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Some(Ok(Message::Text(text)))) => Poll::Ready(Event::Text(text)),
-                Poll::Ready(Some(Ok(Message::Binary(_)))) => Poll::Ready(Event::Binary),
+                Poll::Ready(Some(Ok(Message::Binary(bytes)))) => Poll::Ready(Event::Binary(bytes)),
                 Poll::Ready(Some(Ok(Message::Close(frame)))) => {
                     // The library's answer to the close frame is still to be written.
                     self.unflushed = true;
@@ -246,10 +250,13 @@ impl Line {
         }
     }
 
-    /// Lets the last bytes out, for as long as a close may take.
+    /// Lets the last bytes out, for as long as a close may take in all.
     async fn finish(&mut self) {
+        let now = self.clock.now();
+        let until = self.closing_until.unwrap_or(now + CLOSE_ANSWER_MAX);
+        let closing = self.socket.close(None);
         // A socket that cannot be closed is closed by being dropped.
-        let _closed = tokio::time::timeout(CLOSE_ANSWER_MAX, self.socket.close(None)).await;
+        let _closed = tokio::time::timeout_at(self.clock.moment(until), closing).await;
     }
 }
 
