@@ -209,7 +209,13 @@ impl World {
                         self.phone_open = false;
                         self.phone.closed(self.now, code);
                     }
-                    _ => {}
+                    // To a phone that has hung up, or nothing that a server sends a phone.
+                    Parcel::Text(_)
+                    | Parcel::Closed(_)
+                    | Parcel::Binary
+                    | Parcel::Open
+                    | Parcel::Ping
+                    | Parcel::Pong => {}
                 }
                 self.from_phone(out);
             }
