@@ -297,10 +297,7 @@ async fn a_provider_that_does_not_read_is_still_heard_until_the_buffer_is_full()
             if poll_fn(|cx| Poll::Ready(socket.poll_flush(cx).is_pending())).await {
                 stuck += 1;
                 if stuck <= 3 {
-                    assert!(matches!(
-                        next(&mut socket).await,
-                        ProviderEvent::Ignored(_)
-                    ));
+                    assert!(matches!(next(&mut socket).await, ProviderEvent::Ignored(_)));
                 }
             }
         }
