@@ -5,8 +5,6 @@
 
 pub mod dtmf;
 pub mod pitch;
-#[cfg(test)]
-mod tests;
 pub mod timeline;
 
 use std::{
@@ -178,3 +176,6 @@ fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests;

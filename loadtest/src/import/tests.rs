@@ -188,9 +188,11 @@ fn who_speaks_unasked_is_not_said_to_have_waited() {
     lay(&mut call.caller, second, &line.audio);
     lay(&mut call.agent, call.caller.len() + 8_000, &line.audio);
     let recording = call.import("unasked", |_| {}).recording;
-    let pause = |then: &Then| match then {
-        Then::Pause(pause) => pause.as_millis(),
-        other => panic!("{other:?}"),
+    let pause = |then: &Then| {
+        let Then::Pause(pause) = then else {
+            panic!("{then:?}");
+        };
+        pause.as_millis()
     };
     assert!(
         (900..1_200).contains(&pause(&recording.opening)),
