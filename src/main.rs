@@ -1,3 +1,9 @@
-//! The `ringback` command.
+//! The `ringback` command: arguments, settings, telemetry, server.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -7,6 +7,7 @@ pub mod arrivals;
 pub mod call;
 pub mod carrier;
 pub mod g711;
+pub mod import;
 pub mod listen;
 pub mod model;
 pub mod net;

@@ -7,6 +7,7 @@ mod builtin;
 mod file;
 
 pub use file::RecordingError;
+pub(crate) use file::{FILE_NAME, write_then};
 
 use std::{fmt, path::Path, time::Duration};
 

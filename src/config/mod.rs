@@ -1,1 +1,283 @@
-//! Turns files and environment into valid settings.
+//! Turns files and environment into valid settings: where a [`Config`] exists, everything in it is allowed.
+//!
+//! It owns the layers (built-in defaults, a file, the environment), the names of all keys and every message about them, and it is
+//! the only place that reads secrets. It must not act on what it reads: [`crate::server`] does. All keys are documented in
+//! `config/ringback.toml`, which is built in.
+
+mod agents;
+mod environment;
+mod problem;
+mod provider;
+mod raw;
+mod section;
+mod units;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::agents::{Agent, Agents, Found};
+pub use self::environment::Environment;
+pub use self::problem::{Origin, Problem, Problems};
+use self::raw::{Entries, Raw, read_file};
+use self::section::{Form, Section, at};
+use crate::core::call::CallSettings;
+use crate::core::ids::AccountSid;
+use crate::provider::endpoint::Endpoint;
+use crate::telemetry::{LogFormat, LogLevel, LogSettings};
+
+/// The defaults: every key that there is, with its meaning and unit.
+pub const DEFAULTS: &str = include_str!("../../config/ringback.toml");
+
+/// Everything that the server is told before it begins.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The listener that carriers connect to.
+    pub public: Public,
+    /// All calls together.
+    pub calls: Calls,
+    /// One call.
+    pub call: CallSettings,
+    /// The realtime model.
+    pub provider: Endpoint,
+    /// Whom callers speak with.
+    pub agents: Agents,
+    /// What is told on standard error.
+    pub log: LogSettings,
+}
+
+/// The listener that carriers connect to.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// Its address; with [`Auth::None`] a loopback one.
+    pub listen: SocketAddr,
+    /// How a carrier proves who it is.
+    pub auth: Auth,
+    /// Whose streams are accepted; none: anybody's.
+    pub accounts: Arc<[AccountSid]>,
+    /// How many sockets may be open whose stream has not started.
+    pub unstarted_max: usize,
+    /// The longest message that is accepted, in bytes.
+    pub message_bytes_max: usize,
+}
+
+/// How a carrier proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all: whoever reaches the listener is served, so only this machine may.
+    None,
+}
+
+/// All calls together.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// How many sockets of carriers may be open.
+    pub calls_max: usize,
+    /// How long live calls may take to end by themselves before they are ended.
+    pub drain_grace: Duration,
+}
+
+/// Reads the defaults, then `file`, then the environment; tells everything that is wrong at once.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
+    let mut raw = Raw::default();
+    raw.add_file(&Origin::Default, DEFAULTS, &mut problems);
+    if let Some(path) = file {
+        let origin = Origin::File(path.to_owned());
+        match read_file(path) {
+            Ok(text) => raw.add_file(&origin, &text, &mut problems),
+            Err(what) => problems.push(&origin, what),
+        }
+    }
+    raw.add_variables(environment);
+    let origin = file.map_or(Origin::Default, |path| Origin::File(path.to_owned()));
+    let mut layers = Layers {
+        raw,
+        origin,
+        problems,
+        known: Vec::new(),
+    };
+    let config = layers.read(environment);
+    match config {
+        Some(config) if layers.problems.is_empty() => Ok(config),
+        Some(_) | None => Err(layers.problems),
+    }
+}
+
+/// The layers while they are read.
+struct Layers {
+    raw: Raw,
+    /// Where what is missing is missing: the file that should have it.
+    origin: Origin,
+    problems: Problems,
+    /// The sections that have been asked for.
+    known: Vec<&'static str>,
+}
+
+impl Layers {
+    fn read(&mut self, environment: &Environment) -> Option<Config> {
+        let mut top = self.section("");
+        let agents_dir = top.optional_text("agents_dir", PATH);
+        let providers = top.take("provider");
+        top.finish();
+        let public = self.read_public();
+        let calls = self.read_calls();
+        let call = self.read_call();
+        let log = self.read_log();
+        self.refuse_unknown_sections();
+        let provider = provider::read(providers, environment, &mut self.problems);
+        let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
+        Some(Config {
+            public: public?,
+            calls,
+            call,
+            provider: provider?,
+            agents: agents?,
+            log: log?,
+        })
+    }
+
+    fn read_public(&mut self) -> Option<Public> {
+        let mut section = self.section("public");
+        let listen = section.text("listen", ADDRESS);
+        if !section.has("auth") {
+            section.missing("auth", AUTH_ALLOWED);
+        }
+        let auth = section.choice("auth", &[("none", Auth::None)]);
+        let accounts = section.texts("accounts", ACCOUNTS_MAX, ACCOUNT);
+        let unstarted_max = section.integer("unstarted_max", 1..=100_000);
+        let message_bytes_max = section.integer("message_bytes_max", 1_024..=1_048_576);
+        let listen: Option<SocketAddr> = listen.parse().ok();
+        if let (Some(listen), Some(Auth::None)) = (listen, auth)
+            && !listen.ip().is_loopback()
+        {
+            section.wrong_now(
+                "listen",
+                &format!("\"{listen}\""),
+                "would let anybody in, since public.auth = \"none\"",
+                "a loopback address, as in \"127.0.0.1:8080\"",
+            );
+        }
+        section.finish();
+        let accounts = accounts.iter().filter_map(|sid| AccountSid::parse(sid));
+        Some(Public {
+            listen: listen?,
+            auth: auth?,
+            accounts: accounts.collect(),
+            unstarted_max,
+            message_bytes_max,
+        })
+    }
+
+    fn read_calls(&mut self) -> Calls {
+        let mut section = self.section("calls");
+        let calls = Calls {
+            calls_max: section.integer("calls_max", 1..=100_000),
+            drain_grace: section.duration("drain_grace", Duration::ZERO..=HOUR),
+        };
+        section.finish();
+        calls
+    }
+
+    fn read_call(&mut self) -> CallSettings {
+        let mut section = self.section("call");
+        let call = CallSettings {
+            start_timeout: section.duration("start_timeout", TENTH..=MINUTE),
+            dial_timeout: section.duration("dial_timeout", TENTH..=MINUTE),
+            carrier_silence_max: section.duration("carrier_silence_max", TENTH..=HOUR),
+            ping_interval: section.duration("ping_interval", TENTH..=MINUTE),
+            pong_timeout: section.duration("pong_timeout", TENTH..=MINUTE),
+            ahead_max: section.duration("ahead_max", TENTH..=MINUTE),
+            held_max: section.duration("held_max", Duration::from_secs(1)..=10 * MINUTE),
+            uplink_max: section.duration("uplink_max", TENTH..=2 * MINUTE),
+            rotate_before: section.duration("rotate_before", TENTH..=HOUR),
+            goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
+            keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
+            refusals_max: section.integer("refusals_max", 1..=1_000_000),
+            greets: section.boolean("greets").unwrap_or_default(),
+        };
+        section.finish();
+        call
+    }
+
+    fn read_log(&mut self) -> Option<LogSettings> {
+        let mut section = self.section("log");
+        let format = section.choice("format", &LogFormat::NAMES);
+        let level = section.choice("level", &LogLevel::NAMES);
+        section.finish();
+        Some(LogSettings {
+            format: format?,
+            level: level?,
+        })
+    }
+
+    fn section(&mut self, name: &'static str) -> Section<'_> {
+        self.known.push(name);
+        let entries = self.raw.sections.remove(name).unwrap_or_default();
+        let prefix = match name {
+            "" => String::new(),
+            name => format!("{name}."),
+        };
+        Section::new(prefix, self.origin.clone(), entries, &mut self.problems)
+    }
+
+    fn refuse_unknown_sections(&mut self) {
+        let known: Vec<_> = self
+            .known
+            .iter()
+            .copied()
+            .filter(|name| !name.is_empty())
+            .collect();
+        for (name, entries) in std::mem::take(&mut self.raw.sections) {
+            self.refuse_section(&name, &entries, &known);
+        }
+    }
+
+    fn refuse_section(&mut self, name: &str, entries: &Entries, known: &[&str]) {
+        let origin = entries.values().next().map(|entry| &entry.origin);
+        let origin = origin.unwrap_or(&self.origin);
+        if name == "provider" {
+            let list = at(origin, "provider");
+            let what = "is a list, which no variable can change; allowed: [[provider]] in a file";
+            self.problems.without_value(&list, what);
+            return;
+        }
+        let sentence = section::unknown("section ", name, known);
+        self.problems.push(origin, sentence);
+    }
+}
+
+const TENTH: Duration = Duration::from_millis(100);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// One of our own Twilio accounts and a few of its subaccounts.
+const ACCOUNTS_MAX: usize = 1_000;
+
+const AUTH_ALLOWED: &str =
+    r#""none", which lets in anybody who reaches the listener, on a loopback address only"#;
+
+const PATH: Form = Form {
+    allowed: "the path of a folder",
+    accepts: |text| !text.is_empty(),
+};
+
+const ADDRESS: Form = Form {
+    allowed: r#"an address and a port, as in "127.0.0.1:8080" or "[::1]:8080""#,
+    accepts: |text| text.parse::<SocketAddr>().is_ok(),
+};
+
+const ACCOUNT: Form = Form {
+    allowed: "an account's SID: AC and 32 hexadecimal digits",
+    accepts: |text| AccountSid::parse(text).is_some(),
+};
+
+/// Whether this can be the name of an agent or a provider.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,184 @@
 //! Acts: the only home of tasks, the clock and `select`.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `accept`, `routes` | connections and what they may ask for, up to the upgrade |
+//! | `call_task` | one call, one task, one loop |
+//! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
+//! | `calls` | which calls are live, and how many may be |
+//! | `drain` | the only spawn, and the end of the process |
+//! | `clock` | the only place that asks for the time |
+//!
+//! It must not decide what a call does: [`crate::core::call`] does. It must not read a protocol: [`crate::carrier`] and
+//! [`crate::provider`] do.
+
+mod accept;
+mod call_task;
+mod calls;
+mod clock;
+mod drain;
+mod perform;
+mod routes;
+mod sessions;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use self::calls::Calls;
+use self::clock::Clock;
+pub use self::drain::Handle;
+use self::drain::{Stage, Tasks};
+use crate::carrier::socket::SocketLimits as CarrierLimits;
+use crate::config::{Agents, Config};
+use crate::core::call::CallSettings;
+use crate::core::ids::AccountSid;
+use crate::provider::endpoint::Endpoint;
+use crate::provider::socket::SocketLimits as ProviderLimits;
+use crate::telemetry::Telemetry;
+
+/// Why the server does not start, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener's address cannot be had.
+    #[error("public.listen = \"{address}\" cannot be listened on: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("signals cannot be waited for: {0}")]
+    Signals(io::Error),
+}
+
+/// A server that listens, and serves as soon as it [runs](Self::run).
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    drain_grace: Duration,
+    connections_max: usize,
+    shared: Arc<Shared>,
+}
+
+/// What all calls share; nothing in it changes but [`Calls`] and counts.
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    tasks: Tasks,
+    telemetry: Telemetry,
+    calls: Arc<Calls>,
+    settings: CallSettings,
+    accounts: Arc<[AccountSid]>,
+    agents: Agents,
+    endpoint: Endpoint,
+    carrier_limits: CarrierLimits,
+    provider_limits: ProviderLimits,
+}
+
+/// Connections beside those of sockets that have not started: health checks and whoever is refused.
+const OTHER_CONNECTIONS_MAX: usize = 64;
+
+/// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Takes the listener's address. Must be called within a Tokio runtime.
+    pub async fn bind(config: Config, telemetry: Telemetry) -> Result<Self, StartError> {
+        let address = config.public.listen;
+        let wrong = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+        let address = listener.local_addr().map_err(wrong)?;
+        let drain_grace = config.calls.drain_grace;
+        let connections_max = config.public.unstarted_max + OTHER_CONNECTIONS_MAX;
+        let shared = Arc::new(Shared::new(config, telemetry));
+        Ok(Self {
+            listener,
+            address,
+            drain_grace,
+            connections_max,
+            shared,
+        })
+    }
+
+    /// Where it listens: the port is the real one.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops it.
+    pub fn handle(&self) -> Handle {
+        self.shared.tasks.handle()
+    }
+
+    /// Serves until its [`Handle`] stops it: then nobody new is let in, live calls may end by themselves for a while, and are
+    /// ended after it. Comes back within the grace and five seconds.
+    pub async fn run(self) {
+        let Self {
+            listener,
+            drain_grace,
+            connections_max,
+            shared,
+            address,
+        } = self;
+        let provider = shared.endpoint.name();
+        let agents = shared.agents.iter().len();
+        tracing::info!(%address, provider, agents, "listening");
+        accept::accept(listener, connections_max, &shared).await;
+        let live = shared.calls.live();
+        tracing::info!(live, grace_ms = drain_grace.as_millis(), "stopping");
+        let tasks = &shared.tasks;
+        tokio::select! {
+            () = tasks.idle() => {}
+            () = tasks.reached(Stage::Draining) => {}
+            () = tokio::time::sleep(drain_grace) => {}
+        }
+        let ended = shared.calls.live();
+        tasks.drain();
+        let in_time = tokio::time::timeout(DRAIN_TIMEOUT, tasks.idle())
+            .await
+            .is_ok();
+        let counts = shared.telemetry.counts();
+        tracing::info!(live, ended, in_time, %counts, "stopped");
+    }
+
+    /// Serves until SIGTERM or SIGINT; a second one cuts the grace short.
+    pub async fn run_until_signalled(self) -> Result<(), StartError> {
+        let signals = drain::stop_on_signals(self.handle()).map_err(StartError::Signals)?;
+        tokio::select! {
+            () = self.run() => {}
+            () = signals => {}
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn new(config: Config, telemetry: Telemetry) -> Self {
+        let public = config.public;
+        Self {
+            clock: Clock::start(),
+            tasks: Tasks::new(telemetry.clone()),
+            telemetry,
+            calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
+            accounts: public.accounts,
+            agents: config.agents,
+            endpoint: config.provider,
+            carrier_limits: CarrierLimits {
+                message_bytes_max: public.message_bytes_max,
+                ..CarrierLimits::default()
+            },
+            provider_limits: ProviderLimits {
+                // What is left belongs to the session, whose time-out is the call's.
+                dial_timeout: config.call.dial_timeout * 4 / 5,
+                ..ProviderLimits::default()
+            },
+            settings: config.call,
+        }
+    }
+}

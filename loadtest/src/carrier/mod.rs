@@ -12,8 +12,6 @@ mod play_out;
 mod report;
 mod settings;
 mod stream;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 pub use report::{Arrival, CallReport, Ended, Happening, PlayedItem, Timeline, Violation};
@@ -160,3 +158,6 @@ impl Peer for Phone {
         (self.phase == Phase::Open).then(|| self.stream.deadline())
     }
 }
+
+#[cfg(test)]
+mod tests;

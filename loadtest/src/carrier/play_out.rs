@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// More audio than this is dropped, counted: the carrier names no bound, but memory is one.
-const BUFFER_MAX: Duration = Duration::from_secs(600);
+const BUFFER_MAX: Duration = Duration::from_mins(10);
 /// More marks than this are dropped, counted.
 const MARKS_MAX: usize = 4_096;
 

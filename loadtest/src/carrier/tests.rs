@@ -1,5 +1,10 @@
 //! Whole calls against a scripted server, in virtual time.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    reason = "a difference below zero fails the test, as it should"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -203,7 +203,8 @@ mod tests {
             }
             assert_eq!(uplink.streams[&5].blocks, vec![0..50], "{piece}");
             assert_eq!(uplink.unstamped_bytes, 40, "{piece}");
-            assert_eq!(uplink.latency_us.max(), 3_000, "{piece}");
+            let latest = uplink.latency_us.max();
+            assert!(uplink.latency_us.equivalent(latest, 3_000), "{piece}");
         }
     }
 
@@ -223,7 +224,9 @@ mod tests {
         #[test]
         fn the_ranges_are_the_set_of_what_came(blocks in proptest::collection::vec(0_u32..40, 0..80)) {
             let mut stream = Stream::default();
-            blocks.iter().for_each(|&block| stream.note(block));
+            for &block in &blocks {
+                stream.note(block);
+            }
             let told: Vec<u32> = stream.blocks.iter().cloned().flatten().collect();
             let came: BTreeSet<u32> = blocks.iter().copied().collect();
             prop_assert_eq!(told, came.into_iter().collect::<Vec<_>>());

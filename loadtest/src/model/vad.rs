@@ -134,7 +134,7 @@ impl Vad {
                 })
             }
             SpeechEdge::Ended { at } => Some(Heard::Stopped {
-                audio_end: self.heard(),
+                audio_end: self.before + at + hearing.silence,
                 spoken: at.saturating_sub(self.began),
             }),
         }

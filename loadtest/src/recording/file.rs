@@ -23,7 +23,7 @@ pub(crate) const FILE_NAME: &str = "recording.toml";
 /// Lines of one side; a call of hours has fewer.
 const LINES_MAX: usize = 2_000;
 /// The longest line.
-const LINE_MAX: Duration = Duration::from_secs(600);
+const LINE_MAX: Duration = Duration::from_mins(10);
 /// The longest pause.
 const PAUSE_MS_MAX: u64 = 600_000;
 /// Keys pressed in one go.

@@ -223,6 +223,12 @@ pub enum ResponseOutcome {
 pub enum Ignored {
     /// An error that says that what we asked for was already so.
     HarmlessError,
-    /// An event type that we do not know.
+    /// An event type that we do not know, or one that cannot mean anything yet.
     UnknownEvent,
+    /// A response was asked for while another was being made: ask again when that is over.
+    AlreadyResponding,
+    /// An event of ours was refused, and only that event is lost: ours to mend.
+    RejectedEvent,
+    /// The model called a tool that it was not given.
+    UndeclaredTool,
 }

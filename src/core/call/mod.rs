@@ -24,6 +24,8 @@ mod playout;
 mod rotation;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 pub mod uplink;
 
 use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};

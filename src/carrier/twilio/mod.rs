@@ -1,0 +1,10 @@
+//! Twilio's media streams, and whatever speaks like them.
+//!
+//! [`wire`] knows the messages, [`Stream`] knows their order. Neither touches a socket: [`crate::carrier::socket`] does.
+
+mod parameters;
+mod stream;
+pub mod wire;
+
+pub use parameters::{PARAMETER_BYTES_MAX, PARAMETERS_MAX, Parameters};
+pub use stream::Stream;

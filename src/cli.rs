@@ -1,0 +1,128 @@
+//! The command line: what one can ask for, and what the process answers with.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand};
+use ringback::config::{self, Config, Environment};
+use ringback::server::{Server, StartError};
+use ringback::telemetry::{self, LogFormat, LogLevel, Telemetry};
+
+/// Settings that are wrong, as with arguments that are wrong.
+const EXIT_WRONG: u8 = 2;
+
+/// A real-time voice-agent edge server: phone calls in, realtime speech models out.
+#[derive(Debug, Parser)]
+#[command(name = "ringback", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve carriers' media streams until SIGTERM or SIGINT.
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Tell everything that is wrong with the settings, and do nothing else.
+    Check(Settings),
+}
+
+#[derive(Args, Debug)]
+struct Settings {
+    /// A file of settings, laid over the built-in defaults; variables `RINGBACK__SECTION__KEY` are laid over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct LogArgs {
+    /// For whom logs are written.
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(LogFormat::NAMES))]
+    log_format: Option<LogFormat>,
+
+    /// How much is logged.
+    #[arg(long, value_name = "LEVEL", value_parser = one_of(LogLevel::NAMES))]
+    log_level: Option<LogLevel>,
+}
+
+/// Does what the arguments say. Exits with 0 if it went well, with 2 if the settings are wrong, else with 1.
+pub(crate) fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve { settings, log } => serve(&settings, &log),
+        Command::Check(settings) => check(&settings),
+    }
+}
+
+fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
+    let mut config = match settings.load() {
+        Ok(config) => config,
+        Err(wrong) => return wrong,
+    };
+    config.log.format = log.log_format.unwrap_or(config.log.format);
+    config.log.level = log.log_level.unwrap_or(config.log.level);
+    match start(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            say(&sentence);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: Config) -> Result<(), String> {
+    telemetry::init(config.log).map_err(|error| format!("there can be no logs: {error}"))?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("there can be no threads: {error}"))?;
+    let served: Result<(), StartError> = runtime.block_on(async {
+        let server = Server::bind(config, Telemetry::default()).await?;
+        server.run_until_signalled().await
+    });
+    served.map_err(|error| error.to_string())
+}
+
+fn check(settings: &Settings) -> ExitCode {
+    match settings.load() {
+        Ok(config) => {
+            let agents = config.agents.iter().len();
+            let provider = config.provider.name();
+            say(&format!(
+                "the settings are good: {agents} agent(s), provider \"{provider}\", listening on {}",
+                config.public.listen
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => wrong,
+    }
+}
+
+impl Settings {
+    /// The settings; what is wrong with them was said if there are none.
+    fn load(&self) -> Result<Config, ExitCode> {
+        let loaded = config::load(self.config.as_deref(), &Environment::of_process());
+        loaded.map_err(|problems| {
+            say(&problems.to_string());
+            ExitCode::from(EXIT_WRONG)
+        })
+    }
+}
+
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    names: [(&'static str, T); N],
+) -> impl clap::builder::TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names.map(|(name, _)| name)).map(move |chosen| {
+        let known = names.iter().find(|(name, _)| *name == chosen);
+        known.expect("the parser lets only these pass").1
+    })
+}
+
+/// Says something to whoever started the process.
+#[expect(clippy::print_stderr, reason = "this is the command line")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

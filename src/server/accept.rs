@@ -1,0 +1,77 @@
+//! Accepts connections and serves their one HTTP request each; a WebSocket's further life is its call's task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::Shared;
+use super::drain::Stage;
+use super::routes;
+use crate::telemetry::Count;
+
+/// From the first byte of a connection to the end of its response or upgrade; closed after it.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The head of a request and what is behind it; carriers' signatures and parameters are far below.
+const HTTP_BUFFER_BYTES_MAX: usize = 16 * 1024;
+
+/// How long to wait when the process has no more file descriptors: calls must end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until the server stops. At more than `connections_max` connections before their upgrade, further ones are dropped.
+pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared: &Arc<Shared>) {
+    let router = routes::router(Arc::clone(shared));
+    let connections = Arc::new(Semaphore::new(connections_max));
+    let stopping = shared.tasks.reached(Stage::Stopping);
+    let mut stopping = std::pin::pin!(stopping);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stopping => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                shared.telemetry.refused(Count::ConnectionsDropped);
+                tracing::debug!(%error, "no connection accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&connections).try_acquire_owned() {
+            Ok(permit) => serve(stream, router.clone(), permit, shared),
+            Err(_) => shared.telemetry.refused(Count::ConnectionsDropped),
+        }
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    router: axum::Router,
+    permit: OwnedSemaphorePermit,
+    shared: &Arc<Shared>,
+) {
+    // Frames of 20 ms must not wait for each other. A socket that cannot be told so is gone already.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let connection = http1::Builder::new()
+        .max_buf_size(HTTP_BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    let tasks = shared.tasks.clone();
+    shared.tasks.spawn("connection", async move {
+        tokio::select! {
+            // A peer that speaks no HTTP, or none in time: there is nobody to tell.
+            _ = timeout(HTTP_TIMEOUT, connection) => {}
+            () = tasks.reached(Stage::Stopping) => {}
+        }
+        drop(permit);
+    });
+}

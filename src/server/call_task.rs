@@ -1,0 +1,241 @@
+//! One call, one task, one loop: it owns the call's sockets and polls them directly.
+//!
+//! There is one place that waits, [`CallTask::poll_turn`]: it takes what the sockets have, one input after the other, tells the
+//! call, carries out what the call wants, and flushes once for all of it. No channel, no lock and no other task is on the path
+//! of a frame.
+
+use std::future::poll_fn;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::ws::WebSocket;
+use tokio::time::Sleep;
+
+use super::Shared;
+use super::calls::Seat;
+use super::clock::Clock;
+use super::drain::Stage;
+use super::sessions::{SESSIONS_MAX, Sessions};
+use crate::carrier::socket::CarrierSocket;
+use crate::carrier::twilio;
+use crate::config::{Agent, Found};
+use crate::core::call::Call;
+use crate::core::call::effect::Effects;
+use crate::core::call::input::{CarrierEvent, Input, Started};
+use crate::core::fault::Refusal;
+use crate::core::ids::CallId;
+use crate::core::time::Instant;
+use crate::telemetry::CallLog;
+
+/// How many inputs are taken before other calls have their turn.
+const INPUTS_PER_TURN: usize = 64;
+
+/// What is polled in turn: the carrier and the sessions.
+const SOURCES: usize = 1 + SESSIONS_MAX;
+
+/// The task of one call.
+pub(super) struct CallTask {
+    pub(super) shared: Arc<Shared>,
+    call: Call,
+    pub(super) carrier: CarrierSocket,
+    /// The carrier's write buffer overflowed; the call has not been told yet.
+    pub(super) carrier_is_stuck: bool,
+    pub(super) sessions: Sessions,
+    /// Whom the caller speaks with; the default until the stream has started.
+    pub(super) agent: Arc<Agent>,
+    effects: Effects,
+    pub(super) log: CallLog,
+    seat: Seat,
+    /// The source that is asked first, the next time: whoever was served last is asked last.
+    next_source: usize,
+    timer: Timer,
+    /// Whether the call knows that it is to end.
+    is_draining: bool,
+}
+
+impl CallTask {
+    /// The task of a socket that was just upgraded.
+    pub(super) fn new(id: CallId, socket: WebSocket, seat: Seat, shared: Arc<Shared>) -> Self {
+        let now = shared.clock.now();
+        let stream = twilio::Stream::new(Arc::clone(&shared.accounts));
+        let (agent, _) = shared.agents.find(None, None);
+        Self {
+            call: Call::new(id, now, Clock::utc(), shared.settings.clone()),
+            carrier: CarrierSocket::new(socket, stream),
+            carrier_is_stuck: false,
+            sessions: Sessions::default(),
+            agent: Arc::clone(agent),
+            effects: Effects::new(),
+            log: shared.telemetry.call(id),
+            seat,
+            next_source: 0,
+            timer: Timer::default(),
+            is_draining: false,
+            shared,
+        }
+    }
+
+    /// Lives the call to its end, then closes both sides, which takes a second at most.
+    pub(super) async fn run(mut self) {
+        let tasks = self.shared.tasks.clone();
+        let mut woken_to_drain = pin!(tasks.reached(Stage::Draining));
+        let mut is_first_turn = true;
+        poll_fn(|cx| {
+            // Polled once, it wakes this task when the time comes, and costs the frames until then nothing.
+            if mem::take(&mut is_first_turn) {
+                match woken_to_drain.as_mut().poll(cx) {
+                    Poll::Ready(()) | Poll::Pending => {}
+                }
+            }
+            self.poll_turn(cx)
+        })
+        .await;
+        self.seat.end();
+        let Self {
+            carrier, sessions, ..
+        } = self;
+        tokio::join!(carrier.close(), sessions.close());
+    }
+
+    /// Takes what there is; ready when the call is over.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..INPUTS_PER_TURN {
+            let now = self.shared.clock.now();
+            if let Poll::Ready(input) = self.poll_input(now, cx) {
+                self.handle(now, input);
+                if self.call.is_over() {
+                    return Poll::Ready(());
+                }
+                continue;
+            }
+            self.poll_flush(cx);
+            // Ready if the deadline passed meanwhile: then it is an input.
+            ready!(self.timer.poll(self.call.deadline(), &self.shared, cx));
+        }
+        self.poll_flush(cx);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The next thing that happened. Nobody waits behind a busy socket: what has a bound in time comes first, and the sockets
+    /// take turns.
+    fn poll_input(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Input> {
+        if mem::take(&mut self.carrier_is_stuck) {
+            return Poll::Ready(Input::Carrier(CarrierEvent::WriteOverflow));
+        }
+        if !self.is_draining && self.shared.tasks.is_draining() {
+            self.is_draining = true;
+            return Poll::Ready(Input::Drain);
+        }
+        if self.call.deadline().is_some_and(|deadline| now >= deadline) {
+            return Poll::Ready(Input::Tick);
+        }
+        for _ in 0..SOURCES {
+            let source = self.next_source;
+            self.next_source = (source + 1) % SOURCES;
+            let input = match source.checked_sub(1) {
+                None => self.carrier.poll_event(cx).map(Input::Carrier),
+                Some(session) => self
+                    .sessions
+                    .poll_event(session, cx)
+                    .map(|(attempt, event)| Input::Provider(attempt, event)),
+            };
+            if input.is_ready() {
+                return input;
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Sends on their way what the sockets take; they wake the task when they take more.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        match self.carrier.poll_flush(cx) {
+            Poll::Ready(()) | Poll::Pending => {}
+        }
+        self.sessions.poll_flush(cx);
+    }
+
+    /// Tells the call, and does what it wants.
+    fn handle(&mut self, now: Instant, input: Input) {
+        let input = match input {
+            Input::Carrier(CarrierEvent::Started(started)) => {
+                Input::Carrier(self.on_started(started))
+            }
+            Input::Carrier(CarrierEvent::Media(_)) => {
+                self.log.frame_in();
+                input
+            }
+            Input::Carrier(_) | Input::Provider(..) | Input::Tick | Input::Drain => input,
+        };
+        self.call.handle(now, input, &mut self.effects);
+        let mut effects = mem::take(&mut self.effects);
+        for effect in effects.drain() {
+            self.perform(now, effect);
+        }
+        self.effects = effects;
+    }
+
+    /// The stream started: the call takes its place among the live ones, and its agent.
+    fn on_started(&mut self, started: Started) -> CarrierEvent {
+        if !self.seat.start(started.call) {
+            return CarrierEvent::Refused(Refusal::DuplicateCall);
+        }
+        let parameters = self.carrier.take_parameters();
+        let agents = &self.shared.agents;
+        let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
+        self.agent = Arc::clone(agent);
+        match found {
+            Found::Named | Found::Unnamed => {}
+            Found::Unknown => self.log.unknown_agent(),
+        }
+        CarrierEvent::Started(started)
+    }
+}
+
+/// Wakes the task at the call's deadline.
+///
+/// The deadline moves with almost every frame, mostly away. The timer is set anew only if it moved nearer, or when it has
+/// rung.
+#[derive(Default)]
+struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    rings_at: Option<Instant>,
+}
+
+impl Timer {
+    /// Ready when the deadline has passed.
+    fn poll(
+        &mut self,
+        deadline: Option<Instant>,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        loop {
+            if self.rings_at.is_none_or(|rings_at| rings_at > deadline) {
+                self.set(deadline, shared);
+            }
+            let Some(sleep) = &mut self.sleep else {
+                return Poll::Pending;
+            };
+            ready!(sleep.as_mut().poll(cx));
+            self.rings_at = None;
+            if shared.clock.now() >= deadline {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn set(&mut self, deadline: Instant, shared: &Shared) {
+        let at = shared.clock.timer_at(deadline);
+        self.rings_at = Some(deadline);
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The only place that asks for the time, and for chance: everything else is told.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant as TokioInstant;
+use tokio_rustls::rustls::crypto::ring;
+
+use crate::core::ids::CallId;
+use crate::core::time::{Instant, Utc};
+
+/// Time since the process began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    origin: TokioInstant,
+}
+
+impl Clock {
+    /// A clock that begins now.
+    pub(super) fn start() -> Self {
+        Self {
+            origin: TokioInstant::now(),
+        }
+    }
+
+    /// Now.
+    pub(super) fn now(self) -> Instant {
+        Instant::from_start(self.origin.elapsed())
+    }
+
+    /// A moment as timers want it.
+    pub(super) fn timer_at(self, at: Instant) -> TokioInstant {
+        self.origin + at.since_start()
+    }
+
+    /// Now, for what others date.
+    pub(super) fn utc() -> Utc {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is where time enters the server"
+        )]
+        let now = SystemTime::now();
+        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Utc::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A name for a call that no other call has, anywhere.
+pub(super) fn draw_call_id() -> CallId {
+    let mut bytes = [0; 16];
+    ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .expect("the kernel gives random bytes once it has booted");
+    CallId::from_bits(u128::from_le_bytes(bytes))
+}

@@ -1,0 +1,140 @@
+//! What may be asked for at the public listener, and who is let in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+use super::Shared;
+use super::call_task::CallTask;
+use super::clock::draw_call_id;
+use crate::carrier::socket::limited;
+use crate::telemetry::Count;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/media", get(media))
+        .route("/health/live", get(|| async { "live\n" }))
+        .with_state(shared)
+        .layer(map_response(close_unless_upgraded))
+}
+
+/// A connection carries one request: nobody keeps a place that others wait for.
+async fn close_unless_upgraded(mut response: Response) -> Response {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// A carrier's media stream: lets it in, and starts its call.
+async fn media(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    if let Err((count, sentence)) = is_from_here(&headers) {
+        shared.telemetry.refused(count);
+        return (StatusCode::FORBIDDEN, sentence).into_response();
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let seat = match shared.calls.seat() {
+        Ok(seat) => seat,
+        Err(count) => {
+            shared.telemetry.refused(count);
+            let sentence = "There is no room for another call.\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+        }
+    };
+    limited(upgrade, &shared.carrier_limits).on_upgrade(async move |socket| {
+        let call = draw_call_id();
+        let tasks = shared.tasks.clone();
+        tasks.spawn(call, CallTask::new(call, socket, seat, shared).run());
+    })
+}
+
+/// Without signatures only this machine is let in, and the loopback address alone does not prove that it is this machine that
+/// asks: a proxy or a tunnel on it brings others, and so does a web page in its browser.
+fn is_from_here(headers: &HeaderMap) -> Result<(), (Count, &'static str)> {
+    let forwarded = headers.keys().any(|name| {
+        let name = name.as_str();
+        name == "forwarded" || name.starts_with("x-forwarded-") || name == "x-twilio-signature"
+    });
+    if forwarded {
+        let sentence =
+            "This comes from outside, and public.auth = \"none\" serves this machine only.\n";
+        return Err((Count::UpgradesForwarded, sentence));
+    }
+    let origin = headers.get(header::ORIGIN);
+    if origin.is_some_and(|origin| !origin.to_str().is_ok_and(is_loopback_origin)) {
+        let sentence = "A web page of another machine asks, and public.auth = \"none\" serves this machine only.\n";
+        return Err((Count::UpgradesFromPages, sentence));
+    }
+    Ok(())
+}
+
+fn is_loopback_origin(origin: &str) -> bool {
+    let Ok(uri) = origin.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(name: &'static str, value: &'static str) -> Option<Count> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        is_from_here(&headers).err().map(|(count, _)| count)
+    }
+
+    #[test]
+    fn what_was_forwarded_is_not_from_here() {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-twilio-signature",
+        ] {
+            assert_eq!(verdict(name, "x"), Some(Count::UpgradesForwarded), "{name}");
+        }
+        assert_eq!(verdict("x-request-id", "x"), None);
+    }
+
+    #[test]
+    fn a_page_of_another_machine_is_not_from_here() {
+        for origin in [
+            "https://evil.example",
+            "http://localhost.evil.example",
+            "null",
+        ] {
+            assert_eq!(
+                verdict("origin", origin),
+                Some(Count::UpgradesFromPages),
+                "{origin}"
+            );
+        }
+        for origin in [
+            "http://127.0.0.1:8080",
+            "http://localhost:3000",
+            "http://[::1]:1",
+        ] {
+            assert_eq!(verdict("origin", origin), None, "{origin}");
+        }
+    }
+}

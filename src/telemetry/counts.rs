@@ -1,0 +1,287 @@
+//! The list of counts: fixed arrays of atomics, so that counting takes no lock and looks nothing up by hash.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::call::effect::EndReason;
+use crate::core::fault::{Fault, Refusal};
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// What is counted one by one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Count {
+            /// All of them, in the order of their numbers.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// Its name in logs and metrics.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Streams that started.
+    CallsStarted = "calls_started",
+    /// Provider sessions that became ready.
+    SessionsReady = "sessions_ready",
+    /// Sessions that replaced one about to expire.
+    Rotations = "rotations",
+    /// Times a caller interrupted the agent.
+    BargeIns = "barge_ins",
+    /// Responses that failed or were cut by the provider.
+    ResponsesFailed = "responses_failed",
+    /// Bytes of callers' audio that were dropped because no session took them.
+    UplinkBytesDropped = "uplink_bytes_dropped",
+    /// Responses that were cancelled because more audio came than may be held.
+    HeldOverflows = "held_overflows",
+    /// Audio of cut items that was dropped.
+    LateAudio = "late_audio",
+    /// Events of abandoned attempts that were dropped.
+    LateEvents = "late_events",
+    /// Marks that came back and were never sent.
+    UnknownMarks = "unknown_marks",
+    /// Carriers' events that we do not know.
+    UnknownCarrierEvents = "unknown_carrier_events",
+    /// Providers' errors that harm nothing.
+    HarmlessErrors = "harmless_errors",
+    /// Providers' events that we do not know.
+    UnknownProviderEvents = "unknown_provider_events",
+    /// Tools that a model called and was never given.
+    UndeclaredTools = "undeclared_tools",
+    /// Events of ours that a provider refused.
+    RejectedEvents = "rejected_events",
+    /// Streams that named an agent that there is not.
+    UnknownAgents = "unknown_agents",
+    /// Connections that were dropped because there were too many.
+    ConnectionsDropped = "connections_dropped",
+    /// Upgrades that were refused because something forwarded them.
+    UpgradesForwarded = "upgrades_forwarded",
+    /// Upgrades that were refused because a web page asked for them.
+    UpgradesFromPages = "upgrades_from_pages",
+    /// Upgrades that were refused because too many sockets had not started.
+    UpgradesOverUnstarted = "upgrades_over_unstarted_max",
+    /// Upgrades that were refused because there were too many calls.
+    UpgradesOverCalls = "upgrades_over_calls_max",
+    /// Tasks that panicked.
+    Panics = "panics",
+}
+
+/// All counts of the process.
+#[derive(Debug)]
+pub struct Counts {
+    single: [AtomicU64; Count::ALL.len()],
+    /// Ends of calls, by reason.
+    pub(super) ended: Family<9>,
+    /// Refused messages, by refusal.
+    pub(super) refused: Family<12>,
+    /// Failed attempts and responses, by fault.
+    pub(super) faults: Family<24>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            single: [const { AtomicU64::new(0) }; Count::ALL.len()],
+            ended: Family::new("ended", ENDED),
+            refused: Family::new("refused", REFUSED),
+            faults: Family::new("fault", FAULTS),
+        }
+    }
+}
+
+impl Counts {
+    /// Adds to a count; what it is now.
+    pub(super) fn add(&self, count: Count, number: u64) -> u64 {
+        self.of(count).fetch_add(number, Ordering::Relaxed) + number
+    }
+
+    /// A count.
+    pub fn get(&self, count: Count) -> u64 {
+        self.of(count).load(Ordering::Relaxed)
+    }
+
+    /// How many calls ended for this reason.
+    pub fn ended(&self, reason: EndReason) -> u64 {
+        self.ended.get(reason.name())
+    }
+
+    /// How many messages were refused for this reason.
+    pub fn refused(&self, refusal: Refusal) -> u64 {
+        self.refused.get(refusal.name())
+    }
+
+    /// How often this fault happened.
+    pub fn faults(&self, fault: Fault) -> u64 {
+        self.faults.get(fault.name())
+    }
+
+    fn of(&self, count: Count) -> &AtomicU64 {
+        self.single
+            .get(count as usize)
+            .expect("there is a number for each count")
+    }
+}
+
+/// Those that are not zero.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for count in Count::ALL {
+            let number = self.get(count);
+            if number > 0 {
+                write!(f, "{separator}{}={number}", count.name())?;
+                separator = " ";
+            }
+        }
+        for family in [self.ended.iter(), self.refused.iter(), self.faults.iter()] {
+            for (family, name, number) in family.filter(|(_, _, number)| *number > 0) {
+                write!(f, "{separator}{family}.{name}={number}")?;
+                separator = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts of one kind, by name. Names are few and compared one by one: nothing on the path of a frame is counted here.
+#[derive(Debug)]
+pub(super) struct Family<const N: usize> {
+    name: &'static str,
+    names: [&'static str; N],
+    numbers: [AtomicU64; N],
+}
+
+impl<const N: usize> Family<N> {
+    const fn new(name: &'static str, names: [&'static str; N]) -> Self {
+        let numbers = [const { AtomicU64::new(0) }; N];
+        Self {
+            name,
+            names,
+            numbers,
+        }
+    }
+
+    pub(super) fn add(&self, name: &str) {
+        let number = self.find(name);
+        debug_assert!(number.is_some(), "{}.{name} is in no list", self.name);
+        if let Some(number) = number {
+            number.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        let number = self.find(name);
+        number.map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+
+    fn find(&self, name: &str) -> Option<&AtomicU64> {
+        let mut both = self.names.iter().zip(&self.numbers);
+        both.find_map(|(known, number)| (*known == name).then_some(number))
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = (&'static str, &'static str, u64)> + '_> {
+        let both = self.names.iter().zip(&self.numbers);
+        Box::new(both.map(|(name, number)| (self.name, *name, number.load(Ordering::Relaxed))))
+    }
+}
+
+const ENDED: [&str; 9] = [
+    "caller_hung_up",
+    "goodbye",
+    "carrier_gone",
+    "carrier_silent",
+    "carrier_stuck",
+    "never_started",
+    "refused",
+    "provider_failed",
+    "drained",
+];
+
+const REFUSED: [&str; 12] = [
+    "malformed",
+    "binary",
+    "oversized",
+    "before_start",
+    "second_start",
+    "wrong_stream",
+    "bad_audio",
+    "foreign_account",
+    "foreign_format",
+    "duplicate_call",
+    "mark_flood",
+    "key_flood",
+];
+
+const FAULTS: [&str; 24] = [
+    "dns_failed",
+    "connect_failed",
+    "tls_expired",
+    "tls_wrong_name",
+    "tls_untrusted",
+    "tls_failed",
+    "connect_timed_out",
+    "tls_timed_out",
+    "upgrade_timed_out",
+    "session_timed_out",
+    "refused",
+    "rate_limited",
+    "quota_exhausted",
+    "unauthorized",
+    "model_not_found",
+    "wrong_dialect",
+    "closed",
+    "server_error",
+    "expired",
+    "request_rejected",
+    "garbled",
+    "oversized",
+    "no_pong",
+    "write_overflow",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The names that a `const fn name` of a core file gives: whoever adds a variant there learns here that it is not counted.
+    fn names_in(file: &str, of: &str) -> Vec<String> {
+        let path = format!("{}/src/core/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(path).unwrap();
+        let implementation = text.split(&format!("impl {of} {{")).nth(1).unwrap();
+        let body = implementation.split("fn name(self)").nth(1).unwrap();
+        let body = body.split("\n    }\n").next().unwrap();
+        body.lines()
+            .filter_map(|line| Some(line.split_once("=> \"")?.1.split_once('"')?.0.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn every_name_of_the_core_is_counted() {
+        assert_eq!(names_in("call/effect.rs", "EndReason"), ENDED);
+        assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
+        assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
+    }
+
+    #[test]
+    fn what_was_counted_is_told_and_nothing_else() {
+        let counts = Counts::default();
+        counts.add(Count::CallsStarted, 2);
+        counts.faults.add(Fault::Closed { code: 1006 }.name());
+        counts.ended.add(EndReason::Goodbye.name());
+        assert_eq!(
+            counts.to_string(),
+            "calls_started=2 ended.goodbye=1 fault.closed=1"
+        );
+        assert_eq!(counts.faults(Fault::Closed { code: 1000 }), 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! The real process, real sockets on loopback: what a caller, an operator and an attacker see of the server.
+//!
+//! [`server`] runs the program as a child, [`phone`] is a carrier's side of a call, [`model`] a provider's.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod phone;
+#[cfg(test)]
+mod server;
+
+#[cfg(test)]
+use std::time::Duration;
+
+/// Long enough for a loaded machine; whoever waits for it has failed.
+#[cfg(test)]
+const DEADLINE: Duration = Duration::from_secs(20);

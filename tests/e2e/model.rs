@@ -1,0 +1,207 @@
+//! A provider's side: just enough of a realtime model to see what the server does with it.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+use crate::DEADLINE;
+use crate::phone::decoded_len;
+
+/// What a model does with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It greets with a second of audio when asked to, and listens.
+    Greets,
+    /// It accepts the connection and never answers the upgrade.
+    NeverAnswers,
+    /// It closes every session after the first frame of the caller's audio.
+    Leaves,
+    /// It answers the first frame with bytes that are no protocol.
+    Garbles,
+    /// It writes down what the caller said, in these words.
+    Transcribes(&'static str),
+    /// It interrupts itself over and over, each time with twenty seconds of audio.
+    Floods,
+}
+
+/// What happened at the model so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// Connections, sessions or not.
+    pub(crate) connections: usize,
+    /// Callers' audio in frames of 20 ms, over all sessions; several may come in one message.
+    pub(crate) frames: usize,
+    /// The instructions of sessions, in order.
+    pub(crate) instructions: Vec<String>,
+    /// Sessions whose socket is gone.
+    pub(crate) closed: usize,
+}
+
+/// A model that listens.
+pub(crate) struct Model {
+    address: SocketAddr,
+    seen: watch::Receiver<Seen>,
+}
+
+impl Model {
+    pub(crate) async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, seen) = watch::channel(Seen::default());
+        spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                sender.send_modify(|seen| seen.connections += 1);
+                spawn(serve(stream, manner, sender.clone()));
+            }
+        });
+        Self { address, seen }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/v1/realtime?model=test", self.address)
+    }
+
+    /// Waits until what was seen fits.
+    pub(crate) async fn until(&mut self, fits: impl Fn(&Seen) -> bool) -> Seen {
+        let waited = timeout(DEADLINE, self.seen.wait_for(|seen| fits(seen))).await;
+        let found = waited.ok().and_then(Result::ok).map(|seen| seen.clone());
+        found.unwrap_or_else(|| panic!("the model has only seen {:?}", self.seen.borrow()))
+    }
+
+    pub(crate) fn frames(&self) -> usize {
+        self.seen.borrow().frames
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the double's own tasks; they end with the test"
+)]
+fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(future));
+}
+
+async fn serve(stream: TcpStream, manner: Manner, seen: watch::Sender<Seen>) {
+    if manner == Manner::NeverAnswers {
+        // Held open, so that the dial hangs.
+        std::future::pending::<()>().await;
+    }
+    if let Ok(socket) = accept_async(stream).await {
+        let mut session = Session { socket, manner };
+        session.live(&seen).await;
+    }
+    seen.send_modify(|seen| seen.closed += 1);
+}
+
+struct Session {
+    socket: WebSocketStream<TcpStream>,
+    manner: Manner,
+}
+
+impl Session {
+    /// Until either side has enough.
+    async fn live(&mut self, seen: &watch::Sender<Seen>) {
+        let created = json!({
+            "type": "session.created", "event_id": "e", "session": {"type": "realtime", "id": "s"},
+        });
+        self.tell(&created).await;
+        while let Some(Ok(message)) = self.socket.next().await {
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let event: Value = serde_json::from_str(&text).unwrap();
+            match event["type"].as_str().unwrap() {
+                "session.update" => self.update(&event, seen).await,
+                "response.create" if self.manner == Manner::Greets => self.speak("1", 8_000).await,
+                "input_audio_buffer.append" => {
+                    let frames = decoded_len(event["audio"].as_str().unwrap()) / 160;
+                    seen.send_modify(|seen| seen.frames += frames);
+                    if !self.on_frame().await {
+                        return;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn update(&mut self, event: &Value, seen: &watch::Sender<Seen>) {
+        let session = &event["session"];
+        let instructions = session["instructions"].as_str().unwrap().to_owned();
+        seen.send_modify(|seen| seen.instructions.push(instructions));
+        let updated = json!({"type": "session.updated", "event_id": "e", "session": session});
+        self.tell(&updated).await;
+    }
+
+    /// `false` if the session is over.
+    async fn on_frame(&mut self) -> bool {
+        match self.manner {
+            Manner::Leaves => {
+                self.socket.close(None).await.ok();
+                false
+            }
+            Manner::Garbles => {
+                let nonsense = Message::text("{\"type\": 7, ]");
+                self.socket.send(nonsense).await.is_ok()
+            }
+            Manner::Transcribes(words) => {
+                self.tell(&json!({
+                    "type": "conversation.item.input_audio_transcription.completed",
+                    "event_id": "e", "item_id": "caller", "content_index": 0, "transcript": words,
+                }))
+                .await
+            }
+            Manner::Floods => {
+                for round in 0..60 {
+                    let speech = json!({
+                        "type": "input_audio_buffer.speech_started",
+                        "event_id": "e", "item_id": "caller", "audio_start_ms": 0,
+                    });
+                    self.tell(&speech).await;
+                    self.speak(&round.to_string(), 160_000).await;
+                }
+                true
+            }
+            Manner::Greets | Manner::NeverAnswers => true,
+        }
+    }
+
+    /// A response of one item with so many bytes of audio.
+    async fn speak(&mut self, name: &str, bytes: usize) {
+        let response = format!("resp_{name}");
+        let item = format!("item_{name}");
+        let of_response =
+            json!({"id": response, "object": "realtime.response", "status": "in_progress"});
+        self.tell(&json!({"type": "response.created", "event_id": "e", "response": of_response}))
+            .await;
+        let delta = "////".repeat(bytes / 3);
+        self.tell(&json!({
+            "type": "response.output_audio.delta", "event_id": "e", "response_id": response,
+            "item_id": item, "output_index": 0, "content_index": 0, "delta": delta,
+        }))
+        .await;
+        self.tell(&json!({
+            "type": "response.output_audio.done", "event_id": "e", "response_id": response,
+            "item_id": item, "output_index": 0, "content_index": 0,
+        }))
+        .await;
+        let done = json!({"id": response, "object": "realtime.response", "status": "completed"});
+        self.tell(&json!({"type": "response.done", "event_id": "e", "response": done}))
+            .await;
+    }
+
+    /// Says something; `false` if the server has hung up.
+    async fn tell(&mut self, event: &Value) -> bool {
+        self.socket
+            .send(Message::text(event.to_string()))
+            .await
+            .is_ok()
+    }
+}

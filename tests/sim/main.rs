@@ -1,0 +1,11 @@
+//! The deterministic simulator: whole calls in virtual time, thousands of them, judged by checkers.
+//!
+//! `RINGBACK_SIM_CALLS` sets how many calls the swarm lives (5,000); `RINGBACK_SIM_SEED` lives one of them again and tells its
+//! story.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod checkers;
+mod network;
+mod scenarios;
+mod swarm;
+mod world;

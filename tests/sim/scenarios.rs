@@ -1,0 +1,1 @@
+//! Single calls whose whole story is told and kept.

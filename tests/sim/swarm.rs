@@ -1,0 +1,220 @@
+//! Thousands of calls, each from its seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use loadtest::carrier::CarrierSettings;
+use loadtest::model::settings::{Between, ModelSettings};
+use loadtest::recording::{Recording, Then};
+use ringback::core::call::CallSettings;
+use ringback::core::call::effect::EndReason;
+
+use crate::checkers::{judge, truncations};
+use crate::world::{Life, Setup, World};
+
+/// Calls of the ordinary test run.
+const CALLS: u64 = 5_000;
+
+/// A call whose circumstances follow from its seed.
+pub(crate) fn setup(seed: u64) -> Setup {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let names = Recording::builtin_names();
+    let mut recording = Recording::builtin(names[rng.usize(..names.len())]).unwrap();
+    // Half of the callers are patient; the others interrupt now and then.
+    let interrupts = rng.bool();
+    for turn in &mut recording.caller {
+        if interrupts && turn.then == Then::Wait && rng.u8(..100) < 40 {
+            turn.then = Then::BargeIn {
+                after: Duration::from_millis(rng.u64(60..4_000)),
+            };
+        }
+    }
+    let carrier = CarrierSettings {
+        record: false,
+        numbers_as_strings: rng.bool(),
+        comfort_noise: rng.bool(),
+        ..CarrierSettings::default()
+    };
+    let least = rng.u64(50..2_000);
+    let most = least + rng.u64(50..6_000);
+    let model = ModelSettings {
+        goodbye: rng.bool(),
+        several_items_share: rng.f64() * 0.5,
+        unaligned_share: rng.f64(),
+        speed_min: 1.5,
+        speed_max: 1.5 + rng.f64() * 20.0,
+        response_delay_ms: Between::new(10, 60),
+        answer_delay_ms: Between::new(200, 700),
+        epoch_s: 0,
+        ..ModelSettings::default()
+    };
+    Setup {
+        seed,
+        recording: Arc::new(recording),
+        carrier,
+        model,
+        call: CallSettings::default(),
+        latency: (Duration::from_micros(least), Duration::from_micros(most)),
+        tells: false,
+    }
+}
+
+/// What the swarm has seen.
+#[derive(Debug, Default)]
+struct Tally {
+    calls: u64,
+    frames: u64,
+    lasted: Vec<Duration>,
+    turns: Vec<u32>,
+    with_barge_in: u64,
+    reasons: BTreeMap<&'static str, u64>,
+    /// By how much less was told than was played, beyond the call's own echo delay; milliseconds.
+    understated: Vec<i64>,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn count(&mut self, seed: u64, life: &Life) {
+        self.calls += 1;
+        self.frames += life.frames;
+        self.lasted.push(life.lasted);
+        self.turns.push(life.phone.turns_said);
+        self.with_barge_in += u64::from(life.phone.barge_ins > 0);
+        *self
+            .reasons
+            .entry(life.reason.map_or("none", EndReason::name))
+            .or_default() += 1;
+        let echo_delay = i64::try_from(life.phone.echo_delay.as_millis()).unwrap();
+        let understated = truncations(life)
+            .into_iter()
+            .map(|(told, played)| played - told - echo_delay);
+        self.understated.extend(understated);
+        for (checker, what) in judge(life) {
+            self.failures
+                .push(format!("seed {seed}: \"{checker}\": {what}"));
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.frames += other.frames;
+        self.lasted.extend(other.lasted);
+        self.turns.extend(other.turns);
+        self.with_barge_in += other.with_barge_in;
+        for (reason, count) in other.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
+        self.understated.extend(other.understated);
+        self.failures.extend(other.failures);
+    }
+}
+
+#[test]
+fn every_call_of_the_swarm_passes_the_checkers() {
+    let calls = number("RINGBACK_SIM_CALLS").unwrap_or(CALLS);
+    let seeds = match number("RINGBACK_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..calls,
+    };
+    let began = Instant::now();
+    let mut tally = live(seeds.clone());
+    let took = began.elapsed();
+    if seeds.end - seeds.start == 1 {
+        let story = World::new(Setup {
+            tells: true,
+            ..setup(seeds.start)
+        })
+        .live()
+        .story;
+        println!("{}", story.join("\n"));
+    }
+    tally.understated.sort_unstable();
+    tally.lasted.sort_unstable();
+    tally.turns.sort_unstable();
+    let understated_p95 = percentile(&tally.understated, 95).unwrap_or(0);
+    println!(
+        "{} calls, {} frames, {:.0} frames/s; median {:?} and {} turns, {} % with barge-in; {} cuts, told less than \
+         played beyond the echo's delay: p50 {} ms, p95 {understated_p95} ms; {:?}",
+        tally.calls,
+        tally.frames,
+        tally.frames as f64 / took.as_secs_f64(),
+        percentile(&tally.lasted, 50).unwrap_or_default(),
+        percentile(&tally.turns, 50).unwrap_or_default(),
+        tally.with_barge_in * 100 / tally.calls,
+        tally.understated.len(),
+        percentile(&tally.understated, 50).unwrap_or(0),
+        tally.reasons,
+    );
+    let failed = tally.failures.len();
+    assert!(
+        tally.failures.is_empty(),
+        "{failed} findings; the first of them:\n{}\nlive one again: RINGBACK_SIM_SEED=… cargo test --release --test sim swarm \
+         -- --nocapture",
+        tally.failures[..failed.min(12)].join("\n")
+    );
+    assert!(
+        understated_p95 <= 40,
+        "told {understated_p95} ms less than was played, beyond the echo's delay"
+    );
+    if calls >= CALLS && seeds.end > 1 {
+        assert!(percentile(&tally.lasted, 50).unwrap() >= Duration::from_secs(20));
+        assert!(percentile(&tally.turns, 50).unwrap() >= 3);
+        assert!(tally.with_barge_in * 100 >= 30 * tally.calls);
+    }
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    for seed in 0..20 {
+        let life = || {
+            World::new(Setup {
+                tells: true,
+                ..setup(seed)
+            })
+            .live()
+        };
+        let (first, second) = (life(), life());
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+        assert_eq!(first.story, second.story, "seed {seed}");
+    }
+}
+
+/// Lives the calls of these seeds on all cores.
+fn live(seeds: std::ops::Range<u64>) -> Tally {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return tally;
+            }
+            tally.count(seed, &World::new(setup(seed)).live());
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut all = Tally::default();
+        for worker in workers {
+            all.add(worker.join().unwrap());
+        }
+        all.failures.sort();
+        all
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    })
+}
+
+fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    sorted
+        .get((sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?))
+        .copied()
+}
