@@ -1,5 +1,10 @@
 //! Doubles over real sockets: what the coupling promises to every peer.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test may fail as the test may"
+)]
+
 use std::time::Duration;
 
 use loadtest::{
