@@ -171,7 +171,7 @@ fn verdict(report: &CallReport, session: Option<&SessionReport>, heard: &Path) -
                 .uplink
                 .streams
                 .values()
-                .map(|stream| stream.missing())
+                .map(loadtest::model::uplink::Stream::missing)
                 .sum();
             if missing > 0 {
                 wrong.push(format!("{missing} frames of the caller were lost"));
