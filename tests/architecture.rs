@@ -123,7 +123,8 @@ fn every_file_is_part_of_the_program() {
         let sources = sources(dir);
         let declared: BTreeSet<_> = sources
             .iter()
-            .flat_map(|(_, text)| code_of(text))
+            // Files of tests are declared where `code_of` has ended.
+            .flat_map(|(_, text)| text.lines())
             .filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'))
             .collect();
         for (path, _) in &sources {

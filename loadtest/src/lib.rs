@@ -3,12 +3,21 @@
 //! It imports nothing of the server that it tests, so a misread protocol is not mirrored on both sides. The peers are sans-IO
 //! and seeded: a simulator couples them in virtual time, the `loadtest` binary couples the same peers to sockets.
 
+pub mod arrivals;
+pub mod call;
 pub mod carrier;
 pub mod g711;
 pub mod import;
 pub mod listen;
 pub mod model;
+pub mod net;
 pub mod peer;
+pub mod plan;
+pub mod process;
 pub mod recording;
+pub mod relay;
+pub mod report;
+pub mod run;
 pub mod stamp;
+pub mod tls;
 pub mod wav;

@@ -16,7 +16,6 @@ use tokio::time::Sleep;
 use super::Shared;
 use super::calls::Seat;
 use super::clock::Clock;
-use super::drain::Stage;
 use super::sessions::{SESSIONS_MAX, Sessions};
 use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
@@ -80,10 +79,10 @@ impl CallTask {
     /// Lives the call to its end, then closes both sides, which takes a second at most.
     pub(super) async fn run(mut self) {
         let tasks = self.shared.tasks.clone();
-        let mut woken_to_drain = pin!(tasks.reached(Stage::Draining));
+        let mut woken_to_drain = pin!(tasks.woken_to_drain());
         let mut is_first_turn = true;
         poll_fn(|cx| {
-            // Polled once, it wakes this task when the time comes, and costs the frames until then nothing.
+            // Polled once, it wakes the task when the time comes; the frames until then pay nothing for it.
             if mem::take(&mut is_first_turn) {
                 match woken_to_drain.as_mut().poll(cx) {
                     Poll::Ready(()) | Poll::Pending => {}

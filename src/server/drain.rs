@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 
 use crate::telemetry::Telemetry;
 
@@ -37,15 +38,17 @@ struct Exit {
     stage: watch::Sender<Stage>,
     /// Whether the stage is [`Stage::Draining`], for those who ask at every frame: the channel has a lock.
     is_draining: AtomicBool,
+    /// Wakes them, once, when it is.
+    draining: Notify,
 }
 
 impl Exit {
     fn advance(&self, next: impl FnOnce(Stage) -> Stage) {
-        self.stage.send_modify(|stage| {
-            *stage = next(*stage);
-            self.is_draining
-                .store(*stage == Stage::Draining, Ordering::Release);
-        });
+        self.stage.send_modify(|stage| *stage = next(*stage));
+        if *self.stage.borrow() == Stage::Draining {
+            self.is_draining.store(true, Ordering::Release);
+            self.draining.notify_waiters();
+        }
     }
 }
 
@@ -54,6 +57,7 @@ impl Tasks {
         let exit = Exit {
             stage: watch::Sender::new(Stage::Serving),
             is_draining: AtomicBool::new(false),
+            draining: Notify::new(),
         };
         Self {
             exit: Arc::new(exit),
@@ -96,6 +100,11 @@ impl Tasks {
         let mut stages = self.exit.stage.subscribe();
         // The sender is ours, so it is there.
         stages.wait_for(|now| *now >= stage).await.ok();
+    }
+
+    /// Wakes whoever has polled it once when [`Self::is_draining`] turns true; there is no need to poll it again.
+    pub(super) fn woken_to_drain(&self) -> Notified<'_> {
+        self.exit.draining.notified()
     }
 
     /// Whether live calls are to end now: cheap enough to be asked at every frame.

@@ -189,7 +189,10 @@ impl ModelSession {
     fn take_update(&mut self, now: Duration, update: &Value, out: &mut Outbox) {
         self.config.update(update, &self.settings);
         self.vad.set(self.config.turns.map(|turns| turns.hearing));
-        self.report.ready.get_or_insert(now);
+        if self.report.ready.is_none() {
+            self.report.ready = Some(now);
+            self.report.uplink.open(now);
+        }
         let event = json!({"session": self.config.session});
         self.send(out, "session.updated", &event);
     }

@@ -17,6 +17,8 @@ pub struct SessionReport {
     pub ready: Option<Duration>,
     /// The callers' audio.
     pub uplink: Uplink,
+    /// When each `input_audio_buffer.speech_started` went out.
+    pub speech_started: Bounded<Duration>,
     /// The turns that were heard, in order.
     pub utterances: Bounded<Utterance>,
     /// The responses, in order.
@@ -48,6 +50,7 @@ impl SessionReport {
             created: None,
             ready: None,
             uplink: Uplink::new(),
+            speech_started: Bounded::default(),
             utterances: Bounded::default(),
             responses: Bounded::default(),
             spoken: Bounded::default(),

@@ -62,6 +62,7 @@ impl ModelSession {
         let event = json!({"audio_start_ms": millis(audio_start), "item_id": item_id});
         self.speaking = Some(item_id);
         self.send(out, "input_audio_buffer.speech_started", &event);
+        self.report.speech_started.push(now);
         if self
             .config
             .turns

@@ -19,17 +19,20 @@ pub struct Uplink {
     pub unstamped_bytes: u64,
     /// What came of each call, by the call's number in the stamps; at most [`STREAMS_MAX`] calls, the first ones.
     pub streams: BTreeMap<u32, Stream>,
-    /// From the caller's carrier to here, in microseconds, for every stamped block.
+    /// From the caller's carrier to here, in microseconds, for every stamped block that left since the session was ready: what
+    /// was said before had to wait.
     pub latency_us: Histogram<u32>,
+    /// When the session was ready.
+    ready: Duration,
     /// Audio since the last whole block: less than a block.
     carry: Vec<u8>,
 }
 
+/// What is later is as late as this.
+const LATENCY_MAX: Duration = Duration::from_mins(1);
+
 /// The most calls that one session tells apart: it should be one.
 pub const STREAMS_MAX: usize = 64;
-
-/// What is later counts as this late.
-const LATENCY_MAX: Duration = Duration::from_hours(1);
 
 impl Uplink {
     pub(super) fn new() -> Self {
@@ -39,8 +42,14 @@ impl Uplink {
             unstamped_bytes: 0,
             streams: BTreeMap::new(),
             latency_us: Histogram::new(3).expect("three significant digits are allowed"),
+            ready: Duration::ZERO,
             carry: Vec::new(),
         }
+    }
+
+    /// The session can hear from now on.
+    pub(super) fn open(&mut self, now: Duration) {
+        self.ready = now;
     }
 
     /// Takes the audio of one message.
@@ -77,10 +86,13 @@ impl Uplink {
     }
 
     fn note(&mut self, now: Duration, stamp: &Stamp) {
-        let latency = now.saturating_sub(stamp.sent).min(LATENCY_MAX).as_micros();
-        self.latency_us
-            .record(u64::try_from(latency).unwrap_or(u64::MAX))
-            .expect("the histogram grows to an hour");
+        if stamp.sent >= self.ready {
+            let latency = now.saturating_sub(stamp.sent).min(LATENCY_MAX).as_micros();
+            let latency = u64::try_from(latency).unwrap_or(u64::MAX).max(1);
+            self.latency_us
+                .record(latency)
+                .expect("the histogram grows as it needs to");
+        }
         if self.streams.len() < STREAMS_MAX || self.streams.contains_key(&stamp.stream) {
             let stream = self.streams.entry(stamp.stream).or_default();
             stream.note(stamp.block);

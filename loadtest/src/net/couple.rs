@@ -1,0 +1,273 @@
+//! The loop between one double and its socket.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::{
+    Error, Message, Utf8Bytes,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::{Clock, Socket};
+use crate::peer::{Action, Outbox, Peer};
+
+/// A close frame that is not answered within this is not waited for.
+const CLOSE_ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// How a socket came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The other side closed it; its close code, if it sent one.
+    ClosedByThem(Option<u16>),
+    /// Our double closed it with a close frame.
+    ClosedByUs,
+    /// Our double cut it.
+    CutByUs,
+    /// The other side did not read, and more than the bound waited to be written.
+    Overflowed,
+    /// The connection broke.
+    Broke(String),
+}
+
+/// What went over a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coupled {
+    /// How it ended.
+    pub ending: Ending,
+    /// Text messages that came.
+    pub texts: u64,
+    /// Binary messages that came: neither protocol has any.
+    pub binaries: u64,
+}
+
+/// Runs `peer` over `socket` until the socket is gone, beginning with what is in `out`. After everything that happens `after`
+/// may look at the peer.
+pub async fn couple<P: Peer>(
+    socket: Socket,
+    peer: &mut P,
+    clock: Clock,
+    mut out: Outbox,
+    mut after: impl FnMut(&mut P, Duration),
+) -> Coupled {
+    let mut line = Line::new(socket, clock);
+    let mut coupled = Coupled {
+        ending: Ending::ClosedByUs,
+        texts: 0,
+        binaries: 0,
+    };
+    loop {
+        if let Some(ending) = line.put(&mut out) {
+            coupled.ending = ending;
+            break;
+        }
+        match line.next_event(peer.deadline()).await {
+            Event::Text(_) | Event::Binary(_) | Event::Tick if line.is_closing() => {}
+            Event::Text(text) => {
+                coupled.texts += 1;
+                peer.receive(clock.now(), &text, &mut out);
+            }
+            Event::Binary(bytes) => {
+                coupled.binaries += 1;
+                peer.receive_binary(clock.now(), &bytes, &mut out);
+            }
+            Event::Tick => peer.tick(clock.now(), &mut out),
+            Event::Gone(ending) => {
+                coupled.ending = ending;
+                break;
+            }
+        }
+        after(peer, clock.now());
+    }
+    let code = match coupled.ending {
+        Ending::ClosedByThem(code) => {
+            line.finish().await;
+            code
+        }
+        Ending::ClosedByUs => {
+            line.finish().await;
+            None
+        }
+        Ending::CutByUs | Ending::Overflowed | Ending::Broke(_) => None,
+    };
+    peer.closed(clock.now(), code);
+    after(peer, clock.now());
+    coupled
+}
+
+/// What the loop waits for.
+enum Event {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+    Tick,
+    Gone(Ending),
+}
+
+/// A socket with its timer.
+struct Line {
+    socket: Socket,
+    clock: Clock,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer goes off.
+    timer_at: Duration,
+    unflushed: bool,
+    /// The last event was a tick: the socket comes first now, so that a double that is late still listens.
+    ticked: bool,
+    /// We sent a close frame; it is answered by then, or not waited for.
+    closing_until: Option<Duration>,
+}
+
+impl Line {
+    fn new(socket: Socket, clock: Clock) -> Self {
+        Self {
+            socket,
+            clock,
+            timer: Box::pin(tokio::time::sleep_until(clock.moment(Duration::ZERO))),
+            timer_at: Duration::ZERO,
+            unflushed: false,
+            ticked: false,
+            closing_until: None,
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing_until.is_some()
+    }
+
+    /// Puts all of `out` into the socket's bounded buffer; it is written as the other side reads.
+    fn put(&mut self, out: &mut Outbox) -> Option<Ending> {
+        for action in out.drain(..) {
+            let message = match action {
+                Action::Send(text) => Message::text(text),
+                Action::SendBinary(bytes) => Message::binary(bytes),
+                Action::Close { code, reason } => {
+                    self.closing_until = Some(self.clock.now() + CLOSE_ANSWER_MAX);
+                    Message::Close(Some(CloseFrame {
+                        code: CloseCode::from(code),
+                        reason: reason.into(),
+                    }))
+                }
+                Action::Cut => return Some(Ending::CutByUs),
+            };
+            self.unflushed = true;
+            if let Err(error) = self.socket.start_send_unpin(message) {
+                return Some(ending_of(&error, self.is_closing()));
+            }
+        }
+        None
+    }
+
+    async fn next_event(&mut self, deadline: Option<Duration>) -> Event {
+        let deadline = self.closing_until.or(deadline);
+        poll_fn(|cx| self.poll_event(cx, deadline)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>, deadline: Option<Duration>) -> Poll<Event> {
+        if self.unflushed {
+            match self.socket.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Event::Gone(ending_of(&error, self.is_closing())));
+                }
+                Poll::Pending => {}
+            }
+        }
+        if !self.ticked && self.poll_timer(cx, deadline).is_ready() {
+            return Poll::Ready(self.on_timer());
+        }
+        self.ticked = false;
+        match self.poll_message(cx) {
+            Poll::Ready(event) => Poll::Ready(event),
+            Poll::Pending => self.poll_timer(cx, deadline).map(|()| self.on_timer()),
+        }
+    }
+
+    fn on_timer(&mut self) -> Event {
+        self.ticked = true;
+        if self.is_closing() {
+            Event::Gone(Ending::ClosedByUs)
+        } else {
+            Event::Tick
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Duration>) -> Poll<()> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        if self.timer_at != deadline {
+            self.timer_at = deadline;
+            self.timer.as_mut().reset(self.clock.moment(deadline));
+        }
+        // A timer that is already over needs no clock; one that is not tells the runtime when to come back.
+        self.timer.as_mut().poll(cx)
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            return match self.socket.poll_next_unpin(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Some(Ok(Message::Text(text)))) => Poll::Ready(Event::Text(text)),
+                Poll::Ready(Some(Ok(Message::Binary(bytes)))) => Poll::Ready(Event::Binary(bytes)),
+                Poll::Ready(Some(Ok(Message::Close(frame)))) => {
+                    // The library's answer to the close frame is still to be written.
+                    self.unflushed = true;
+                    let code = frame.map(|frame| u16::from(frame.code));
+                    Poll::Ready(Event::Gone(if self.is_closing() {
+                        Ending::ClosedByUs
+                    } else {
+                        Ending::ClosedByThem(code)
+                    }))
+                }
+                // The library answers a ping with the next flush.
+                Poll::Ready(Some(Ok(Message::Ping(_)))) => {
+                    self.unflushed = true;
+                    match self.socket.poll_flush_unpin(cx) {
+                        Poll::Ready(Ok(())) => self.unflushed = false,
+                        Poll::Ready(Err(error)) => {
+                            return Poll::Ready(Event::Gone(ending_of(&error, self.is_closing())));
+                        }
+                        Poll::Pending => {}
+                    }
+                    continue;
+                }
+                Poll::Ready(Some(Ok(Message::Pong(_) | Message::Frame(_)))) => continue,
+                Poll::Ready(Some(Err(error))) => {
+                    Poll::Ready(Event::Gone(ending_of(&error, self.is_closing())))
+                }
+                Poll::Ready(None) => Poll::Ready(Event::Gone(if self.is_closing() {
+                    Ending::ClosedByUs
+                } else {
+                    Ending::ClosedByThem(None)
+                })),
+            };
+        }
+    }
+
+    /// Lets the last bytes out, for as long as a close may take in all.
+    async fn finish(&mut self) {
+        let now = self.clock.now();
+        let until = self.closing_until.unwrap_or(now + CLOSE_ANSWER_MAX);
+        let closing = self.socket.close(None);
+        // A socket that cannot be closed is closed by being dropped.
+        let _closed = tokio::time::timeout_at(self.clock.moment(until), closing).await;
+    }
+}
+
+fn ending_of(error: &Error, closing: bool) -> Ending {
+    if closing {
+        Ending::ClosedByUs
+    } else if matches!(error, Error::ConnectionClosed | Error::AlreadyClosed) {
+        Ending::ClosedByThem(None)
+    } else if matches!(error, Error::WriteBufferFull(_)) {
+        Ending::Overflowed
+    } else {
+        Ending::Broke(error.to_string())
+    }
+}

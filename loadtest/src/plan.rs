@@ -1,0 +1,417 @@
+//! A load plan: who calls, what answers, what is started, and what must hold.
+//!
+//! Owns the plan's format and every message about a wrong plan. It starts nothing: look next at [`crate::run`]. The plans that
+//! come with loadtest are in `loadtest/plans`, each key of them documented here.
+
+mod template;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+pub use template::{Names, fill};
+
+use crate::{
+    carrier::CarrierSettings, model::settings::ModelSettings, recording::Recording,
+    report::Objective, tls::Certificate,
+};
+
+/// A plan, as it stands in its file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What it is about, in a sentence; printed when it begins.
+    pub about: String,
+    /// Who calls.
+    pub calls: Calls,
+    /// How phones and their carrier behave.
+    #[serde(default)]
+    pub carrier: CarrierSettings,
+    /// How the model behaves.
+    #[serde(default)]
+    pub model: ModelSettings,
+    /// The model speaks TLS, and presents this certificate; without the key it speaks plain.
+    pub model_certificate: Option<Certificate>,
+    /// The server under test, as a child of the run; without it, `--url` says where it is.
+    pub server: Option<Server>,
+    /// What the server is measured against, alternately, in the same run.
+    #[serde(default)]
+    pub compare: Compare,
+    /// What must hold: a figure's name with `_min` or `_max`, and its limit.
+    #[serde(default)]
+    objectives: BTreeMap<String, f64>,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// Calls at a time; whoever hangs up is followed by another caller.
+    pub concurrent: u32,
+    /// What they say: names of recordings that come with loadtest, or folders; each caller takes the next.
+    pub recordings: Vec<String>,
+    /// The first callers come one by one within this.
+    #[serde(default)]
+    pub ramp_ms: u64,
+    /// Then the server is measured for this long.
+    pub steady_ms: u64,
+    /// At the end of it callers hang up where they are; else they end their recording first.
+    #[serde(default)]
+    pub hang_up: bool,
+    /// After the end this long is waited for calls to end.
+    #[serde(default = "default_drain_ms")]
+    pub drain_ms: u64,
+    /// What chance is drawn from. The same seed gives the same calls.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+}
+
+/// The server under test.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}`, `{ca_file}` and `{folder}`.
+    pub command: Vec<String>,
+    /// Added to its environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files to write into `{folder}` first, by name.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Where calls go.
+    #[serde(default = "default_media_path")]
+    pub media_path: String,
+    /// A path that answers 200 when it is ready; without it a connection is enough.
+    pub ready_path: Option<String>,
+    /// It must be ready by then.
+    #[serde(default = "default_ready_within_ms")]
+    pub ready_within_ms: u64,
+}
+
+/// What the server is measured against.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// The bare relay.
+    pub relay: bool,
+    /// The same server, with a model that speaks no TLS.
+    pub plain: bool,
+    /// How often each is measured, alternately; the median counts.
+    pub rounds: u32,
+    /// Threads of the relay's runtime: as many as the server has. 0: the runtime of a single thread; without it: one a core.
+    pub relay_workers: Option<usize>,
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        Self {
+            relay: false,
+            plain: false,
+            rounds: 1,
+            relay_workers: None,
+        }
+    }
+}
+
+fn default_drain_ms() -> u64 {
+    90_000
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_media_path() -> String {
+    "/media".into()
+}
+
+fn default_ready_within_ms() -> u64 {
+    10_000
+}
+
+/// The most calls at a time: two sockets each, within the port range of one address.
+const CONCURRENT_MAX: u32 = 4_000;
+/// The longest window; stamps hold twelve days, nobody watches that long.
+const STEADY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// More rounds do not make a better median.
+const ROUNDS_MAX: u32 = 99;
+
+/// What is wrong with a plan. Each message names the file, the key, the value and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or a key is unknown, missing or of the wrong kind.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is not allowed.
+    #[error("{}: {key} = {value}: {allowed}", path.display())]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        key: String,
+        /// What it was.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+}
+
+impl Plan {
+    /// Reads a plan and checks all of it.
+    pub fn load(path: &Path) -> Result<Self, PlanError> {
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
+            path: path.into(),
+            source,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// As [`load`](Self::load), of a text; `path` is for messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, PlanError> {
+        let plan: Self = toml::from_str(text).map_err(|source| PlanError::Parse {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
+        plan.check().map_err(|wrong| PlanError::Value {
+            path: path.into(),
+            key: wrong.key,
+            value: wrong.value,
+            allowed: wrong.allowed,
+        })?;
+        Ok(plan)
+    }
+
+    /// The recordings that callers take, in the plan's order.
+    pub fn recordings(&self, path: &Path) -> Result<Vec<Arc<Recording>>, PlanError> {
+        let load = |name: &String| match Recording::find(name) {
+            Ok(recording) => Ok(Arc::new(recording)),
+            Err(error) => Err(PlanError::Value {
+                path: path.into(),
+                key: "calls.recordings".into(),
+                value: name.clone(),
+                allowed: error.to_string(),
+            }),
+        };
+        self.calls.recordings.iter().map(load).collect()
+    }
+
+    /// What must hold, in the order of their names.
+    pub fn objectives(&self) -> Vec<Objective> {
+        self.objectives
+            .iter()
+            .map(|(key, &limit)| {
+                Objective::parse(key, limit).expect("objectives are checked when a plan is parsed")
+            })
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        let calls = &self.calls;
+        within("calls.concurrent", calls.concurrent, 1, CONCURRENT_MAX)?;
+        within("calls.steady_ms", calls.steady_ms, 1, STEADY_MS_MAX)?;
+        within("calls.ramp_ms", calls.ramp_ms, 0, STEADY_MS_MAX)?;
+        within("calls.drain_ms", calls.drain_ms, 0, STEADY_MS_MAX)?;
+        within("compare.rounds", self.compare.rounds, 1, ROUNDS_MAX)?;
+        if calls.recordings.is_empty() {
+            return wrong("calls.recordings", "[]", "allowed: at least one");
+        }
+        for (key, &limit) in &self.objectives {
+            if let Err(allowed) = Objective::parse(key, limit) {
+                return wrong(&format!("objectives.{key}"), &limit.to_string(), &allowed);
+            }
+            if !limit.is_finite() {
+                let key = format!("objectives.{key}");
+                return wrong(&key, &limit.to_string(), "allowed: a finite number");
+            }
+        }
+        if self.compare.plain && (self.model_certificate.is_none() || self.server.is_none()) {
+            let allowed = "allowed: only with a model_certificate and a [server]";
+            return wrong("compare.plain", "true", allowed);
+        }
+        self.server.as_ref().map_or(Ok(()), Server::check)
+    }
+}
+
+impl Calls {
+    /// The ramp.
+    pub fn ramp(&self) -> Duration {
+        Duration::from_millis(self.ramp_ms)
+    }
+
+    /// The window in which the server is measured.
+    pub fn steady(&self) -> Duration {
+        Duration::from_millis(self.steady_ms)
+    }
+
+    /// How long the calls may take to end.
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
+
+impl Server {
+    fn check(&self) -> Result<(), Wrong> {
+        if self.command.is_empty() {
+            return wrong(
+                "server.command",
+                "[]",
+                "allowed: a program and its arguments",
+            );
+        }
+        if !self.media_path.starts_with('/') {
+            let allowed = "allowed: a path that begins with /";
+            return wrong("server.media_path", &self.media_path, allowed);
+        }
+        for name in self.files.keys() {
+            let parts: Vec<_> = Path::new(name).components().collect();
+            if !matches!(parts.as_slice(), [std::path::Component::Normal(_)]) {
+                return wrong("server.files", name, "allowed: a file's name, no path");
+            }
+        }
+        let texts = self.command.iter().map(|text| ("server.command", text));
+        let env = self.env.values().map(|text| ("server.env", text));
+        let files = self.files.values().map(|text| ("server.files", text));
+        for (key, text) in texts.chain(env).chain(files) {
+            if let Some(unknown) = template::unknown(text) {
+                let allowed = format!("allowed: {}", template::ALLOWED);
+                return wrong(key, &unknown, &allowed);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value that is not allowed.
+struct Wrong {
+    key: String,
+    value: String,
+    allowed: String,
+}
+
+fn wrong(key: &str, value: &str, allowed: &str) -> Result<(), Wrong> {
+    Err(Wrong {
+        key: key.into(),
+        value: value.into(),
+        allowed: allowed.into(),
+    })
+}
+
+fn within(key: &str, value: impl Into<u64>, min: u64, max: impl Into<u64>) -> Result<(), Wrong> {
+    let (value, max) = (value.into(), max.into());
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        let allowed = format!("allowed: {min} to {max}");
+        wrong(key, &value.to_string(), &allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        about = "One caller."
+        [calls]
+        concurrent = 1
+        recordings = ["interrupts"]
+        steady_ms = 1000
+        [server]
+        command = ["ringback", "--config", "{folder}/a.toml"]
+        [server.files]
+        "a.toml" = "listen = '127.0.0.1:{port}', keys = [{ env = 'KEY' }]"
+        [objectives]
+        frames_lost_max = 0
+    "#;
+
+    fn error(text: &str) -> String {
+        Plan::parse(Path::new("bad.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_good_plan_is_read() {
+        let plan = Plan::parse(Path::new("good.toml"), GOOD).unwrap();
+        assert_eq!(plan.objectives().len(), 1);
+        assert_eq!(plan.calls.drain(), Duration::from_secs(90));
+        assert_eq!(plan.compare.rounds, 1);
+    }
+
+    #[test]
+    fn a_wrong_plan_names_file_key_value_and_what_is_allowed() {
+        for (from, to, expected) in [
+            (
+                "concurrent = 1",
+                "concurrent = 0",
+                &["bad.toml", "calls.concurrent = 0", "1 to 4000"][..],
+            ),
+            (
+                "concurrent = 1",
+                "concurrent = \"many\"",
+                &["bad.toml", "concurrent", "many", "u32"],
+            ),
+            (
+                "concurrent = 1",
+                "concurent = 1",
+                &["bad.toml", "concurent", "concurrent"],
+            ),
+            (
+                "frames_lost_max",
+                "frames_lots_max",
+                &["objectives.frames_lots_max = 0", "frames_lost"],
+            ),
+            (
+                "{port}",
+                "{prot}",
+                &["server.files = {prot}", "{port}", "{model_url}"],
+            ),
+            (
+                "\"a.toml\" =",
+                "\"../a.toml\" =",
+                &["server.files = ../a.toml"],
+            ),
+            ("[\"silence\"]", "[]", &["calls.recordings"]),
+        ] {
+            let bad = GOOD.replace(from, to);
+            assert_ne!(bad, GOOD, "{from}");
+            let message = error(&bad);
+            for part in expected {
+                assert!(message.contains(part), "{part} is not in: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_plan_that_comes_with_loadtest_is_good() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        let plans: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+            .collect();
+        assert!(plans.len() >= 5, "{plans:?}");
+        for path in plans {
+            let plan = Plan::load(&path).unwrap();
+            assert!(!plan.objectives().is_empty(), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Everything that a run measures, by name.
+
+use std::collections::BTreeMap;
+
+macro_rules! figures {
+    ($($variant:ident, $name:literal, $unit:literal, $about:literal;)+) => {
+        /// Something that a run measures.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Figure {
+            $(#[doc = $about] $variant,)+
+        }
+
+        impl Figure {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its name in plans and in JSON, with its unit.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// Its unit for people.
+            pub fn unit(self) -> &'static str {
+                match self { $(Self::$variant => $unit,)+ }
+            }
+
+            /// What it says.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)+ }
+            }
+        }
+    };
+}
+
+figures! {
+    CallsStarted, "calls_started", "", "Calls that were dialled.";
+    CallsCompleted, "calls_completed", "", "Calls that their callers ended, at the end of the recording or of the run.";
+    CallsFailed, "calls_failed", "", "Calls that were refused, broke, or were ended by the server before their time.";
+    FramesUp, "frames_up", "", "The callers' frames of 20 ms.";
+    FramesDown, "frames_down", "", "The model's blocks of 20 ms that reached a phone.";
+    FramesLost, "frames_lost", "", "Gaps in what arrived, both ways: a later block of the same stream or item came, this one did not.";
+    FramesLostStart, "frames_lost_start", "", "Callers' frames before the first that the model got.";
+    FramesLostEnd, "frames_lost_end", "", "Callers' frames after the last that the model got; what is said into a hang-up is lost on no one.";
+    FramesTwice, "frames_twice", "", "Blocks that came more than once or out of order, both ways.";
+    FramesMisread, "frames_misread", "", "Frames that the model took for another audio format: they came before the session was configured.";
+    UpP50, "up_p50_ms", "ms", "Added latency, caller to model, median.";
+    UpP99, "up_p99_ms", "ms", "Added latency, caller to model, 99 %.";
+    UpP999, "up_p99_9_ms", "ms", "Added latency, caller to model, 99.9 %.";
+    DownP50, "down_p50_ms", "ms", "Added latency, model to caller, median.";
+    DownP99, "down_p99_ms", "ms", "Added latency, model to caller, 99 %.";
+    DownP999, "down_p99_9_ms", "ms", "Added latency, model to caller, 99.9 %.";
+    FirstAudioP50, "first_audio_p50_ms", "ms", "From the start of a call to its first audio, median.";
+    FirstAudioP99, "first_audio_p99_ms", "ms", "From the start of a call to its first audio, 99 %.";
+    AnswerP50, "answer_p50_ms", "ms", "From the end of a caller's turn to the first sound of the answer, median.";
+    AnswerP99, "answer_p99_ms", "ms", "From the end of a caller's turn to the first sound of the answer, 99 %.";
+    DeadAirMax, "dead_air_ms", "ms", "The longest time that a caller who was owed an answer heard nothing.";
+    TurnsSaid, "turns_said", "", "Turns that callers said.";
+    TurnsUnanswered, "turns_unanswered", "", "Turns whose answer was still owed when the caller spoke again or the call ended.";
+    BargeIns, "barge_ins", "", "Turns that callers began while the agent was heard.";
+    Truncations, "truncations", "", "Answers of which the server told the model how much was heard.";
+    TruncationErrorP95, "truncation_error_p95_ms", "ms", "How far what it told is from what was played, beyond the call's own delay of mark echoes, 95 %.";
+    TruncationOver, "truncation_over_ms", "ms", "The most by which the server claimed more to be heard than was played.";
+    ClearP50, "clear_p50_ms", "ms", "From the model's `speech_started` to the clear at the phone, median.";
+    ClearP99, "clear_p99_ms", "ms", "From the model's `speech_started` to the clear at the phone, 99 %.";
+    CpuPerCallSecond, "cpu_ms_per_call_second", "ms", "CPU time of the server for a second of one call, in the steady window.";
+    RssPerCall, "rss_kib_per_call", "KiB", "Memory of the server for a call: at the end of the steady window, less what it held idle before.";
+    RssIdle, "rss_idle_kib", "KiB", "Memory of the server before the first call.";
+    Violations, "violations", "", "Messages to the carrier that it would have warned about.";
+    Errors, "model_errors", "", "Requests that the model refused.";
+    CpuRatioToRelay, "cpu_ratio_to_relay", "×", "CPU time against the bare relay.";
+    UpRatioToRelay, "up_p99_ratio_to_relay", "×", "99 % of added latency, caller to model, against the bare relay.";
+    DownRatioToRelay, "down_p99_ratio_to_relay", "×", "99 % of added latency, model to caller, against the bare relay.";
+    CpuRatioToPlain, "cpu_ratio_to_plain", "×", "CPU time against the same server with a model that speaks no TLS.";
+    RssRatioToPlain, "rss_ratio_to_plain", "×", "Memory against the same server with a model that speaks no TLS.";
+}
+
+impl Figure {
+    /// The figure of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|figure| figure.name() == name)
+    }
+}
+
+/// What was measured. A figure that is not in it could not be measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures(BTreeMap<Figure, f64>);
+
+impl Figures {
+    /// Notes a figure.
+    pub fn set(&mut self, figure: Figure, value: f64) {
+        self.0.insert(figure, value);
+    }
+
+    /// Notes a figure if it could be measured.
+    pub fn set_some(&mut self, figure: Figure, value: Option<f64>) {
+        if let Some(value) = value {
+            self.set(figure, value);
+        }
+    }
+
+    /// Reads a figure.
+    pub fn get(&self, figure: Figure) -> Option<f64> {
+        self.0.get(&figure).copied()
+    }
+
+    /// All that were measured, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = (Figure, f64)> {
+        self.0.iter().map(|(&figure, &value)| (figure, value))
+    }
+
+    /// Of each figure the median of the rounds, but for counts of what must not happen: of them the worst round.
+    pub fn median(rounds: &[Self]) -> Self {
+        let mut all: BTreeMap<Figure, Vec<f64>> = BTreeMap::new();
+        for (figure, value) in rounds.iter().flat_map(Self::iter) {
+            all.entry(figure).or_default().push(value);
+        }
+        let of_rounds = |(figure, mut values): (Figure, Vec<f64>)| {
+            values.sort_by(f64::total_cmp);
+            let value = match figure.worst() {
+                Worst::Highest => values.last(),
+                Worst::Lowest => values.first(),
+                Worst::NotCounted => values.get(values.len() / 2),
+            };
+            value.map(|&value| (figure, value))
+        };
+        Self(all.into_iter().filter_map(of_rounds).collect())
+    }
+}
+
+enum Worst {
+    Highest,
+    Lowest,
+    NotCounted,
+}
+
+impl Figure {
+    /// One bad round is not outvoted by four good ones where it is about what must never happen.
+    fn worst(self) -> Worst {
+        match self {
+            Self::CallsFailed
+            | Self::FramesLost
+            | Self::FramesLostStart
+            | Self::FramesLostEnd
+            | Self::FramesTwice
+            | Self::FramesMisread
+            | Self::DeadAirMax
+            | Self::TurnsUnanswered
+            | Self::TruncationOver
+            | Self::Violations
+            | Self::Errors => Worst::Highest,
+            Self::CallsStarted | Self::CallsCompleted | Self::BargeIns | Self::Truncations => {
+                Worst::Lowest
+            }
+            Self::FramesUp
+            | Self::FramesDown
+            | Self::TurnsSaid
+            | Self::UpP50
+            | Self::UpP99
+            | Self::UpP999
+            | Self::DownP50
+            | Self::DownP99
+            | Self::DownP999
+            | Self::FirstAudioP50
+            | Self::FirstAudioP99
+            | Self::AnswerP50
+            | Self::AnswerP99
+            | Self::TruncationErrorP95
+            | Self::ClearP50
+            | Self::ClearP99
+            | Self::CpuPerCallSecond
+            | Self::RssPerCall
+            | Self::RssIdle
+            | Self::CpuRatioToRelay
+            | Self::UpRatioToRelay
+            | Self::DownRatioToRelay
+            | Self::CpuRatioToPlain
+            | Self::RssRatioToPlain => Worst::NotCounted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_hides_a_slow_round_but_never_a_lost_frame() {
+        let round = |latency, lost| {
+            let mut figures = Figures::default();
+            figures.set(Figure::UpP99, latency);
+            figures.set(Figure::FramesLost, lost);
+            figures
+        };
+        let median = Figures::median(&[round(9.0, 0.0), round(1.0, 3.0), round(2.0, 0.0)]);
+        assert_eq!(median.get(Figure::UpP99), Some(2.0));
+        assert_eq!(median.get(Figure::FramesLost), Some(3.0));
+        assert_eq!(median.get(Figure::Violations), None);
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for &figure in Figure::ALL {
+            assert_eq!(Figure::named(figure.name()), Some(figure));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What is measured in a round: the server under test, or what it is compared with.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use super::{RunError, build};
+use crate::{
+    net::Clock,
+    plan::{Names, Plan, Server, fill},
+    process::{Child, Start},
+};
+
+/// The relay is small: it is ready by then or never.
+const RELAY_READY_WITHIN: Duration = Duration::from_secs(5);
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The server under test, as the plan has it.
+    Server,
+    /// The bare relay, in its place.
+    Relay,
+    /// The server under test, with a model that speaks no TLS.
+    Plain,
+}
+
+impl Subject {
+    /// Its name in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Relay => "relay",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Whom a plan measures, in the order of each round.
+    pub(super) fn of(plan: &Plan) -> Vec<Self> {
+        let mut subjects = vec![Self::Server];
+        if plan.compare.relay {
+            subjects.push(Self::Relay);
+        }
+        if plan.compare.plain {
+            subjects.push(Self::Plain);
+        }
+        subjects
+    }
+}
+
+/// A subject that takes calls.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Where calls go.
+    pub(super) url: String,
+    /// Whose CPU time and memory are read.
+    pub(super) pid: Option<u32>,
+    /// Ours, if we started it.
+    pub(super) child: Option<Child>,
+}
+
+/// Starts the plan's server as a child.
+pub(super) async fn start_server(
+    server: &Server,
+    names: &Names<'_>,
+    clock: Clock,
+    say: &mut dyn FnMut(&str),
+) -> Result<Running, RunError> {
+    let program = server.command.first().map_or("", String::as_str);
+    if let Some(command) = build::needed(program) {
+        let line = command.join(" ");
+        say(&format!(
+            "{program} is missing or older than its sources: {line}"
+        ));
+        build::build(&command)
+            .await
+            .map_err(|source| RunError::Build { line, source })?;
+    }
+    for (name, text) in &server.files {
+        let path = names.folder.join(name);
+        fs::write(&path, fill(text, names)).map_err(|source| file_error(&path, source))?;
+    }
+    let start = Start {
+        command: server.command.iter().map(|it| fill(it, names)).collect(),
+        env: server
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), fill(value, names)))
+            .collect(),
+        address: address(names.port),
+        ready_path: server.ready_path.clone(),
+        ready_within: Duration::from_millis(server.ready_within_ms),
+        folder: None,
+    };
+    running(&start, &server.media_path, clock).await
+}
+
+/// Starts the bare relay as a child.
+pub(super) async fn start_relay(
+    workers: Option<usize>,
+    names: &Names<'_>,
+    clock: Clock,
+) -> Result<Running, RunError> {
+    let program = std::env::current_exe().map_err(RunError::OwnPath)?;
+    let ca_file = names.ca_file.display().to_string();
+    let address = address(names.port);
+    let workers = workers.map(|workers| format!("--workers={workers}"));
+    let arguments = [
+        "relay",
+        "--listen",
+        &address,
+        "--model",
+        names.model_url,
+        "--ca-file",
+        &ca_file,
+    ];
+    let start = Start {
+        command: std::iter::once(program.display().to_string())
+            .chain(arguments.map(str::to_owned))
+            .chain(workers)
+            .collect(),
+        env: Vec::new(),
+        address: address.clone(),
+        ready_path: Some("/health/live".into()),
+        ready_within: RELAY_READY_WITHIN,
+        folder: None,
+    };
+    running(&start, "/media", clock).await
+}
+
+async fn running(start: &Start, media_path: &str, clock: Clock) -> Result<Running, RunError> {
+    let child = Child::start(start, clock).await?;
+    Ok(Running {
+        url: format!("ws://{}{media_path}", start.address),
+        pid: Some(child.id()),
+        child: Some(child),
+    })
+}
+
+/// A port that nobody listens on just now. Another process might take it before the child does; then the child says so.
+pub(super) fn free_port() -> io::Result<u16> {
+    let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    listener.local_addr().map(|address| address.port())
+}
+
+fn address(port: u16) -> String {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+}
+
+fn file_error(path: &Path, source: io::Error) -> RunError {
+    RunError::File {
+        path: path.display().to_string(),
+        source,
+    }
+}
