@@ -29,6 +29,9 @@ enum Command {
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Play a recorded call through the edge to a model and back, on this machine: no key, no phone, no other service.
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::DemoArgs),
     /// Tell everything that is wrong with the settings, and do nothing else.
     Check(Settings),
 }
@@ -55,6 +58,8 @@ struct LogArgs {
 pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve { settings, log } => serve(&settings, &log),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
     }
 }

@@ -1,6 +1,8 @@
 //! The `ringback` command: arguments, settings, telemetry, server.
 
 mod cli;
+#[cfg(feature = "demo")]
+mod demo;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! Doubles over real sockets: what the coupling promises to every peer.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use loadtest::{

@@ -2,7 +2,15 @@
 //!
 //! `RINGBACK_SIM_CALLS` sets how many calls the swarm lives (5,000); `RINGBACK_SIM_SEED` lives one of them again and tells its
 //! story.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long a swarm took, and how large it is to be, are the machine's to say"
+)]
 
 mod checkers;
 mod network;

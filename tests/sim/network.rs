@@ -54,9 +54,9 @@ impl Network {
     pub(crate) fn send(&mut self, now: Duration, pipe: Pipe, parcel: Parcel) {
         let (least, most) = self.latency;
         let micros = self.rng.u64(micros(least)..=micros(most));
-        let last = self.last.entry(pipe).or_default();
-        let at = (now + Duration::from_micros(micros)).max(*last);
-        *last = at;
+        let before = self.last.entry(pipe).or_default();
+        let at = (now + Duration::from_micros(micros)).max(*before);
+        *before = at;
         self.sent += 1;
         self.queue.push(Reverse((at, self.sent, pipe, parcel)));
     }

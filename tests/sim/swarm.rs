@@ -135,11 +135,11 @@ fn every_call_of_the_swarm_passes_the_checkers() {
     tally.turns.sort_unstable();
     let understated_p95 = percentile(&tally.understated, 95).unwrap_or(0);
     println!(
-        "{} calls, {} frames, {:.0} frames/s; median {:?} and {} turns, {} % with barge-in; {} cuts, told less than \
+        "{} calls, {} frames, {} frames/s; median {:?} and {} turns, {} % with barge-in; {} cuts, told less than \
          played beyond the echo's delay: p50 {} ms, p95 {understated_p95} ms; {:?}",
         tally.calls,
         tally.frames,
-        tally.frames as f64 / took.as_secs_f64(),
+        u128::from(tally.frames) * 1_000 / took.as_millis().max(1),
         percentile(&tally.lasted, 50).unwrap_or_default(),
         percentile(&tally.turns, 50).unwrap_or_default(),
         tally.with_barge_in * 100 / tally.calls,

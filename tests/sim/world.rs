@@ -199,26 +199,32 @@ impl World {
 
     fn deliver(&mut self, pipe: Pipe, parcel: Parcel, out: &mut Outbox) {
         match pipe {
-            Pipe::PhoneToServer => self.to_server(parcel),
+            Pipe::PhoneToServer => self.reach_server(parcel),
             Pipe::ServerToPhone => {
                 match parcel {
                     Parcel::Text(text) if self.phone_open => {
-                        self.phone.receive(self.now, &text, out)
+                        self.phone.receive(self.now, &text, out);
                     }
                     Parcel::Closed(code) if self.phone_open => {
                         self.phone_open = false;
                         self.phone.closed(self.now, code);
                     }
-                    _ => {}
+                    // To a phone that has hung up, or nothing that a server sends a phone.
+                    Parcel::Text(_)
+                    | Parcel::Closed(_)
+                    | Parcel::Binary
+                    | Parcel::Open
+                    | Parcel::Ping
+                    | Parcel::Pong => {}
                 }
                 self.from_phone(out);
             }
-            Pipe::ServerToModel(attempt) => self.to_model(attempt, parcel, out),
-            Pipe::ModelToServer(attempt) => self.to_session(attempt, parcel),
+            Pipe::ServerToModel(attempt) => self.reach_model(attempt, parcel, out),
+            Pipe::ModelToServer(attempt) => self.reach_session(attempt, parcel),
         }
     }
 
-    fn to_server(&mut self, parcel: Parcel) {
+    fn reach_server(&mut self, parcel: Parcel) {
         if !self.stream_open {
             return;
         }
@@ -234,7 +240,7 @@ impl World {
         self.input(Input::Carrier(event));
     }
 
-    fn to_model(&mut self, attempt: AttemptId, parcel: Parcel, out: &mut Outbox) {
+    fn reach_model(&mut self, attempt: AttemptId, parcel: Parcel, out: &mut Outbox) {
         let now = self.now;
         let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
             return;
@@ -254,7 +260,7 @@ impl World {
         self.from_model(attempt, out);
     }
 
-    fn to_session(&mut self, attempt: AttemptId, parcel: Parcel) {
+    fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
         let Some(leg) = self.legs.get_mut(&attempt) else {
             return;
         };
@@ -294,8 +300,8 @@ impl World {
         match effect {
             Effect::Dial(attempt) => self.dial(attempt),
             Effect::Abandon(attempt) => self.abandon(attempt),
-            Effect::ToCarrier(command) => self.to_carrier(&command),
-            Effect::ToProvider(attempt, command) => self.to_provider(attempt, command),
+            Effect::ToCarrier(command) => self.tell_carrier(&command),
+            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
                 self.stream_open = false;
@@ -330,14 +336,14 @@ impl World {
         }
     }
 
-    fn to_carrier(&mut self, command: &CarrierCommand) {
+    fn tell_carrier(&mut self, command: &CarrierCommand) {
         self.stream.write(command, &mut self.text);
         let text = String::from_utf8(self.text.split().to_vec()).unwrap();
         self.network
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn to_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
+    fn tell_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
         if command == ProviderCommand::Ping {
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Ping);

@@ -332,6 +332,21 @@ mod tests {
     }
 
     #[test]
+    fn half_a_block_that_was_cut_is_never_completed() {
+        let mut ledger = Ledger::default();
+        ledger.receive(MS(1_010), 0, &blocks(0, &[0])[..80]);
+        ledger.cut(MS(2_000), 40);
+        let audio = blocks(1, &[0, 1]);
+        ledger.receive(MS(2_010), 40, &audio);
+        ledger.play(MS(3_000), 360);
+        assert_eq!(ledger.items.len(), 1);
+        assert_eq!(
+            (ledger.items[0].item, ledger.items[0].bytes_played),
+            (1, 320)
+        );
+    }
+
+    #[test]
     fn what_is_missing_double_or_late_is_counted() {
         let mut ledger = Ledger::default();
         feed(&mut ledger, &blocks(0, &[0, 1, 5, 2, 5, 6]), 160);

@@ -310,6 +310,28 @@ fn a_caller_who_hears_nothing_says_it_again_and_then_gives_up() {
 }
 
 #[test]
+fn a_caller_who_was_answered_has_patience_again() {
+    let settings = CarrierSettings {
+        patience_ms: 3_000,
+        repeats_max: 1,
+        ..exact()
+    };
+    let thens = [Then::Wait, Then::Wait, Then::HangUp];
+    let mut server = Server::new(recording(&thens), settings);
+    server.answer(0, 300);
+    for turn in 0..2 {
+        server.run_to_turn_end(turn);
+        // Too late for the first time that it is said, in time for the second.
+        server.answer(5_000, 300);
+    }
+    let (report, _) = server.run_to_end();
+    assert_eq!(
+        (report.ended, report.turns_repeated),
+        (Some(Ended::HungUp), 2)
+    );
+}
+
+#[test]
 fn keys_are_pressed_and_then_the_answer_is_waited_for() {
     let keys = Then::Keys("47#".into());
     let mut server = Server::new(recording(&[keys, Then::HangUp]), exact());

@@ -145,14 +145,14 @@ impl Watch for Screen {
             Phase::Drain => "calls end",
         };
         let line = format!(
-            "{} {}/{}  {phase}, {:>3} s left  live {}  started {}  refused {}",
+            "{} {}/{}  {phase}, {:>3} s left  live {}  started {}  failed {}",
             progress.subject,
             progress.round,
             progress.rounds,
             progress.left.as_secs(),
             progress.live,
             progress.started,
-            progress.refused,
+            progress.failed,
         );
         if is_terminal {
             eprint!("\r\x1b[2K{line}");

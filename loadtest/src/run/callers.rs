@@ -15,7 +15,7 @@ use crate::{
     recording::Recording,
 };
 
-/// A caller who was refused tries again after this, not at once.
+/// A caller whose call failed tries again after this, not at once.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Who calls, and until when.
@@ -38,7 +38,7 @@ pub(super) struct Callers {
 pub(super) struct Counts {
     pub(super) started: AtomicU32,
     pub(super) live: AtomicU32,
-    pub(super) refused: AtomicU32,
+    pub(super) failed: AtomicU32,
 }
 
 /// A call that is over.
@@ -88,10 +88,13 @@ impl Callers {
         let mut outcomes = Vec::new();
         while self.clock.now() < self.until {
             let outcome = self.call().await;
-            let refused = matches!(outcome, Outcome::Refused(_));
+            let failed = match &outcome {
+                Outcome::Over(told) => !told.is_complete(true),
+                Outcome::Refused(_) => true,
+            };
             outcomes.push(outcome);
-            if refused {
-                self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            if failed {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         }

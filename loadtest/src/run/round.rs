@@ -49,8 +49,8 @@ pub struct Progress {
     pub live: u32,
     /// Calls that were dialled.
     pub started: u32,
-    /// Calls that were refused.
-    pub refused: u32,
+    /// Calls that failed.
+    pub failed: u32,
 }
 
 /// What a round does.
@@ -128,7 +128,7 @@ pub(super) async fn measure(
             left: Duration::ZERO,
             live: 0,
             started: 0,
-            refused: 0,
+            failed: 0,
         },
         clock: stage.clock,
         callers: &callers,
@@ -245,7 +245,7 @@ impl Reporter<'_> {
         self.progress.left = until.saturating_sub(self.clock.now());
         self.progress.live = counts.live.load(Ordering::Relaxed);
         self.progress.started = counts.started.load(Ordering::Relaxed);
-        self.progress.refused = counts.refused.load(Ordering::Relaxed);
+        self.progress.failed = counts.failed.load(Ordering::Relaxed);
         self.watch.progress(&self.progress);
     }
 }
