@@ -134,7 +134,7 @@ impl World {
     pub(crate) fn live(mut self) -> Life {
         let mut out = std::mem::take(&mut self.out);
         self.phone.start(self.now, &mut out);
-        self.from_phone(&mut out);
+        self.carry_phone(&mut out);
         self.out = out;
         while let Some(next) = self.next_moment().filter(|&next| next <= LONGEST) {
             self.now = next.max(self.now);
@@ -167,7 +167,7 @@ impl World {
             self.deliver(pipe, parcel, &mut out);
         } else if self.phone_open && self.phone.deadline().is_some_and(|at| at <= self.now) {
             self.phone.tick(self.now, &mut out);
-            self.from_phone(&mut out);
+            self.carry_phone(&mut out);
         } else if self
             .call
             .deadline()
@@ -193,7 +193,7 @@ impl World {
             if let Some(leg) = self.legs.get_mut(&attempt) {
                 leg.model.tick(self.now, out);
             }
-            self.from_model(attempt, out);
+            self.carry_model(attempt, out);
         }
     }
 
@@ -217,7 +217,7 @@ impl World {
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
-                self.from_phone(out);
+                self.carry_phone(out);
             }
             Pipe::ServerToModel(attempt) => self.reach_model(attempt, parcel, out),
             Pipe::ModelToServer(attempt) => self.reach_session(attempt, parcel),
@@ -257,7 +257,7 @@ impl World {
             }
             Parcel::Binary | Parcel::Pong => {}
         }
-        self.from_model(attempt, out);
+        self.carry_model(attempt, out);
     }
 
     fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
@@ -301,7 +301,7 @@ impl World {
             Effect::Dial(attempt) => self.dial(attempt),
             Effect::Abandon(attempt) => self.abandon(attempt),
             Effect::ToCarrier(command) => self.tell_carrier(&command),
-            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, command),
+            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
                 self.stream_open = false;
@@ -343,14 +343,14 @@ impl World {
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn tell_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
-        if command == ProviderCommand::Ping {
+    fn tell_provider(&mut self, attempt: AttemptId, command: &ProviderCommand) {
+        if *command == ProviderCommand::Ping {
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Ping);
             return;
         }
         if let Some(leg) = self.legs.get_mut(&attempt) {
-            leg.session.command(&command, &mut leg.outgoing);
+            leg.session.command(command, &mut leg.outgoing);
         }
         self.send_outgoing(attempt);
     }
@@ -366,7 +366,7 @@ impl World {
         }
     }
 
-    fn from_phone(&mut self, out: &mut Outbox) {
+    fn carry_phone(&mut self, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             if self.phone_open {
@@ -376,7 +376,7 @@ impl World {
         }
     }
 
-    fn from_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
+    fn carry_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
