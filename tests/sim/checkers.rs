@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use loadtest::carrier::{PlayedItem, Violation};
+use loadtest::carrier::{Happening, PlayedItem, Violation};
+use ringback::core::call::effect::EndReason;
 use ringback::core::observation::Observation;
 
 use crate::world::Life;
@@ -13,6 +14,12 @@ const DEAD_AIR_MAX: Duration = Duration::from_secs(2);
 
 /// A model is told at most this much more than was played.
 const OVERSTATED_MAX_MS: i64 = 80;
+
+/// From a model's word that the caller speaks to the agent's silence at the phone: two ways through the network, and room.
+const YIELDS_WITHIN: Duration = Duration::from_millis(100);
+
+/// Bytes of audio that have a stamp of their own.
+const BLOCK: u64 = 160;
 
 /// Errors of a provider that say that what we asked for was already so: races that nobody can avoid.
 const HARMLESS: [&str; 2] = [
@@ -31,14 +38,23 @@ pub(crate) fn judge(life: &Life) -> Vec<Finding> {
     one_voice(life, &mut findings);
     uplink_conserved(life, &mut findings);
     downlink_conserved(life, &mut findings);
+    heard_out(life, &mut findings);
+    yields_the_floor(life, &mut findings);
+    memory_handed_on(life, &mut findings);
     never_overstated(life, &mut findings);
     protocol_kept(life, &mut findings);
     bounds_hold(life, &mut findings);
     findings
 }
 
-/// "Every call ends": both sides, and no session is left open.
+/// "Every call ends": both sides, for a reason that a healthy call has, and no session is left open.
 fn ends(life: &Life, findings: &mut Vec<Finding>) {
+    if !matches!(
+        life.reason,
+        None | Some(EndReason::CallerHungUp | EndReason::Goodbye)
+    ) {
+        findings.push(("every call ends", format!("{:?}", life.reason)));
+    }
     if life.reason.is_none() || life.phone.ended.is_none() || !life.leaked.is_empty() {
         let what = format!(
             "{:?}, {:?}, leaked {:?}",
@@ -49,10 +65,36 @@ fn ends(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "No dead air": the caller is never owed an answer in silence for long.
+///
+/// Not where a session's end forced the call to the next one in the middle of a turn: what the caller had said of it is not
+/// said again to the successor, which may have too little left to answer. The swarm bounds how many such calls there are.
 fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
-    if life.phone.dead_air_max > DEAD_AIR_MAX {
+    if life.phone.dead_air_max > DEAD_AIR_MAX && moved_in_mid_turn(life) == 0 {
         findings.push(("no dead air", format!("{:?}", life.phone.dead_air_max)));
     }
+}
+
+/// How often the call moved to a fresh session while the caller spoke or waited for an answer.
+pub(crate) fn moved_in_mid_turn(life: &Life) -> usize {
+    let is_open = |at: Duration| {
+        let before = life.happenings.iter().rev().filter(|(when, _)| *when < at);
+        let mut turning = before.filter_map(|(_, what)| match what {
+            Happening::TurnBegan { .. } => Some(true),
+            Happening::AgentBegan { .. } => Some(false),
+            Happening::Started
+            | Happening::TurnEnded { .. }
+            | Happening::Key { .. }
+            | Happening::AgentEnded
+            | Happening::Cleared { .. }
+            | Happening::Violated(_)
+            | Happening::Ended(_) => None,
+        });
+        turning.next() == Some(true)
+    };
+    let moved = |(at, seen): &&(Duration, Observation)| {
+        matches!(seen, Observation::Rotated { .. }) && is_open(*at)
+    };
+    life.observations.iter().filter(moved).count()
 }
 
 /// "One voice": what was cut never plays again.
@@ -86,12 +128,12 @@ fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     }
     // What was on its way when the call ended is lost to nobody.
     let sent = life.phone.frames_sent;
-    if u64::from(next) + 50 < sent && life.sessions.len() == 1 {
+    if u64::from(next) + 50 < sent {
         findings.push(("frames conserved up", format!("{next} of {sent} arrived")));
     }
 }
 
-/// "Frames conserved", down: of each item the caller hears a beginning without a gap, and all of it unless it was cut.
+/// "Frames conserved", down: of each item the caller hears a beginning without a gap.
 fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let wrong =
         |item: &&PlayedItem| item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
@@ -99,6 +141,92 @@ fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     if !damaged.is_empty() {
         findings.push(("frames conserved down", format!("{damaged:?}")));
     }
+}
+
+/// "Heard out": what was not cut is heard to its last byte before anything that follows it, and before a goodbye takes effect.
+fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
+    // What came after an interruption, of an item that had not begun, was never ours to play.
+    if saw(life, |seen| matches!(seen, Observation::LateAudio)) {
+        return;
+    }
+    let said_goodbye = life.reason == Some(EndReason::Goodbye);
+    let spoken = life
+        .sessions
+        .values()
+        .flat_map(|session| &session.spoken.list);
+    // The rest of an item that fills no block has no stamp: it is told by how much came in all.
+    let bytes: u64 = spoken.map(|item| item.bytes.next_multiple_of(BLOCK)).sum();
+    if said_goodbye && life.phone.clears.is_empty() && life.phone.media_bytes != bytes {
+        let what = format!("{} of {bytes} bytes in all", life.phone.media_bytes);
+        findings.push(("heard out", what));
+    }
+    for session in life.sessions.values() {
+        let cut = |item: u16| {
+            let truncated = session.truncations.list.iter().any(|cut| cut.item == item);
+            truncated
+                || session
+                    .deletions
+                    .list
+                    .iter()
+                    .any(|gone| gone.item == Some(item))
+        };
+        let heard = |item: u16| {
+            let mut items = life.phone.items.iter();
+            items.find(|heard| (heard.stream, heard.item) == (session.session, item))
+        };
+        for spoken in &session.spoken.list {
+            let followed = life.phone.items.iter().any(|later| {
+                let is_later = (later.stream, later.item) > (session.session, spoken.item);
+                is_later && later.first_played.is_some()
+            });
+            let played = heard(spoken.item).map_or(0, |item| item.bytes_played);
+            let is_cut = cut(spoken.item) || heard(spoken.item).is_some_and(|item| item.cut);
+            let missing = spoken.bytes.saturating_sub(played);
+            if missing >= BLOCK && !is_cut && (followed || said_goodbye) {
+                let what = format!("{played} of {} bytes of {}", spoken.bytes, spoken.item);
+                findings.push(("heard out", what));
+            }
+        }
+    }
+}
+
+/// "Yields the floor": once a model has noticed that the caller speaks, the agent falls silent, also if the model had finished.
+fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
+    let noticed = life
+        .sessions
+        .values()
+        .flat_map(|session| &session.speech_started.list);
+    for &at in noticed {
+        let began = life
+            .happenings
+            .iter()
+            .rfind(|(when, what)| *when <= at && matches!(what, Happening::AgentBegan { .. }));
+        let Some((began, _)) = began else { continue };
+        let silent = life.happenings.iter().find(|(when, what)| {
+            when > began && matches!(what, Happening::AgentEnded | Happening::Cleared { .. })
+        });
+        if silent.is_some_and(|(silent, _)| *silent > at + YIELDS_WITHIN) {
+            let what = format!("the caller spoke at {at:?}, the agent until {silent:?}");
+            findings.push(("yields the floor", what));
+        }
+    }
+}
+
+/// "Memory handed on": the session that takes over knows what was said before it.
+fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
+    for (seen_at, seen) in &life.observations {
+        let Observation::Rotated { attempt } = seen else {
+            continue;
+        };
+        let knows = life.sessions.get(attempt);
+        if knows.is_none_or(|session| session.seeds.list.is_empty()) {
+            findings.push(("memory handed on", format!("{attempt} at {seen_at:?}")));
+        }
+    }
+}
+
+fn saw(life: &Life, what: impl Fn(&Observation) -> bool) -> bool {
+    life.observations.iter().any(|(_, seen)| what(seen))
 }
 
 /// "Never overstated": a model is never told that more was heard than was played.

@@ -10,9 +10,10 @@ use loadtest::model::settings::{Between, ModelSettings};
 use loadtest::recording::{Recording, Then};
 use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
+use ringback::core::observation::Observation;
 
-use crate::checkers::{judge, truncations};
-use crate::world::{Life, Setup, World};
+use crate::checkers::{judge, moved_in_mid_turn, truncations};
+use crate::world::{EPOCH_S, Life, Setup, World};
 
 /// Calls of the ordinary test run.
 const CALLS: u64 = 5_000;
@@ -47,8 +48,17 @@ pub(crate) fn setup(seed: u64) -> Setup {
         speed_max: 1.5 + rng.f64() * 20.0,
         response_delay_ms: Between::new(10, 60),
         answer_delay_ms: Between::new(200, 700),
-        epoch_s: 0,
         ..ModelSettings::default()
+    };
+    // Some models end a session early, so that the call has to move on to the next one.
+    let model = if rng.u8(..100) < 30 {
+        ModelSettings {
+            session_length_ms: rng.u64(15_000..40_000),
+            epoch_s: EPOCH_S,
+            ..model
+        }
+    } else {
+        model
     };
     Setup {
         seed,
@@ -69,10 +79,15 @@ struct Tally {
     lasted: Vec<Duration>,
     turns: Vec<u32>,
     with_barge_in: u64,
+    rotations: u64,
+    /// Calls that were forced to move to a fresh session in the middle of a turn.
+    moved_in_mid_turn: u64,
     reasons: BTreeMap<&'static str, u64>,
     /// By how much less was told than was played, beyond the call's own echo delay; milliseconds.
     understated: Vec<i64>,
     failures: Vec<String>,
+    /// How many findings each checker has.
+    findings: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
@@ -82,6 +97,11 @@ impl Tally {
         self.lasted.push(life.lasted);
         self.turns.push(life.phone.turns_said);
         self.with_barge_in += u64::from(life.phone.barge_ins > 0);
+        let rotated =
+            |(_, seen): &&(Duration, Observation)| matches!(seen, Observation::Rotated { .. });
+        let rotations = life.observations.iter().filter(rotated).count();
+        self.rotations += u64::try_from(rotations).unwrap();
+        self.moved_in_mid_turn += u64::from(moved_in_mid_turn(life) > 0);
         *self
             .reasons
             .entry(life.reason.map_or("none", EndReason::name))
@@ -92,6 +112,7 @@ impl Tally {
             .map(|(told, played)| played - told - echo_delay);
         self.understated.extend(understated);
         for (checker, what) in judge(life) {
+            *self.findings.entry(checker).or_default() += 1;
             self.failures
                 .push(format!("seed {seed}: \"{checker}\": {what}"));
         }
@@ -103,11 +124,16 @@ impl Tally {
         self.lasted.extend(other.lasted);
         self.turns.extend(other.turns);
         self.with_barge_in += other.with_barge_in;
+        self.rotations += other.rotations;
+        self.moved_in_mid_turn += other.moved_in_mid_turn;
         for (reason, count) in other.reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
         self.understated.extend(other.understated);
         self.failures.extend(other.failures);
+        for (checker, count) in other.findings {
+            *self.findings.entry(checker).or_default() += count;
+        }
     }
 }
 
@@ -135,7 +161,7 @@ fn every_call_of_the_swarm_passes_the_checkers() {
     tally.turns.sort_unstable();
     let understated_p95 = percentile(&tally.understated, 95).unwrap_or(0);
     println!(
-        "{} calls, {} frames, {} frames/s; median {:?} and {} turns, {} % with barge-in; {} cuts, told less than \
+        "{} calls, {} frames, {} frames/s; median {:?} and {} turns, {} % with barge-in, {} moves to a fresh session ({} calls in mid-turn); {} cuts, told less than \
          played beyond the echo's delay: p50 {} ms, p95 {understated_p95} ms; {:?}",
         tally.calls,
         tally.frames,
@@ -143,6 +169,8 @@ fn every_call_of_the_swarm_passes_the_checkers() {
         percentile(&tally.lasted, 50).unwrap_or_default(),
         percentile(&tally.turns, 50).unwrap_or_default(),
         tally.with_barge_in * 100 / tally.calls,
+        tally.rotations,
+        tally.moved_in_mid_turn,
         tally.understated.len(),
         percentile(&tally.understated, 50).unwrap_or(0),
         tally.reasons,
@@ -150,8 +178,9 @@ fn every_call_of_the_swarm_passes_the_checkers() {
     let failed = tally.failures.len();
     assert!(
         tally.failures.is_empty(),
-        "{failed} findings; the first of them:\n{}\nlive one again: RINGBACK_SIM_SEED=… cargo test --release --test sim swarm \
+        "{failed} findings, {:?}; the first of them:\n{}\nlive one again: RINGBACK_SIM_SEED=… cargo test --release --test sim swarm \
          -- --nocapture",
+        tally.findings,
         tally.failures[..failed.min(12)].join("\n")
     );
     assert!(
@@ -162,6 +191,8 @@ fn every_call_of_the_swarm_passes_the_checkers() {
         assert!(percentile(&tally.lasted, 50).unwrap() >= Duration::from_secs(20));
         assert!(percentile(&tally.turns, 50).unwrap() >= 3);
         assert!(tally.with_barge_in * 100 >= 30 * tally.calls);
+        assert!(tally.rotations * 10 >= tally.calls);
+        assert!(tally.moved_in_mid_turn * 20 <= tally.calls);
     }
 }
 

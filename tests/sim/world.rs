@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use loadtest::carrier::{CallReport, CarrierSettings, Phone};
+use loadtest::carrier::{CallReport, CarrierSettings, Happening, Phone};
 use loadtest::model::ModelSession;
 use loadtest::model::report::SessionReport;
 use loadtest::model::settings::ModelSettings;
@@ -32,6 +32,9 @@ const LONGEST: Duration = Duration::from_mins(10);
 /// Inputs at one moment: more of them is a loop that never rests.
 const INPUTS_AT_ONCE_MAX: usize = 20_000;
 
+/// The wall clock's seconds at the beginning of every call.
+pub(crate) const EPOCH_S: u64 = 1_700_000_000;
+
 /// How a call is set up: everything else follows from the seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
@@ -54,8 +57,10 @@ pub(crate) struct Life {
     pub(crate) phone: CallReport,
     pub(crate) sessions: BTreeMap<AttemptId, SessionReport>,
     pub(crate) observations: Vec<(Duration, Observation)>,
-    /// Attempts that were dialled and neither abandoned nor lost.
+    /// Attempts that were dialled and were neither abandoned nor lost when the call ended.
     pub(crate) leaked: Vec<AttemptId>,
+    /// What the caller did and heard, and when.
+    pub(crate) happenings: Vec<(Duration, Happening)>,
     pub(crate) frames: u64,
     /// A digest of every input and effect, in order.
     pub(crate) trace: u64,
@@ -68,6 +73,8 @@ struct Leg {
     outgoing: Outgoing,
     model: ModelSession,
     model_open: bool,
+    /// The server has let go of it, or lost it: it hears nothing of it any more.
+    released: bool,
 }
 
 pub(crate) struct World {
@@ -92,7 +99,7 @@ impl World {
         let call = Call::new(
             CallId::from_bits(u128::from(setup.seed)),
             Instant::ZERO,
-            Utc::from_millis(0),
+            Utc::from_millis(EPOCH_S * 1_000),
             setup.call.clone(),
         );
         let phone = Phone::new(
@@ -108,6 +115,7 @@ impl World {
             sessions: BTreeMap::new(),
             observations: Vec::new(),
             leaked: Vec::new(),
+            happenings: Vec::new(),
             frames: 0,
             trace: 0xcbf2_9ce4_8422_2325,
             story: Vec::new(),
@@ -134,17 +142,20 @@ impl World {
     pub(crate) fn live(mut self) -> Life {
         let mut out = std::mem::take(&mut self.out);
         self.phone.start(self.now, &mut out);
-        self.from_phone(&mut out);
+        self.carry_phone(&mut out);
         self.out = out;
         while let Some(next) = self.next_moment().filter(|&next| next <= LONGEST) {
             self.now = next.max(self.now);
             self.step();
         }
         self.life.lasted = self.now;
-        self.life.leaked = self.legs.keys().copied().collect();
+        if self.life.reason.is_none() {
+            self.life.leaked = self.unreleased();
+        }
         for (attempt, leg) in std::mem::take(&mut self.legs) {
             self.life.sessions.insert(attempt, leg.model.into_report());
         }
+        self.life.happenings = self.phone.take_happenings();
         self.life.phone = self.phone.into_report();
         self.life
     }
@@ -167,7 +178,7 @@ impl World {
             self.deliver(pipe, parcel, &mut out);
         } else if self.phone_open && self.phone.deadline().is_some_and(|at| at <= self.now) {
             self.phone.tick(self.now, &mut out);
-            self.from_phone(&mut out);
+            self.carry_phone(&mut out);
         } else if self
             .call
             .deadline()
@@ -193,7 +204,7 @@ impl World {
             if let Some(leg) = self.legs.get_mut(&attempt) {
                 leg.model.tick(self.now, out);
             }
-            self.from_model(attempt, out);
+            self.carry_model(attempt, out);
         }
     }
 
@@ -217,7 +228,7 @@ impl World {
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
-                self.from_phone(out);
+                self.carry_phone(out);
             }
             Pipe::ServerToModel(attempt) => self.reach_model(attempt, parcel, out),
             Pipe::ModelToServer(attempt) => self.reach_session(attempt, parcel),
@@ -257,11 +268,11 @@ impl World {
             }
             Parcel::Binary | Parcel::Pong => {}
         }
-        self.from_model(attempt, out);
+        self.carry_model(attempt, out);
     }
 
     fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
-        let Some(leg) = self.legs.get_mut(&attempt) else {
+        let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) else {
             return;
         };
         let event = match parcel {
@@ -278,6 +289,9 @@ impl World {
             Parcel::Open | Parcel::Ping => None,
         };
         if let Some(event) = event {
+            if matches!(event, ProviderEvent::Failed(_)) {
+                self.abandon(attempt);
+            }
             self.input(Input::Provider(attempt, event));
         }
     }
@@ -301,9 +315,10 @@ impl World {
             Effect::Dial(attempt) => self.dial(attempt),
             Effect::Abandon(attempt) => self.abandon(attempt),
             Effect::ToCarrier(command) => self.tell_carrier(&command),
-            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, command),
+            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
+                self.life.leaked = self.unreleased();
                 self.stream_open = false;
                 self.network
                     .send(self.now, Pipe::ServerToPhone, Parcel::Closed(Some(1000)));
@@ -323,6 +338,7 @@ impl World {
             outgoing: Outgoing::new(),
             model,
             model_open: true,
+            released: false,
         };
         self.legs.insert(attempt, leg);
         self.network
@@ -330,10 +346,18 @@ impl World {
     }
 
     fn abandon(&mut self, attempt: AttemptId) {
-        if let Some(mut leg) = self.legs.remove(&attempt) {
-            leg.model.closed(self.now, Some(1000));
-            self.life.sessions.insert(attempt, leg.model.into_report());
+        if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) {
+            leg.released = true;
+            // A close waits its turn: what was said before it arrives.
+            let close = Parcel::Closed(Some(1000));
+            self.network
+                .send(self.now, Pipe::ServerToModel(attempt), close);
         }
+    }
+
+    fn unreleased(&self) -> Vec<AttemptId> {
+        let legs = self.legs.iter().filter(|(_, leg)| !leg.released);
+        legs.map(|(&attempt, _)| attempt).collect()
     }
 
     fn tell_carrier(&mut self, command: &CarrierCommand) {
@@ -343,14 +367,14 @@ impl World {
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn tell_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
-        if command == ProviderCommand::Ping {
+    fn tell_provider(&mut self, attempt: AttemptId, command: &ProviderCommand) {
+        if *command == ProviderCommand::Ping {
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Ping);
             return;
         }
-        if let Some(leg) = self.legs.get_mut(&attempt) {
-            leg.session.command(&command, &mut leg.outgoing);
+        if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) {
+            leg.session.command(command, &mut leg.outgoing);
         }
         self.send_outgoing(attempt);
     }
@@ -366,7 +390,7 @@ impl World {
         }
     }
 
-    fn from_phone(&mut self, out: &mut Outbox) {
+    fn carry_phone(&mut self, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             if self.phone_open {
@@ -376,7 +400,7 @@ impl World {
         }
     }
 
-    fn from_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
+    fn carry_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
