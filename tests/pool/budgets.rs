@@ -113,6 +113,41 @@ fn a_live_call_passes_an_open_breaker_once_if_there_is_no_other_rung() {
 }
 
 #[test]
+fn live_calls_with_nowhere_else_to_go_wait_for_a_start_at_an_open_breaker() {
+    let mut policy = policy(1);
+    policy.providers[0].starts_per_second = 10;
+    policy.providers[0].burst = 10;
+    let mut desk = Desk::new(policy);
+    let mut calls: Vec<_> = (0..5).map(|_| desk.live_call()).collect();
+    desk.outage();
+    for (request, rung) in &mut calls {
+        desk.lose(request, rung, LOST);
+    }
+    let began = desk.now;
+    for (request, _) in &mut calls {
+        assert_eq!(desk.dial_in_time(request).0.charge, Charge::Reserve);
+    }
+    let took = desk.now.since(began);
+    assert!((ms(400)..ms(1_900)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_live_call_is_not_given_up_while_the_reserve_has_something_and_another_rung_is_well() {
+    let mut policy = policy(3);
+    policy.retry.extra_floor = 0;
+    let mut desk = Desk::new(policy);
+    let (mut request, mut rung) = desk.live_call();
+    desk.lose(&mut request, &rung, LOST);
+    for expected in [Charge::Move, Charge::Reserve] {
+        rung = desk.dial(&mut request);
+        assert_eq!(rung.charge, expected);
+        desk.report(&rung, Report::Failed(REFUSED));
+        request.failed(&rung, REFUSED);
+    }
+    assert_eq!(desk.is_refused(&mut request), Why::BudgetSpent);
+}
+
+#[test]
 fn a_live_call_does_not_pass_an_open_breaker_if_there_is_another_rung() {
     let mut desk = Desk::with(2);
     let (mut request, rung) = desk.live_call();

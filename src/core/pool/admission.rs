@@ -49,9 +49,10 @@ pub enum Charge {
     Rotation,
     /// The first dial of a live call at another provider; free.
     Move,
-    /// The first redial of a live call at the same provider, from the reserve.
+    /// The first redial of a live call at the same provider, from the reserve; or, where the fleet's budget is spent, one
+    /// more dial of a live call that did not redial.
     Reserve,
-    /// Any other dial of a call, from the fleet's budget.
+    /// Any other dial of a call, from the fleet's budget; a redial too, where the reserve is spent.
     Extra,
     /// A second dial beside a slow one, from the hedges' and the fleet's budget.
     Hedge,

@@ -66,12 +66,14 @@ impl Pool {
         if let Some(why) = self.refusal(request) {
             return self.refuse(request, why);
         }
-        let found = self.survey(now, request, None);
+        let mut found = self.survey(now, request, None);
         if let Some(entry) = found.entry {
             let charge = request.charge(entry.0);
-            return self.pay_and_dial(now, request, entry, charge);
+            return match self.settle(now, request, charge) {
+                Some(charge) => self.dial(now, request, entry, charge),
+                None => self.refuse(request, Why::BudgetSpent),
+            };
         }
-        let mut found = found;
         self.redial(now, request, &mut found)
             .unwrap_or_else(|| self.wait(now, request, &found))
     }
@@ -209,18 +211,23 @@ impl Pool {
             return None;
         }
         let is_alone = found.throttled.is_empty();
-        let entry = self
-            .same_again(now, request, found)
-            .or_else(|| self.last_resort(now, request).filter(|_| is_alone))?;
-        let mut charge = request.charge(entry.0);
-        if charge == Charge::Rotation {
-            charge = Charge::Reserve; // A successor was wanted, but this is no place for one.
+        let mut charge = None;
+        let mut entry = self.same_again(now, request, found);
+        if let Some((provider, _)) = entry {
+            charge = self.settle(now, request, request.charge(provider));
+        } else if is_alone {
+            entry = self.last_resort(now, request, found);
+            // Only the reserve opens what is shut.
+            charge = self
+                .settle(now, request, Charge::Reserve)
+                .filter(|charge| *charge == Charge::Reserve);
         }
-        if !self.can_pay(now, charge) {
+        let entry = entry?;
+        let Some(charge) = charge else {
             return Some(self.refuse(request, Why::BudgetSpent));
-        }
+        };
         let wait = self.wait_for_redial(now, request, entry.0);
-        Some(wait.unwrap_or_else(|| self.pay_and_dial(now, request, entry, charge)))
+        Some(wait.unwrap_or_else(|| self.dial(now, request, entry, charge)))
     }
 
     /// The first entry in order that failed this call and may be dialled again.
@@ -246,11 +253,19 @@ impl Pool {
     }
 
     /// The one dial that an open breaker lets through: a live call that lost its session there and has no other rung.
-    fn last_resort(&self, now: Instant, request: &Request) -> Option<(ProviderId, KeyId)> {
+    fn last_resort(
+        &self,
+        now: Instant,
+        request: &Request,
+        found: &mut Found,
+    ) -> Option<(ProviderId, KeyId)> {
         let home = request.last_resort()?;
         match self.gate(now, request, home, Pass::LastResort) {
             Gate::Pass(key) => Some((home, key)),
-            Gate::Throttled(_) | Gate::Resting(_) | Gate::Full | Gate::Shut => None,
+            gate @ (Gate::Throttled(_) | Gate::Resting(_) | Gate::Full | Gate::Shut) => {
+                found.note(home, gate);
+                None
+            }
         }
     }
 
@@ -329,34 +344,25 @@ impl Pool {
         is_paid
     }
 
-    fn can_pay(&mut self, now: Instant, charge: Charge) -> bool {
+    /// What a dial is paid from, if there is anything left; nothing is taken yet. The fleet's budget and the reserve stand in
+    /// for each other: as long as one has something, no live call is given up for the other.
+    fn settle(&mut self, now: Instant, request: &Request, charge: Charge) -> Option<Charge> {
         match charge {
-            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe => true,
-            Charge::Reserve => self.reserve.left(now, self.live) > 0,
-            Charge::Extra | Charge::Hedge => self.fleet.has_any(now),
+            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe => Some(charge),
+            Charge::Reserve if self.has_reserve(now, request) => Some(Charge::Reserve),
+            Charge::Reserve | Charge::Extra | Charge::Hedge if self.fleet.has_any(now) => {
+                Some(Charge::Extra)
+            }
+            Charge::Extra if self.has_reserve(now, request) => Some(Charge::Reserve),
+            Charge::Reserve | Charge::Extra | Charge::Hedge => None,
         }
     }
 
-    /// Dials, unless the budget that has to pay for it is spent.
-    fn pay_and_dial(
-        &mut self,
-        now: Instant,
-        request: &mut Request,
-        entry: (ProviderId, KeyId),
-        charge: Charge,
-    ) -> Admission {
-        if !self.can_pay(now, charge) {
-            return self.refuse(request, Why::BudgetSpent);
-        }
-        match charge {
-            Charge::First => self.fleet.earn(),
-            Charge::Reserve => self.reserve.draw(),
-            Charge::Extra | Charge::Hedge => self.fleet.spend(),
-            Charge::Rotation | Charge::Move | Charge::Probe => {}
-        }
-        self.dial(now, request, entry, charge)
+    fn has_reserve(&mut self, now: Instant, request: &Request) -> bool {
+        request.has_reserve() && self.reserve.left(now, self.live) > 0
     }
 
+    /// Pays for a dial, from what was [settled](Self::settle), and makes it.
     fn dial(
         &mut self,
         now: Instant,
@@ -364,6 +370,12 @@ impl Pool {
         entry: (ProviderId, KeyId),
         charge: Charge,
     ) -> Admission {
+        match charge {
+            Charge::First => self.fleet.earn(),
+            Charge::Reserve => self.reserve.draw(),
+            Charge::Extra | Charge::Hedge => self.fleet.spend(),
+            Charge::Rotation | Charge::Move | Charge::Probe => {}
+        }
         self.queue.leave(request);
         self.hedges.earn(self.policy.hedge.percent);
         request.on_dial(entry.0, charge);

@@ -129,7 +129,8 @@ impl Books {
                 outage.has_moved = true;
             }
             Charge::Reserve => {
-                assert!(outage.is_live && is_same && !outage.has_redialed);
+                assert!(outage.is_live && !outage.has_redialed);
+                assert!(is_same || outage.has_moved, "a move is free");
                 outage.has_redialed = true;
                 self.draws.push(now);
             }
