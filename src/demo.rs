@@ -105,7 +105,10 @@ async fn play(
         url: url.to_owned(),
         tls: None,
         recording: Arc::clone(recording),
-        settings: Arc::new(CarrierSettings::default()),
+        settings: Arc::new(CarrierSettings {
+            parameters: [("agent".to_owned(), "default".to_owned())].into(),
+            ..CarrierSettings::default()
+        }),
         seed: 1,
     };
     let story = |at: Duration, happening| {
@@ -171,7 +174,7 @@ fn verdict(report: &CallReport, session: Option<&SessionReport>, heard: &Path) -
                 .uplink
                 .streams
                 .values()
-                .map(|stream| stream.missing())
+                .map(loadtest::model::uplink::Stream::missing)
                 .sum();
             if missing > 0 {
                 wrong.push(format!("{missing} frames of the caller were lost"));

@@ -2,7 +2,6 @@
 //!
 //! Messages are handed over as a socket does it: slices of memory that is shared already. What is sent is dropped at once, as
 //! by a socket that has copied it.
-#![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
@@ -75,11 +74,11 @@ impl Edge {
         };
         let account = format!("AC{:032x}", 1);
         let call = format!("CA{:032x}", 1);
-        edge.from_carrier(&message(&format!(
+        edge.hear_carrier(&message(&format!(
             r#"{{"event":"start","sequenceNumber":"1","streamSid":"{STREAM}","start":{{"accountSid":"{account}","streamSid":"{STREAM}","callSid":"{call}","tracks":["inbound"],"mediaFormat":{{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1}},"customParameters":{{}}}}}}"#
         )));
         for kind in ["session.created", "session.updated"] {
-            edge.from_model(&message(&format!(
+            edge.hear_model(&message(&format!(
                 r#"{{"type":"{kind}","event_id":"event_1","session":{{"type":"realtime","id":"sess_1"}}}}"#
             )));
         }
@@ -102,14 +101,14 @@ impl Edge {
                     r#"{{"event":"mark","sequenceNumber":"7","streamSid":"{STREAM}","mark":{{"name":"{name}"}}}}"#
                 ));
             });
-            self.from_carrier(&echo);
+            self.hear_carrier(&echo);
         }
         while self.call.deadline().is_some_and(|at| at <= now) {
             self.input(Input::Tick);
         }
     }
 
-    fn from_carrier(&mut self, text: &Bytes) {
+    fn hear_carrier(&mut self, text: &Bytes) {
         let event = self.stream.receive(text);
         assert!(
             !matches!(event, CarrierEvent::Refused(_) | CarrierEvent::Unknown),
@@ -118,7 +117,7 @@ impl Edge {
         self.input(Input::Carrier(event));
     }
 
-    fn from_model(&mut self, text: &Bytes) {
+    fn hear_model(&mut self, text: &Bytes) {
         let event = self.session.receive(text, &mut self.outgoing);
         self.empty_outgoing();
         if let Some(event) = event {
@@ -204,7 +203,7 @@ fn speak(answers: &[Vec<(Bytes, usize)>], speed: u32) -> (f64, f64) {
     let (mut allocations, mut deltas, mut sent) = (0, 0_u32, 0);
     for texts in answers {
         for (text, bytes) in texts {
-            let counted = measure(|| edge.from_model(text));
+            let counted = measure(|| edge.hear_model(text));
             allocations += counted.count_total;
             deltas += u32::from(*bytes > 0);
             sent += bytes;
@@ -256,7 +255,7 @@ fn a_frame_of_the_caller_costs_at_most_one_allocation() {
     for text in &texts {
         let next = edge.now + Duration::from_millis(20);
         let counted = measure(|| {
-            edge.from_carrier(text);
+            edge.hear_carrier(text);
             edge.pass(next);
         });
         allocations += counted.count_total;

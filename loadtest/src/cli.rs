@@ -1,6 +1,7 @@
 //! What can be asked of the command, one module a subcommand.
 
 pub(crate) mod call;
+pub(crate) mod import;
 pub(crate) mod run;
 pub(crate) mod serve;
 
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Call(call::Args),
     /// Runs a plan of many calls and judges it by its objectives.
     Run(run::Args),
+    /// Makes a recording out of a call as the carrier recorded it.
+    Import(loadtest::import::ImportArgs),
     /// Is a realtime model until it is stopped.
     Model(serve::ModelArgs),
     /// Is the bare relay that plans compare with, until it is stopped.
@@ -35,7 +38,9 @@ impl Command {
     /// Threads of the runtime; 0: that of a single thread; `None`: one a core.
     pub(crate) fn workers(&self) -> Option<usize> {
         match self {
-            Self::Call(_) | Self::Run(_) | Self::Model(_) => Some(DOUBLES_WORKERS),
+            Self::Call(_) | Self::Run(_) | Self::Import(_) | Self::Model(_) => {
+                Some(DOUBLES_WORKERS)
+            }
             Self::Relay(args) => args.workers,
         }
     }

@@ -51,6 +51,7 @@ async fn act(command: Command) -> ExitCode {
     match command {
         Command::Call(args) => cli::call::run(args).await,
         Command::Run(args) => cli::run::run(args).await,
+        Command::Import(args) => cli::import::run(&args),
         Command::Model(args) => cli::serve::model(args).await,
         Command::Relay(args) => cli::serve::relay(args).await,
     }

@@ -389,7 +389,7 @@ mod tests {
                 "\"../a.toml\" =",
                 &["server.files = ../a.toml"],
             ),
-            ("[\"silence\"]", "[]", &["calls.recordings"]),
+            ("[\"interrupts\"]", "[]", &["calls.recordings"]),
         ] {
             let bad = GOOD.replace(from, to);
             assert_ne!(bad, GOOD, "{from}");

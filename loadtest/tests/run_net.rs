@@ -1,9 +1,6 @@
 //! Doubles over real sockets: what the coupling promises to every peer.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of a test may fail as the test may"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

@@ -47,11 +47,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong: at most [`PROBLEMS_MAX`], then one that says that there are more.
+/// Everything that is wrong: at most fifty, then one that says that there are more.
 #[derive(Debug, Default, thiserror::Error)]
 pub struct Problems(Vec<Problem>);
 
-/// More than anybody reads at once.
+/// Beyond it nobody reads on.
 const PROBLEMS_MAX: usize = 50;
 
 impl Problems {

@@ -142,7 +142,7 @@ impl World {
     pub(crate) fn live(mut self) -> Life {
         let mut out = std::mem::take(&mut self.out);
         self.phone.start(self.now, &mut out);
-        self.from_phone(&mut out);
+        self.carry_phone(&mut out);
         self.out = out;
         while let Some(next) = self.next_moment().filter(|&next| next <= LONGEST) {
             self.now = next.max(self.now);
@@ -178,7 +178,7 @@ impl World {
             self.deliver(pipe, parcel, &mut out);
         } else if self.phone_open && self.phone.deadline().is_some_and(|at| at <= self.now) {
             self.phone.tick(self.now, &mut out);
-            self.from_phone(&mut out);
+            self.carry_phone(&mut out);
         } else if self
             .call
             .deadline()
@@ -204,17 +204,17 @@ impl World {
             if let Some(leg) = self.legs.get_mut(&attempt) {
                 leg.model.tick(self.now, out);
             }
-            self.from_model(attempt, out);
+            self.carry_model(attempt, out);
         }
     }
 
     fn deliver(&mut self, pipe: Pipe, parcel: Parcel, out: &mut Outbox) {
         match pipe {
-            Pipe::PhoneToServer => self.to_server(parcel),
+            Pipe::PhoneToServer => self.reach_server(parcel),
             Pipe::ServerToPhone => {
                 match parcel {
                     Parcel::Text(text) if self.phone_open => {
-                        self.phone.receive(self.now, &text, out)
+                        self.phone.receive(self.now, &text, out);
                     }
                     Parcel::Closed(code) if self.phone_open => {
                         self.phone_open = false;
@@ -228,14 +228,14 @@ impl World {
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
-                self.from_phone(out);
+                self.carry_phone(out);
             }
-            Pipe::ServerToModel(attempt) => self.to_model(attempt, parcel, out),
-            Pipe::ModelToServer(attempt) => self.to_session(attempt, parcel),
+            Pipe::ServerToModel(attempt) => self.reach_model(attempt, parcel, out),
+            Pipe::ModelToServer(attempt) => self.reach_session(attempt, parcel),
         }
     }
 
-    fn to_server(&mut self, parcel: Parcel) {
+    fn reach_server(&mut self, parcel: Parcel) {
         if !self.stream_open {
             return;
         }
@@ -251,7 +251,7 @@ impl World {
         self.input(Input::Carrier(event));
     }
 
-    fn to_model(&mut self, attempt: AttemptId, parcel: Parcel, out: &mut Outbox) {
+    fn reach_model(&mut self, attempt: AttemptId, parcel: Parcel, out: &mut Outbox) {
         let now = self.now;
         let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
             return;
@@ -268,10 +268,10 @@ impl World {
             }
             Parcel::Binary | Parcel::Pong => {}
         }
-        self.from_model(attempt, out);
+        self.carry_model(attempt, out);
     }
 
-    fn to_session(&mut self, attempt: AttemptId, parcel: Parcel) {
+    fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
         let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) else {
             return;
         };
@@ -314,8 +314,8 @@ impl World {
         match effect {
             Effect::Dial(attempt) => self.dial(attempt),
             Effect::Abandon(attempt) => self.abandon(attempt),
-            Effect::ToCarrier(command) => self.to_carrier(&command),
-            Effect::ToProvider(attempt, command) => self.to_provider(attempt, command),
+            Effect::ToCarrier(command) => self.tell_carrier(&command),
+            Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
                 self.life.leaked = self.unreleased();
@@ -360,21 +360,21 @@ impl World {
         legs.map(|(&attempt, _)| attempt).collect()
     }
 
-    fn to_carrier(&mut self, command: &CarrierCommand) {
+    fn tell_carrier(&mut self, command: &CarrierCommand) {
         self.stream.write(command, &mut self.text);
         let text = String::from_utf8(self.text.split().to_vec()).unwrap();
         self.network
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn to_provider(&mut self, attempt: AttemptId, command: ProviderCommand) {
-        if command == ProviderCommand::Ping {
+    fn tell_provider(&mut self, attempt: AttemptId, command: &ProviderCommand) {
+        if *command == ProviderCommand::Ping {
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Ping);
             return;
         }
         if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) {
-            leg.session.command(&command, &mut leg.outgoing);
+            leg.session.command(command, &mut leg.outgoing);
         }
         self.send_outgoing(attempt);
     }
@@ -390,7 +390,7 @@ impl World {
         }
     }
 
-    fn from_phone(&mut self, out: &mut Outbox) {
+    fn carry_phone(&mut self, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             if self.phone_open {
@@ -400,7 +400,7 @@ impl World {
         }
     }
 
-    fn from_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
+    fn carry_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
             let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {

@@ -72,13 +72,16 @@ fn lost_ends(report: &CallReport, session: &SessionReport) -> u64 {
     lost
 }
 
-/// How soon the phone was told to fall silent when the model heard the caller speak up.
+/// How soon the phone was told to fall silent when the model heard the caller speak up. Where nothing was left to play there may
+/// be no clear: it is looked for until the caller speaks up again.
 fn clear_latencies(report: &CallReport, session: &SessionReport, clears: &mut Spread) {
-    for &spoke_up in &session.speech_started.list {
-        let clear = report.clears.iter().find(|&&at| at >= spoke_up);
-        if let Some(latency) = clear.map(|&at| at.saturating_sub(spoke_up))
-            && latency <= CLEAR_MAX
-        {
+    let spoke_up = &session.speech_started.list;
+    let next = spoke_up.iter().skip(1).chain([&Duration::MAX]);
+    for (&spoke_up, &next) in spoke_up.iter().zip(next) {
+        let mut due = report.clears.iter();
+        let clear = due.find(|&&at| (spoke_up..next).contains(&at));
+        let latency = clear.map(|&at| at.saturating_sub(spoke_up));
+        if let Some(latency) = latency.filter(|&latency| latency <= CLEAR_MAX) {
             clears.add(latency);
         }
     }
