@@ -51,6 +51,22 @@ pub enum Fault {
     NoPong,
     /// The provider does not read: our write buffer overflowed.
     WriteOverflow,
+    /// No audio came in time after the caller's turn.
+    AnswerTimedOut,
+    /// The audio of an answer stopped in its middle.
+    Stalled,
+    /// The model never noticed that the caller spoke.
+    Deaf,
+    /// What the model sends as audio is silence.
+    Mute,
+    /// What the model sends as audio is noise: most likely another codec.
+    Noise,
+    /// More than any answer needs came in too short a time.
+    Flooded,
+    /// The provider will not talk about what was said.
+    PolicyRefused,
+    /// The conversation is longer than the model's window.
+    ContextTooLong,
 }
 
 /// Whose fault it is.
@@ -62,6 +78,43 @@ pub enum Blame {
     Us,
     /// The operator's: a key, a model name, a certificate.
     Config,
+    /// What the caller said; nothing is broken.
+    Caller,
+}
+
+/// What may be tried after a fault. "Here" is the same provider with the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// One session failed, or the way to it: another one here may do.
+    Here,
+    /// Insisting here is of little use: another key, region or provider; here only as the last resort.
+    Elsewhere,
+    /// Nothing failed: a successor is due, here if possible.
+    Rotate,
+    /// Here it fails again until somebody mends it, or something else is asked: never here.
+    Never,
+}
+
+/// What a fault means to the breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// Nothing: it is not the provider's, or not a failure.
+    No,
+    /// It is one failure.
+    Once,
+    /// The breaker opens at once: it lasts until somebody mends it.
+    Opens,
+    /// Nothing, but the key rests until the provider takes more.
+    Rests,
+}
+
+/// What a fault tells about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Only the key that was used: another key at the same endpoint may do.
+    Key,
+    /// The endpoint, whatever the key.
+    Endpoint,
 }
 
 /// How TLS failed.
@@ -99,7 +152,8 @@ impl Fault {
             | Self::Unauthorized
             | Self::ModelNotFound
             | Self::WrongDialect => Blame::Config,
-            Self::RequestRejected => Blame::Us,
+            Self::RequestRejected | Self::ContextTooLong => Blame::Us,
+            Self::PolicyRefused => Blame::Caller,
             Self::DnsFailed
             | Self::ConnectFailed
             | Self::TlsFailed(TlsFault::Expired | TlsFault::Other)
@@ -112,7 +166,109 @@ impl Fault {
             | Self::Garbled
             | Self::Oversized
             | Self::NoPong
-            | Self::WriteOverflow => Blame::Provider,
+            | Self::WriteOverflow
+            | Self::AnswerTimedOut
+            | Self::Stalled
+            | Self::Deaf
+            | Self::Mute
+            | Self::Noise
+            | Self::Flooded => Blame::Provider,
+        }
+    }
+
+    /// What may be tried after it.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::DnsFailed
+            | Self::ConnectFailed
+            | Self::DialTimedOut(_)
+            | Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::ServerError
+            | Self::NoPong
+            | Self::WriteOverflow
+            | Self::AnswerTimedOut
+            | Self::Stalled
+            | Self::Deaf
+            | Self::Mute => Retry::Here,
+            Self::TlsFailed(TlsFault::Expired | TlsFault::Other)
+            | Self::RateLimited { .. }
+            | Self::RequestRejected
+            | Self::Garbled
+            | Self::Oversized
+            | Self::Noise
+            | Self::Flooded => Retry::Elsewhere,
+            Self::Expired => Retry::Rotate,
+            Self::TlsFailed(TlsFault::WrongName | TlsFault::Untrusted)
+            | Self::QuotaExhausted
+            | Self::Unauthorized
+            | Self::ModelNotFound
+            | Self::WrongDialect
+            | Self::PolicyRefused
+            | Self::ContextTooLong => Retry::Never,
+        }
+    }
+
+    /// What it means to the breaker.
+    pub const fn count(self) -> Count {
+        match self {
+            Self::QuotaExhausted
+            | Self::Unauthorized
+            | Self::ModelNotFound
+            | Self::WrongDialect => Count::Opens,
+            Self::RateLimited { .. } => Count::Rests,
+            Self::Expired | Self::RequestRejected | Self::PolicyRefused | Self::ContextTooLong => {
+                Count::No
+            }
+            Self::DnsFailed
+            | Self::ConnectFailed
+            | Self::TlsFailed(_)
+            | Self::DialTimedOut(_)
+            | Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::ServerError
+            | Self::Garbled
+            | Self::Oversized
+            | Self::NoPong
+            | Self::WriteOverflow
+            | Self::AnswerTimedOut
+            | Self::Stalled
+            | Self::Deaf
+            | Self::Mute
+            | Self::Noise
+            | Self::Flooded => Count::Once,
+        }
+    }
+
+    /// What it tells about.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::RateLimited { .. }
+            | Self::QuotaExhausted
+            | Self::Unauthorized
+            | Self::ModelNotFound => Scope::Key,
+            Self::DnsFailed
+            | Self::ConnectFailed
+            | Self::TlsFailed(_)
+            | Self::DialTimedOut(_)
+            | Self::Refused { .. }
+            | Self::WrongDialect
+            | Self::Closed { .. }
+            | Self::ServerError
+            | Self::Expired
+            | Self::RequestRejected
+            | Self::Garbled
+            | Self::Oversized
+            | Self::NoPong
+            | Self::WriteOverflow
+            | Self::AnswerTimedOut
+            | Self::Stalled
+            | Self::Deaf
+            | Self::Mute
+            | Self::Noise
+            | Self::Flooded
+            | Self::PolicyRefused
+            | Self::ContextTooLong => Scope::Endpoint,
         }
     }
 
@@ -143,6 +299,14 @@ impl Fault {
             Self::Oversized => "oversized",
             Self::NoPong => "no_pong",
             Self::WriteOverflow => "write_overflow",
+            Self::AnswerTimedOut => "answer_timed_out",
+            Self::Stalled => "stalled",
+            Self::Deaf => "deaf",
+            Self::Mute => "mute",
+            Self::Noise => "noise",
+            Self::Flooded => "flooded",
+            Self::PolicyRefused => "policy_refused",
+            Self::ContextTooLong => "context_too_long",
         }
     }
 }

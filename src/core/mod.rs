@@ -9,4 +9,5 @@ pub mod call;
 pub mod fault;
 pub mod ids;
 pub mod observation;
+pub mod pool;
 pub mod time;
