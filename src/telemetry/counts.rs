@@ -84,7 +84,7 @@ pub struct Counts {
     /// Refused messages, by refusal.
     pub(super) refused: Family<12>,
     /// Failed attempts and responses, by fault.
-    pub(super) faults: Family<24>,
+    pub(super) faults: Family<32>,
 }
 
 impl Default for Counts {
@@ -221,7 +221,7 @@ const REFUSED: [&str; 12] = [
     "key_flood",
 ];
 
-const FAULTS: [&str; 24] = [
+const FAULTS: [&str; 32] = [
     "dns_failed",
     "connect_failed",
     "tls_expired",
@@ -246,6 +246,14 @@ const FAULTS: [&str; 24] = [
     "oversized",
     "no_pong",
     "write_overflow",
+    "answer_timed_out",
+    "stalled",
+    "deaf",
+    "mute",
+    "noise",
+    "flooded",
+    "policy_refused",
+    "context_too_long",
 ];
 
 #[cfg(test)]

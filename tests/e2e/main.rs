@@ -1,6 +1,7 @@
 //! The real process, real sockets on loopback: what a caller, an operator and an attacker see of the server.
 //!
-//! [`server`] runs the program as a child, [`phone`] is a carrier's side of a call, [`model`] a provider's.
+//! [`server`] runs the program as a child, [`phone`] is a carrier's side of a call, [`model`] a provider's; [`doubles`] are
+//! whole ones of both.
 
 #[cfg(test)]
 mod bad_input;
@@ -11,6 +12,8 @@ mod command_line;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod doubles;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod model;
@@ -18,6 +21,8 @@ mod model;
 mod phone;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod whole_calls;
 
 #[cfg(test)]
 use std::time::Duration;

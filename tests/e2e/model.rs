@@ -84,7 +84,7 @@ impl Model {
     clippy::disallowed_methods,
     reason = "the double's own tasks; they end with the test"
 )]
-fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(future));
 }
 

@@ -192,7 +192,10 @@ fn every_call_of_the_swarm_passes_the_checkers() {
         assert!(percentile(&tally.turns, 50).unwrap() >= 3);
         assert!(tally.with_barge_in * 100 >= 30 * tally.calls);
         assert!(tally.rotations * 10 >= tally.calls);
-        assert!(tally.moved_in_mid_turn * 20 <= tally.calls);
+        assert!(
+            tally.moved_in_mid_turn * 100 >= tally.calls,
+            "the hardest rotations are to be met"
+        );
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::core::audio::Frame;
 use crate::core::call::downlink::{HeldOverflow, Voice};
 use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};
-use crate::core::call::input::{Key, ProviderEvent, ResponseId, ResponseOutcome, ToolCallId};
+use crate::core::call::input::{
+    Ignored, Key, ProviderEvent, ResponseId, ResponseOutcome, ToolCallId,
+};
 use crate::core::call::interruption;
 use crate::core::call::keypad::Pressed;
 use crate::core::call::memory::Speaker;
@@ -62,8 +64,9 @@ impl Live {
         }
     }
 
-    /// The caller's next audio.
+    /// The caller's next audio: to the session, and kept until it is answered.
     pub(super) fn on_media(&mut self, frame: Frame, effects: &mut Effects) {
+        self.line.keep(&frame, effects);
         effects.to_provider(self.session.attempt, ProviderCommand::Append(frame));
     }
 
@@ -88,12 +91,14 @@ impl Live {
         &mut self,
         now: Instant,
         event: ProviderEvent,
+        settings: &CallSettings,
         effects: &mut Effects,
     ) -> Outcome {
         let attempt = self.session.attempt;
         match event {
             ProviderEvent::Ready { .. } => {} // A later update of the session was confirmed.
             ProviderEvent::SpeechStarted => {
+                self.line.uplink.open();
                 self.floor = Floor::Caller;
                 interruption::interrupt(self, now, effects);
             }
@@ -131,21 +136,35 @@ impl Live {
                 });
             }
             ProviderEvent::ResponseDone { response, outcome } => {
-                return self.on_response_done(now, response, outcome, effects);
+                return self.on_response_done(now, response, outcome, settings, effects);
             }
             ProviderEvent::Pong => self.session.on_pong(),
-            ProviderEvent::Ignored(what) => effects.observe(Observation::ProviderIgnored(what)),
-            ProviderEvent::Failed(fault) => return self.on_failed(now, fault, effects),
+            ProviderEvent::Ignored(what) => {
+                effects.observe(Observation::ProviderIgnored(what));
+                if what == Ignored::AlreadyResponding {
+                    self.session.on_already_responding();
+                }
+            }
+            ProviderEvent::Failed(fault) => return self.on_failed(now, fault, settings, effects),
         }
         Ok(())
     }
 
     /// Time passed, or anything else happened that may have changed who waits for what.
-    pub(super) fn on_tick(&mut self, now: Instant, effects: &mut Effects) -> Outcome {
+    pub(super) fn on_tick(
+        &mut self,
+        now: Instant,
+        settings: &CallSettings,
+        effects: &mut Effects,
+    ) -> Outcome {
         self.line.downlink.release(now, effects);
         self.give_keys(now, effects);
+        if self.floor == Floor::Agent {
+            // What was said before the session was ready is noticed by now, or it was no speech.
+            self.line.uplink.rest();
+        }
         if !self.session.beats(now, effects) {
-            return self.on_failed(now, Fault::NoPong, effects);
+            return self.on_failed(now, Fault::NoPong, settings, effects);
         }
         Ok(())
     }
@@ -167,7 +186,7 @@ impl Live {
         if matches!(self.rotation, Rotation::Standing(_))
             && (self.is_between_turns() || is_forced())
         {
-            self.rotate(now, settings, effects);
+            self.take_over(now, settings, effects);
         }
         Ok(())
     }
@@ -213,6 +232,7 @@ impl Live {
         }
         if self.floor != Floor::Caller {
             self.floor = Floor::Agent;
+            self.line.uplink.close();
         }
         let voice = Voice {
             attempt: self.session.attempt,
@@ -230,6 +250,7 @@ impl Live {
         now: Instant,
         response: ResponseId,
         outcome: ResponseOutcome,
+        settings: &CallSettings,
         effects: &mut Effects,
     ) -> Outcome {
         self.line.downlink.finish(now, effects);
@@ -242,42 +263,61 @@ impl Live {
             }
             ResponseOutcome::Failed(fault) => {
                 effects.observe(Observation::ResponseFailed { fault: Some(fault) });
-                self.on_failed(now, fault, effects)
+                self.on_failed(now, fault, settings, effects)
             }
         }
     }
 
     /// The current session is lost: its successor takes over if it stands ready, else the call ends.
-    fn on_failed(&mut self, now: Instant, fault: Fault, effects: &mut Effects) -> Outcome {
+    fn on_failed(
+        &mut self,
+        now: Instant,
+        fault: Fault,
+        settings: &CallSettings,
+        effects: &mut Effects,
+    ) -> Outcome {
         let attempt = self.session.attempt;
         effects.observe(Observation::AttemptFailed { attempt, fault });
         if !matches!(self.rotation, Rotation::Standing(_)) {
             return Err(EndReason::ProviderFailed(fault));
         }
         self.line.downlink.finish(now, effects);
-        self.take_over(effects);
+        self.take_over(now, settings, effects);
         Ok(())
     }
 
-    fn rotate(&mut self, now: Instant, settings: &CallSettings, effects: &mut Effects) {
-        self.take_over(effects);
-        self.rotation = Rotation::plan(now, &self.session, settings);
-    }
-
-    /// The successor becomes the session, knowing what was heard. What the carrier has keeps playing.
-    fn take_over(&mut self, effects: &mut Effects) {
+    /// The successor becomes the session: it is told what was heard, and given what was not answered. What the carrier has
+    /// keeps playing.
+    fn take_over(&mut self, now: Instant, settings: &CallSettings, effects: &mut Effects) {
         let Rotation::Standing(successor) =
             std::mem::replace(&mut self.rotation, Rotation::Unneeded)
         else {
             return;
         };
         let before = std::mem::replace(&mut self.session, successor);
+        self.rotation = Rotation::plan(now, &self.session, settings);
         let attempt = self.session.attempt;
         if !self.line.memory.is_empty() {
             effects.to_provider(attempt, ProviderCommand::Seed(self.line.memory.clone()));
         }
+        let is_speech = self.line.uplink.is_open();
+        match self.floor {
+            Floor::Caller | Floor::Owed { .. } if is_speech => self.replay(effects),
+            // What was keyed in is a part of the conversation.
+            Floor::Owed { .. } => self.session.respond(effects),
+            // It was cut in the middle of a word.
+            Floor::Agent if before.is_responding() => self.session.respond(effects),
+            Floor::Caller | Floor::Agent => {}
+        }
         effects.push(Effect::Abandon(before.attempt));
         effects.observe(Observation::Rotated { attempt });
+    }
+
+    /// What the caller said is said again to a session that has not heard it.
+    fn replay(&self, effects: &mut Effects) {
+        for frame in self.line.uplink.replay() {
+            effects.to_provider(self.session.attempt, ProviderCommand::Append(frame));
+        }
     }
 
     fn give_keys(&mut self, now: Instant, effects: &mut Effects) {

@@ -35,7 +35,6 @@ use crate::core::call::phase::{Connecting, Line, Phase};
 use crate::core::call::playout::Echo;
 use crate::core::call::session::Session;
 pub use crate::core::call::settings::CallSettings;
-use crate::core::call::uplink::Uplink;
 use crate::core::fault::{DialStage, Fault, Refusal};
 use crate::core::ids::{AttemptId, CallId};
 use crate::core::observation::Observation;
@@ -146,10 +145,7 @@ impl Call {
                 Ok(())
             }
             (Phase::Connecting(connecting), CarrierEvent::Media(frame)) => {
-                let bytes = connecting.uplink.keep(&frame);
-                if bytes > 0 {
-                    effects.observe(Observation::UplinkOverflowed { bytes });
-                }
+                connecting.line.keep(&frame, effects);
                 Ok(())
             }
             (Phase::Live(live), CarrierEvent::Mark(mark)) => {
@@ -198,7 +194,7 @@ impl Call {
     ) -> Outcome {
         match &mut self.phase {
             Phase::Live(live) if attempt == live.session.attempt => {
-                live.on_provider(now, event, effects)
+                live.on_provider(now, event, &self.settings, effects)
             }
             Phase::Live(live) if live.rotation.attempt() == Some(attempt) => {
                 live.on_successor(now, event, self.clock, &self.settings, effects);
@@ -225,7 +221,7 @@ impl Call {
                 self.give_up(Fault::DialTimedOut(DialStage::Session), effects)
             }
             Phase::Live(live) => {
-                live.on_tick(now, effects)?;
+                live.on_tick(now, &self.settings, effects)?;
                 live.tick_rotation(now, &mut self.attempts, &self.settings, effects);
                 Ok(())
             }
@@ -233,11 +229,10 @@ impl Call {
         }
     }
 
-    const fn line(&mut self) -> Option<&mut Line> {
+    fn line(&mut self) -> Option<&mut Line> {
         match &mut self.phase {
-            Phase::Connecting(Connecting { line, .. }) | Phase::Live(Live { line, .. }) => {
-                Some(line)
-            }
+            Phase::Connecting(connecting) => Some(&mut connecting.line),
+            Phase::Live(live) => Some(&mut live.line),
             Phase::Waiting { .. } | Phase::Ended => None,
         }
     }
@@ -250,13 +245,12 @@ impl Call {
         });
         let attempt = self.attempts.next();
         effects.push(Effect::Dial(attempt));
-        self.phase = Phase::Connecting(Connecting {
+        self.phase = Phase::Connecting(Box::new(Connecting {
             line: Line::new(now, &self.settings),
             attempt,
             dialled_at: now,
             give_up_at: now + self.settings.dial_timeout,
-            uplink: Uplink::new(self.settings.uplink_max),
-        });
+        }));
     }
 
     /// The first session answers.
@@ -292,7 +286,8 @@ impl Call {
     }
 
     fn give_up(&mut self, fault: Fault, effects: &mut Effects) -> Outcome {
-        if let Phase::Connecting(Connecting { attempt, .. }) = self.phase {
+        if let Phase::Connecting(connecting) = &self.phase {
+            let attempt = connecting.attempt;
             effects.observe(Observation::AttemptFailed { attempt, fault });
         }
         Err(EndReason::ProviderFailed(fault))
@@ -301,7 +296,7 @@ impl Call {
     /// The first session is ready: it greets, and is given what the caller said meanwhile.
     fn go_live(&mut self, now: Instant, expires_at: Option<Utc>, effects: &mut Effects) {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
-        let Phase::Connecting(mut connecting) = phase else {
+        let Phase::Connecting(connecting) = phase else {
             self.phase = phase;
             return;
         };
@@ -311,12 +306,13 @@ impl Call {
         if self.settings.greets {
             effects.to_provider(attempt, ProviderCommand::Greet);
         }
-        for frame in connecting.uplink.flush() {
+        for frame in connecting.line.uplink.replay() {
             effects.to_provider(attempt, ProviderCommand::Append(frame));
         }
         let expires_at = self.clock.instant(expires_at);
         let session = Session::new(now, attempt, expires_at, &self.settings);
-        self.phase = Phase::Live(Live::new(now, connecting.line, session, &self.settings));
+        let live = Live::new(now, connecting.line, session, &self.settings);
+        self.phase = Phase::Live(Box::new(live));
     }
 
     /// Counts a refused message; too many of them, or a fatal one, end the call.

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use crate::core::audio::Frame;
 use crate::core::call::downlink::Downlink;
+use crate::core::call::effect::Effects;
 use crate::core::call::keypad::Keypad;
 use crate::core::call::live::Live;
 use crate::core::call::memory::Memory;
 use crate::core::call::settings::CallSettings;
 use crate::core::call::uplink::Uplink;
 use crate::core::ids::AttemptId;
+use crate::core::observation::Observation;
 use crate::core::time::Instant;
 
 /// Where a call stands.
@@ -17,9 +20,9 @@ pub(super) enum Phase {
     /// The socket is open; its stream has not started.
     Waiting { give_up_at: Instant },
     /// The stream runs; the first session is being dialled.
-    Connecting(Connecting),
+    Connecting(Box<Connecting>),
     /// A session takes the caller's audio.
-    Live(Live),
+    Live(Box<Live>),
     /// It is over; nothing is heard and nothing is done any more.
     Ended,
 }
@@ -31,8 +34,6 @@ pub(super) struct Connecting {
     pub(super) attempt: AttemptId,
     pub(super) dialled_at: Instant,
     pub(super) give_up_at: Instant,
-    /// What the caller says meanwhile.
-    pub(super) uplink: Uplink,
 }
 
 /// The carrier's side of a started call, and what was said on it: it outlives every session.
@@ -40,6 +41,8 @@ pub(super) struct Connecting {
 pub(super) struct Line {
     pub(super) started_at: Instant,
     pub(super) downlink: Downlink,
+    /// What the caller says and no session has answered.
+    pub(super) uplink: Uplink,
     pub(super) keypad: Keypad,
     pub(super) memory: Memory,
     /// When the carrier last sent anything.
@@ -54,11 +57,20 @@ impl Line {
         Self {
             started_at: now,
             downlink: Downlink::new(now, settings.ahead_max, settings.held_max),
+            uplink: Uplink::new(settings.uplink_max),
             keypad: Keypad::new(now, settings.keys_timeout),
             memory: Memory::default(),
             heard_at: now,
             check_at: now + settings.carrier_silence_max,
             silence_max: settings.carrier_silence_max,
+        }
+    }
+
+    /// Keeps the caller's next audio until it is answered.
+    pub(super) fn keep(&mut self, frame: &Frame, effects: &mut Effects) {
+        let bytes = frame.with_raw(|audio| self.uplink.keep(audio));
+        if bytes > 0 {
+            effects.observe(Observation::UplinkOverflowed { bytes });
         }
     }
 

@@ -63,8 +63,8 @@ impl Rotation {
             Self::Planned { dial_at } => Some(*dial_at),
             Self::Dialling { give_up_at, .. } => Some(*give_up_at),
             Self::Standing(session) => {
-                let forced_at = forced_at(current);
-                Some(forced_at.map_or(session.deadline(), |at| at.min(session.deadline())))
+                let forced_at = forced_at(current).into_iter();
+                Some(forced_at.fold(session.deadline(), Instant::min))
             }
         }
     }
@@ -166,7 +166,9 @@ impl Live {
     }
 }
 
-/// When a session's successor takes over even in mid-turn.
+/// When a session's successor takes over even in mid-turn; not while a response is being made, whose rest would be lost. It
+/// comes faster than it plays, and should it not end in time, the session's end does the rest.
 pub(super) fn forced_at(current: &Session) -> Option<Instant> {
-    current.expires_at().map(|at| at - FORCED_BEFORE)
+    let expires_at = current.expires_at().filter(|_| !current.is_responding());
+    expires_at.map(|at| at - FORCED_BEFORE)
 }

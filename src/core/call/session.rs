@@ -83,6 +83,12 @@ impl Session {
         }
     }
 
+    /// What was asked for was refused, since a response is being made: it is asked for again after that.
+    pub(super) const fn on_already_responding(&mut self) {
+        self.is_responding = true;
+        self.wants_response = true;
+    }
+
     /// A response is over.
     pub(super) fn on_response_done(&mut self, response: ResponseId, effects: &mut Effects) {
         if Some(response) >= self.newest {

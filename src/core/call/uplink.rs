@@ -1,4 +1,4 @@
-//! The caller's audio on its way to a session: straight through while one takes it, else kept in a bounded ring.
+//! The caller's audio that no model has answered yet: kept in a bounded ring, so that it can be given to another session.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,73 +7,132 @@ use bytes::Bytes;
 
 use crate::core::audio::{Frame, bytes_in};
 
-/// Audio is flushed to a new session in pieces of this size: 200 ms.
-const FLUSH_BYTES: usize = 1_600;
+/// Audio is replayed to a new session in pieces of this size: 200 ms.
+const REPLAY_BYTES: usize = 1_600;
 
-/// The ring of audio that no session has taken yet.
+/// What is kept while no turn is open: a turn begins before anybody notices.
+const PRE_ROLL: Duration = Duration::from_secs(1);
+
+/// The ring of the caller's current turn.
 ///
-/// It holds raw copies, never slices of messages, and takes no memory while it is empty.
+/// It holds raw copies, never slices of messages.
 #[derive(Debug)]
-pub(super) struct Uplink {
+pub struct Uplink {
     ring: VecDeque<u8>,
     bytes_max: usize,
+    /// Whether a turn is open: then everything is kept up to the limit, else only the pre-roll.
+    is_open: bool,
 }
 
 impl Uplink {
-    /// A ring that keeps the last `uplink_max` of audio.
-    pub(super) fn new(uplink_max: Duration) -> Self {
-        let bytes_max = usize::try_from(bytes_in(uplink_max)).unwrap_or(usize::MAX);
+    /// A ring with an open turn that keeps the last `uplink_max` of audio.
+    pub fn new(uplink_max: Duration) -> Self {
         Self {
             ring: VecDeque::new(),
-            bytes_max,
+            bytes_max: size(uplink_max),
+            is_open: true,
         }
     }
 
-    /// Keeps a frame. At the limit the oldest audio goes, since the last words matter most; returns how many bytes went.
-    pub(super) fn keep(&mut self, frame: &Frame) -> usize {
-        self.ring.extend(frame.to_raw());
-        let surplus = self.ring.len().saturating_sub(self.bytes_max);
+    /// Keeps audio. At the limit the oldest goes, since the last words matter most; returns how many bytes of an open turn
+    /// went.
+    pub fn keep(&mut self, audio: &[u8]) -> usize {
+        self.ring.extend(audio);
+        let bytes_max = if self.is_open {
+            self.bytes_max
+        } else {
+            size(PRE_ROLL).min(self.bytes_max)
+        };
+        let surplus = self.ring.len().saturating_sub(bytes_max);
         self.ring.drain(..surplus);
-        surplus
+        if self.is_open { surplus } else { 0 }
     }
 
-    /// Takes out everything that was kept, in order, in pieces of at most 200 ms.
-    pub(super) fn flush(&mut self) -> impl Iterator<Item = Frame> + use<> {
-        let kept = Bytes::from(Vec::from(std::mem::take(&mut self.ring)));
-        let cuts = (0..kept.len()).step_by(FLUSH_BYTES);
+    /// The caller begins to speak: from the pre-roll on everything is kept.
+    pub const fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// Whether a turn is open.
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Nobody speaks and nobody waits: only the pre-roll is kept from now on.
+    pub const fn rest(&mut self) {
+        self.is_open = false;
+    }
+
+    /// What was kept is answered: it is not to be heard again. The memory of a long turn is given back.
+    pub fn close(&mut self) {
+        if self.is_open {
+            self.is_open = false;
+            self.ring.clear();
+            self.ring.shrink_to(size(PRE_ROLL));
+        }
+    }
+
+    /// Everything that is kept, in order, in pieces of at most 200 ms. It stays kept: the session that takes it may fail too.
+    pub fn replay(&self) -> impl Iterator<Item = Frame> + use<> {
+        let kept = self.copy();
+        let cuts = (0..kept.len()).step_by(REPLAY_BYTES);
         cuts.map(move |start| {
-            Frame::from_raw(kept.slice(start..kept.len().min(start + FLUSH_BYTES)))
+            Frame::from_raw(kept.slice(start..kept.len().min(start + REPLAY_BYTES)))
         })
     }
+
+    /// A copy of everything that is kept.
+    pub fn copy(&self) -> Bytes {
+        self.ring.iter().copied().collect()
+    }
+}
+
+fn size(duration: Duration) -> usize {
+    usize::try_from(bytes_in(duration)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn replayed(uplink: &Uplink) -> Vec<u8> {
+        uplink.replay().flat_map(|frame| frame.to_raw()).collect()
+    }
+
     #[test]
-    fn what_was_kept_comes_out_in_order_and_once() {
+    fn an_open_turn_is_replayed_in_order_as_often_as_it_takes() {
         let mut uplink = Uplink::new(Duration::from_secs(1));
         let said: Vec<u8> = (0..=255).cycle().take(4_000).collect();
         for frame in said.chunks(160) {
-            assert_eq!(
-                uplink.keep(&Frame::from_raw(Bytes::copy_from_slice(frame))),
-                0
-            );
+            assert_eq!(uplink.keep(frame), 0);
         }
-        let flushed: Vec<u8> = uplink.flush().flat_map(|frame| frame.to_raw()).collect();
-        assert_eq!(flushed, said);
-        assert_eq!(uplink.flush().count(), 0);
+        assert_eq!(replayed(&uplink), said);
+        assert_eq!(replayed(&uplink), said);
+        uplink.close();
+        assert!(replayed(&uplink).is_empty());
     }
 
     #[test]
     fn at_the_limit_the_oldest_goes_and_is_counted() {
         let mut uplink = Uplink::new(Duration::from_millis(40));
-        let dropped: usize = (1..=5)
-            .map(|n| uplink.keep(&Frame::from_raw(Bytes::from(vec![n; 160]))))
-            .sum();
+        let dropped: usize = (1..=5).map(|n| uplink.keep(&[n; 160])).sum();
         assert_eq!(dropped, 3 * 160);
-        let kept: Vec<u8> = uplink.flush().flat_map(|frame| frame.to_raw()).collect();
-        assert_eq!(kept, [vec![4; 160], vec![5; 160]].concat());
+        assert_eq!(replayed(&uplink), [vec![4; 160], vec![5; 160]].concat());
+    }
+
+    #[test]
+    fn a_turn_begins_before_it_is_noticed() {
+        let mut uplink = Uplink::new(Duration::from_secs(30));
+        uplink.close();
+        for _ in 0..500 {
+            assert_eq!(
+                uplink.keep(&[1; 160]),
+                0,
+                "what nobody waits for is not lost"
+            );
+        }
+        uplink.open();
+        uplink.keep(&[2; 160]);
+        assert_eq!(replayed(&uplink), [vec![1; 8_000], vec![2; 160]].concat());
     }
 }
