@@ -170,3 +170,18 @@ fn a_tenant_that_has_all_it_may_have_gets_no_new_call_but_keeps_its_live_ones() 
     let mut nobody = Request::new(desk.now, request.call(), TenantId(2));
     assert_eq!(desk.is_refused(&mut nobody), Why::UnknownTenant);
 }
+
+#[test]
+fn a_late_report_says_nothing_about_who_sits_there_now() {
+    let mut desk = Desk::with(1);
+    let (_, gone) = desk.live_call();
+    desk.report(&gone, Report::Ended);
+    let (_, next) = desk.live_call();
+    assert_ne!(gone.seat, next.seat, "a name is never used twice");
+    for late in [Report::Failed(LOST), Report::Ended, Report::Ready] {
+        assert!(!desk.pool.record(desk.now, gone.seat, late, &mut desk.news));
+    }
+    assert_eq!(desk.pool.status(desk.now).live, 1);
+    desk.report(&next, Report::Ended);
+    assert_eq!(desk.pool.status(desk.now).live, 0);
+}
