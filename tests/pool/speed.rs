@@ -9,7 +9,7 @@ use crate::desk::{Desk, policy};
 
 /// `cargo test --release --test pool speed -- --ignored --nocapture` prints it; nothing is gated on time.
 #[test]
-#[ignore = "measures"]
+#[ignore = "prints a time, which no test gates on; run by hand"]
 fn an_admission_is_measured() {
     const BATCHES: u32 = 5_000;
     const BATCH: u32 = 200;
