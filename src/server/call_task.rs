@@ -166,7 +166,12 @@ impl CallTask {
                 self.log.frame_in();
                 input
             }
-            Input::Carrier(_) | Input::Provider(..) | Input::Tick | Input::Drain => input,
+            Input::Carrier(_)
+            | Input::Provider(..)
+            | Input::DialAnswer(..)
+            | Input::Prompts(_)
+            | Input::Tick
+            | Input::Drain => input,
         };
         self.call.handle(now, input, &mut self.effects);
         let mut effects = mem::take(&mut self.effects);

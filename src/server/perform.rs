@@ -14,7 +14,8 @@ impl CallTask {
     /// Does what an effect says. What fails comes back to the call as an input.
     pub(super) fn perform(&mut self, now: Instant, effect: Effect) {
         match effect {
-            Effect::Dial(attempt) => self.dial(attempt),
+            Effect::Dial(attempt, _) => self.dial(attempt),
+            Effect::Report(..) => {}
             Effect::Abandon(attempt) => self.sessions.abandon(attempt),
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),

@@ -2,7 +2,7 @@
 
 use crate::core::audio::Frame;
 use crate::core::call::downlink::{HeldOverflow, Voice};
-use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};
+use crate::core::call::effect::{Effect, Effects, EndReason, Occasion, ProviderCommand};
 use crate::core::call::input::{
     Ignored, Key, ProviderEvent, ResponseId, ResponseOutcome, ToolCallId,
 };
@@ -145,7 +145,9 @@ impl Live {
                     self.session.on_already_responding();
                 }
             }
-            ProviderEvent::Failed(fault) => return self.on_failed(now, fault, settings, effects),
+            ProviderEvent::Stumbled(fault) | ProviderEvent::Failed(fault) => {
+                return self.on_failed(now, fault, settings, effects);
+            }
         }
         Ok(())
     }
@@ -279,7 +281,7 @@ impl Live {
         let attempt = self.session.attempt;
         effects.observe(Observation::AttemptFailed { attempt, fault });
         if !matches!(self.rotation, Rotation::Standing(_)) {
-            return Err(EndReason::ProviderFailed(fault));
+            return Err(EndReason::Apologized);
         }
         self.line.downlink.finish(now, effects);
         self.take_over(now, settings, effects);
@@ -298,7 +300,13 @@ impl Live {
         self.rotation = Rotation::plan(now, &self.session, settings);
         let attempt = self.session.attempt;
         if !self.line.memory.is_empty() {
-            effects.to_provider(attempt, ProviderCommand::Seed(self.line.memory.clone()));
+            effects.to_provider(
+                attempt,
+                ProviderCommand::Seed {
+                    memory: self.line.memory.clone(),
+                    occasion: Occasion::Reconnected,
+                },
+            );
         }
         let is_speech = self.line.uplink.is_open();
         match self.floor {

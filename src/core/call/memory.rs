@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::core::ids::{AttemptId, ItemId};
 
 /// All words that are kept: beyond it the oldest turns go. Some 4,000 tokens, half an hour of talk.
@@ -28,6 +30,8 @@ pub struct Turn {
     pub speaker: Speaker,
     /// What was heard of it; empty while a transcript is awaited.
     pub text: String,
+    /// The caller's words as raw µ-law, where no transcript came before the session was lost.
+    pub audio: Bytes,
     /// The item that holds it in the session where it was said; `None` for what was keyed in.
     item: Option<(AttemptId, ItemId)>,
 }
@@ -132,6 +136,7 @@ impl Memory {
         self.turns.push_back(Turn {
             speaker,
             text: String::new(),
+            audio: Bytes::new(),
             item,
         });
         self.trim();

@@ -21,6 +21,7 @@ mod live;
 pub mod memory;
 mod phase;
 mod playout;
+pub mod prompt;
 mod rotation;
 mod session;
 mod settings;
@@ -28,7 +29,7 @@ mod settings;
 mod tests;
 pub mod uplink;
 
-use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};
+use crate::core::call::effect::{DialKind, Effect, Effects, EndReason, ProviderCommand};
 use crate::core::call::input::{CarrierEvent, Input, ProviderEvent, Started};
 use crate::core::call::live::{Live, Outcome};
 use crate::core::call::phase::{Connecting, Line, Phase};
@@ -106,6 +107,7 @@ impl Call {
         let outcome = match input {
             Input::Carrier(event) => self.on_carrier(now, event, effects),
             Input::Provider(attempt, event) => self.on_provider(now, attempt, event, effects),
+            Input::DialAnswer(..) | Input::Prompts(_) => Ok(()),
             Input::Tick => self.on_tick(now, effects),
             Input::Drain => Err(EndReason::Drained),
         };
@@ -244,7 +246,7 @@ impl Call {
             stream: started.stream,
         });
         let attempt = self.attempts.next();
-        effects.push(Effect::Dial(attempt));
+        effects.push(Effect::Dial(attempt, DialKind::Needed));
         self.phase = Phase::Connecting(Box::new(Connecting {
             line: Line::new(now, &self.settings),
             attempt,
@@ -281,6 +283,7 @@ impl Call {
             | ProviderEvent::CallerItem { .. }
             | ProviderEvent::Goodbye { .. }
             | ProviderEvent::ResponseDone { .. }
+            | ProviderEvent::Stumbled(_)
             | ProviderEvent::Pong => Ok(()),
         }
     }
@@ -290,7 +293,7 @@ impl Call {
             let attempt = connecting.attempt;
             effects.observe(Observation::AttemptFailed { attempt, fault });
         }
-        Err(EndReason::ProviderFailed(fault))
+        Err(EndReason::Apologized)
     }
 
     /// The first session is ready: it greets, and is given what the caller said meanwhile.

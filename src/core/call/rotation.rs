@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::core::call::effect::{Effect, Effects};
+use crate::core::call::effect::{DialKind, Effect, Effects};
 use crate::core::call::input::ProviderEvent;
 use crate::core::call::live::Live;
 use crate::core::call::session::Session;
@@ -105,6 +105,7 @@ impl Live {
                 _,
                 ProviderEvent::Ready { .. }
                 | ProviderEvent::Pong
+                | ProviderEvent::Stumbled(_)
                 | ProviderEvent::SpeechStarted
                 | ProviderEvent::SpeechStopped
                 | ProviderEvent::ResponseStarted { .. }
@@ -130,7 +131,10 @@ impl Live {
         match &mut self.rotation {
             Rotation::Planned { dial_at } if now >= *dial_at => {
                 let attempt = attempts.next();
-                effects.push(Effect::Dial(attempt));
+                effects.push(Effect::Dial(
+                    attempt,
+                    DialKind::Successor(self.session.attempt),
+                ));
                 let give_up_at = now + settings.dial_timeout;
                 self.rotation = Rotation::Dialling {
                     attempt,
