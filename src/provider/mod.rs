@@ -15,4 +15,4 @@ pub mod endpoint;
 pub mod openai;
 pub mod socket;
 pub mod tls;
-mod upgrade;
+pub mod upgrade;
