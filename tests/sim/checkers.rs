@@ -167,10 +167,16 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         u32::try_from(since.as_millis() / 20).unwrap()
     };
     let latest = open_turn(life, lost_at, took_over).unwrap_or(took_over);
-    Some((
-        frame(latest).saturating_sub(FRAMES_BEFORE_TURN),
-        frame(latest),
-    ))
+    let spoken = life.phone.items.iter().filter_map(|item| item.first_played);
+    let anything_answered = spoken
+        .min()
+        .is_some_and(|first| first < lost_at + ON_ITS_WAY);
+    let earliest = if anything_answered {
+        frame(latest).saturating_sub(FRAMES_BEFORE_TURN)
+    } else {
+        0
+    };
+    Some((earliest, frame(latest)))
 }
 
 /// A second of pre-roll, and what the network makes of it.

@@ -9,10 +9,10 @@ use crate::core::time::Instant;
 const FILLERS_MAX: u8 = 2;
 
 /// How much longer a turn waits of which only our ear says that it has ended: the caller may be thinking.
-const DOUBT: Duration = Duration::from_millis(600);
+const DOUBT: Duration = Duration::from_millis(400);
 
 /// How much longer the first filler waits for an answer that is being made: its first words are moments away.
-const IMMINENT: Duration = Duration::from_millis(500);
+const IMMINENT: Duration = Duration::from_millis(400);
 
 /// Who has the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

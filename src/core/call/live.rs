@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::audio::Frame;
 use crate::core::call::Attempts;
-use crate::core::call::answer::Answer;
+use crate::core::call::answer::{Answer, Completed};
 use crate::core::call::downlink::HeldOverflow;
 use crate::core::call::ear::Edge;
 use crate::core::call::effect::{Effect, Effects, EndReason, Occasion, ProviderCommand, Report};
@@ -331,23 +331,29 @@ impl Live {
             return Ok(());
         }
         match self.answer.on_audio(now, &frame) {
-            Sound::Unclear => {}
-            Sound::Speech => self.on_speech(now, effects),
-            Sound::Mute => return Err(Exit::Lost(Fault::Mute)),
-            Sound::Noise => {
-                // Nobody wants to hear the rest of it.
-                self.line.interrupt(now, effects);
-                return Err(Exit::Lost(Fault::Noise));
+            Sound::Unclear => {
+                self.answer.hold(item, &frame);
+                Ok(())
             }
+            Sound::Speech => {
+                self.on_speech(now, effects);
+                while let Some((item, frame)) = self.answer.release() {
+                    self.say(now, item, frame, effects);
+                }
+                self.say(now, item, frame, effects);
+                Ok(())
+            }
+            Sound::Mute => Err(self.fall_silent(now, Fault::Mute, effects)),
+            Sound::Noise => Err(self.fall_silent(now, Fault::Noise, effects)),
         }
-        let voice = Voice::Item(self.session.attempt, item);
-        if let Err(HeldOverflow) = self.line.play(now, voice, frame, effects) {
-            // What is held plays on; no more of this response is taken.
-            effects.observe(Observation::HeldOverflowed);
-            self.session.cut(effects);
-            self.answer.cut();
+    }
+
+    /// What comes is no speech, so nobody is to hear the rest of it.
+    fn fall_silent(&mut self, now: Instant, fault: Fault, effects: &mut Effects) -> Exit {
+        if self.line.downlink.has_unheard(now) && self.line.floor == Floor::Agent {
+            self.line.interrupt(now, effects);
         }
-        Ok(())
+        Exit::Lost(fault)
     }
 
     /// The model speaks: what was owed has come.
@@ -357,6 +363,16 @@ impl Live {
         }
         self.session.on_speech(now);
         self.line.settle_debt(now, effects);
+    }
+
+    fn say(&mut self, now: Instant, item: ItemId, frame: Frame, effects: &mut Effects) {
+        let voice = Voice::Item(self.session.attempt, item);
+        if let Err(HeldOverflow) = self.line.play(now, voice, frame, effects) {
+            // What is held plays on; no more of this response is taken.
+            effects.observe(Observation::HeldOverflowed);
+            self.session.cut(effects);
+            self.answer.cut();
+        }
     }
 
     fn on_audio_done(&mut self, now: Instant, item: ItemId, effects: &mut Effects) {
@@ -377,13 +393,15 @@ impl Live {
         self.line.downlink.finish(now, effects);
         self.session.on_response_done(response, effects);
         match outcome {
-            ResponseOutcome::Completed => {
-                if let Some(after) = self.answer.complete() {
+            ResponseOutcome::Completed => match self.answer.complete() {
+                Completed::Nothing => Ok(()),
+                Completed::Silence => self.on_answer_failed(now, Fault::Mute, effects),
+                Completed::Speech { after } => {
                     let report = Report::Answered { after };
                     effects.push(Effect::Report(self.session.attempt, report));
+                    Ok(())
                 }
-                Ok(())
-            }
+            },
             ResponseOutcome::Cancelled => {
                 self.answer.cut();
                 Ok(())
@@ -438,6 +456,9 @@ impl Live {
     /// What will be a fault if nothing comes, and when.
     fn worry(&self, settings: &CallSettings) -> Option<(Instant, Fault)> {
         if let Floor::Owed(owed) = self.line.floor {
+            if self.line.keypad.is_busy() {
+                return None;
+            }
             let fault = if owed.debt == Debt::Answer && !self.session.has_heard() {
                 Fault::Deaf
             } else {

@@ -18,11 +18,20 @@ const MUTE_AFTER: Duration = Duration::from_secs(2);
 /// How long audio may be noise.
 const NOISE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long nobody can tell: what is neither for so long is no speech.
+const UNCLEAR_MAX: Duration = Duration::from_secs(4);
+
+/// Pieces in a row that make speech: now and then a piece of noise looks like one.
+const CLEAR_MIN: u8 = 3;
+
 /// What the audio of one response sounds like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Timbre {
+    unclear: Duration,
     silent: Duration,
     noisy: Duration,
+    /// Pieces in a row that sound like speech, as long as nothing is known for it.
+    clear: u8,
     is_speech: bool,
 }
 
@@ -56,7 +65,9 @@ impl Timbre {
     const fn sound(self) -> Sound {
         if self.silent.as_micros() >= MUTE_AFTER.as_micros() {
             Sound::Mute
-        } else if self.noisy.as_micros() >= NOISE_AFTER.as_micros() {
+        } else if self.noisy.as_micros() >= NOISE_AFTER.as_micros()
+            || self.unclear.as_micros() >= UNCLEAR_MAX.as_micros()
+        {
             Sound::Noise
         } else if self.is_speech {
             Sound::Speech
@@ -70,17 +81,24 @@ impl Timbre {
         let lasts = duration_of(piece.len() as u64);
         let sum: u32 = piece.iter().map(|&byte| magnitude(byte)).sum();
         let mean = sum / u32::try_from(piece.len()).unwrap_or(u32::MAX).max(1);
+        if !self.is_speech {
+            self.unclear += lasts;
+        }
         if mean < SILENT {
             self.silent += lasts;
             self.noisy = Duration::ZERO;
+            self.clear = 0;
         } else if mean >= NOISY {
             self.noisy += lasts;
             self.silent = Duration::ZERO;
+            self.clear = 0;
         } else {
-            *self = Self {
-                is_speech: true,
-                ..Self::default()
-            };
+            self.clear = self.clear.saturating_add(1);
+            self.silent = Duration::ZERO;
+            if self.is_speech || self.clear >= CLEAR_MIN {
+                self.is_speech = true;
+                self.noisy = Duration::ZERO;
+            }
         }
         (SILENT..NOISY).contains(&mean)
     }
