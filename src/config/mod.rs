@@ -23,6 +23,7 @@ pub use self::problem::{Origin, Problem, Problems};
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
 use crate::core::call::CallSettings;
+use crate::core::call::prompt::Prompts;
 use crate::core::ids::AccountSid;
 use crate::provider::endpoint::Endpoint;
 use crate::telemetry::{LogFormat, LogLevel, LogSettings};
@@ -202,7 +203,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
-            prompts: Arc::default(),
+            prompts: Prompts::default(),
         };
         section.finish();
         call

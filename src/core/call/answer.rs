@@ -80,6 +80,11 @@ impl Answer {
         self.held.push_back((item, copy));
     }
 
+    /// Whether what was held back is speech, now that its item is complete.
+    pub(super) fn ends_in_speech(&self) -> bool {
+        !self.held.is_empty() && self.timbre.was_speech()
+    }
+
     /// What was held back, one piece after the other.
     pub(super) fn release(&mut self) -> Option<(ItemId, Frame)> {
         self.held.pop_front()

@@ -115,10 +115,13 @@ impl Owed {
             1..FILLERS_MAX => silent_since + settings.filler_again_after,
             // Nothing but the apology is left to say.
             FILLERS_MAX.. => {
-                return (
-                    by.min(silent_since + settings.filler_again_after),
-                    Due::Apology,
-                );
+                let at = silent_since + settings.filler_again_after;
+                let more = if is_answering {
+                    IMMINENT / 2
+                } else {
+                    Duration::ZERO
+                };
+                return (by.min(at + more), Due::Apology);
             }
         };
         if filler_at < by {

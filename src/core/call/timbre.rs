@@ -18,6 +18,9 @@ const MUTE_AFTER: Duration = Duration::from_secs(2);
 /// How long audio may be noise.
 const NOISE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long speech may pause before nobody can tell again.
+const PAUSE: Duration = Duration::from_millis(400);
+
 /// How long nobody can tell: what is neither for so long is no speech.
 const UNCLEAR_MAX: Duration = Duration::from_secs(4);
 
@@ -62,6 +65,11 @@ impl Timbre {
         self.sound()
     }
 
+    /// Whether it is speech, now that no more of it comes: a word can be too short to tell before.
+    pub(super) const fn was_speech(&self) -> bool {
+        self.is_speech || (self.clear > 0 && self.noisy.is_zero())
+    }
+
     const fn sound(self) -> Sound {
         if self.silent.as_micros() >= MUTE_AFTER.as_micros() {
             Sound::Mute
@@ -69,11 +77,17 @@ impl Timbre {
             || self.unclear.as_micros() >= UNCLEAR_MAX.as_micros()
         {
             Sound::Noise
+        } else if self.is_speech && self.pauses() {
+            Sound::Unclear
         } else if self.is_speech {
             Sound::Speech
         } else {
             Sound::Unclear
         }
+    }
+
+    const fn pauses(self) -> bool {
+        self.silent.as_micros() >= PAUSE.as_micros() || self.noisy.as_micros() >= PAUSE.as_micros()
     }
 
     /// Adds a piece; whether it is speech.
@@ -128,8 +142,8 @@ mod tests {
         let mut timbre = Timbre::default();
         for _ in 0..50 {
             assert_eq!(timbre.hear(&frame(100, |_| 0x40)), Sound::Speech);
-            for _ in 0..9 {
-                assert_eq!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Speech);
+            for _ in 0..19 {
+                assert_ne!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Mute);
             }
         }
     }
