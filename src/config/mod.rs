@@ -207,6 +207,13 @@ impl Layers {
         let call = CallSettings {
             start_timeout: section.duration("start_timeout", TENTH..=MINUTE),
             dial_timeout: section.duration("dial_timeout", TENTH..=MINUTE),
+            slow_dial: section.duration("slow_dial", TENTH..=MINUTE),
+            answer_timeout: section.duration("answer_timeout", TENTH..=MINUTE),
+            stall_timeout: section.duration("stall_timeout", TENTH..=MINUTE),
+            pause_timeout: section.duration("pause_timeout", TENTH..=MINUTE),
+            filler_after: section.duration("filler_after", TENTH..=MINUTE),
+            filler_again_after: section.duration("filler_again_after", TENTH..=MINUTE),
+            apology_after: section.duration("apology_after", TENTH..=MINUTE),
             carrier_silence_max: section.duration("carrier_silence_max", TENTH..=HOUR),
             ping_interval: section.duration("ping_interval", TENTH..=MINUTE),
             pong_timeout: section.duration("pong_timeout", TENTH..=MINUTE),
@@ -217,7 +224,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
-            greets: section.boolean("greets").unwrap_or_default(),
+            prompts: Arc::default(),
         };
         section.finish();
         call

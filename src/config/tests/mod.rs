@@ -77,7 +77,6 @@ fn a_variable_overrides_a_file_which_overrides_the_defaults() {
     let variables = environment(&[
         ("RINGBACK__CALL__DIAL_TIMEOUT", "2.5s"),
         ("RINGBACK__CALLS__CALLS_MAX", "7"),
-        ("RINGBACK__CALL__GREETS", "false"),
         (
             "RINGBACK__PUBLIC__ACCOUNTS",
             "AC0123456789abcdef0123456789abcdef",
@@ -89,7 +88,6 @@ fn a_variable_overrides_a_file_which_overrides_the_defaults() {
     assert_eq!(config.call.pong_timeout, Duration::from_secs(4));
     assert_eq!(config.call.ping_interval, Duration::from_secs(1));
     assert_eq!(config.calls.calls_max, 7);
-    assert!(!config.call.greets);
     assert_eq!(config.public.accounts.len(), 1);
 }
 
