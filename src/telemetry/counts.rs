@@ -204,7 +204,7 @@ const ENDED: [&str; 9] = [
     "carrier_stuck",
     "never_started",
     "refused",
-    "provider_failed",
+    "apologized",
     "drained",
 ];
 
