@@ -20,6 +20,8 @@ pub(crate) enum Manner {
     Greets,
     /// It accepts the connection and never answers the upgrade.
     NeverAnswers,
+    /// It hangs up on so many connections without a word, and then greets as the first does.
+    RecoversAfter(usize),
     /// It closes every session after the first frame of the caller's audio.
     Leaves,
     /// It answers the first frame with bytes that are no protocol.
@@ -58,7 +60,13 @@ impl Model {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 sender.send_modify(|seen| seen.connections += 1);
-                spawn(serve(stream, manner, sender.clone()));
+                match manner {
+                    Manner::RecoversAfter(count) if sender.borrow().connections <= count => {}
+                    Manner::RecoversAfter(_) => {
+                        spawn(serve(stream, Manner::Greets, sender.clone()));
+                    }
+                    _ => spawn(serve(stream, manner, sender.clone())),
+                }
             }
         });
         Self { address, seen }
@@ -73,6 +81,10 @@ impl Model {
         let waited = timeout(DEADLINE, self.seen.wait_for(|seen| fits(seen))).await;
         let found = waited.ok().and_then(Result::ok).map(|seen| seen.clone());
         found.unwrap_or_else(|| panic!("the model has only seen {:?}", self.seen.borrow()))
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.borrow().connections
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -169,7 +181,7 @@ impl Session {
                 }
                 true
             }
-            Manner::Greets | Manner::NeverAnswers => true,
+            Manner::Greets | Manner::NeverAnswers | Manner::RecoversAfter(_) => true,
         }
     }
 
