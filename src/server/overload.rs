@@ -163,6 +163,6 @@ mod tests {
             ticks: Some(before),
         };
         assert_eq!(worked.percent(Duration::from_millis(1)), 100);
-        assert_eq!(worked.percent(Duration::from_secs(3_600)), 0);
+        assert_eq!(worked.percent(Duration::from_hours(1)), 0);
     }
 }

@@ -13,6 +13,9 @@ use tokio_tungstenite::{WebSocketStream, accept_async};
 use crate::DEADLINE;
 use crate::phone::decoded_len;
 
+/// Three bytes of µ-law as loud as speech, in base64: silence would be a fault.
+pub(crate) const VOICE: &str = "wMDA";
+
 /// What a model does with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -193,7 +196,7 @@ impl Session {
             json!({"id": response, "object": "realtime.response", "status": "in_progress"});
         self.tell(&json!({"type": "response.created", "event_id": "e", "response": of_response}))
             .await;
-        let delta = "////".repeat(bytes / 3);
+        let delta = VOICE.repeat(bytes / 3);
         self.tell(&json!({
             "type": "response.output_audio.delta", "event_id": "e", "response_id": response,
             "item_id": item, "output_index": 0, "content_index": 0, "delta": delta,
