@@ -36,7 +36,7 @@ impl Load {
         }
     }
 
-    fn set(&self, stage: Stage) {
+    pub(super) fn set(&self, stage: Stage) {
         let number = match stage {
             Stage::Normal => 0,
             Stage::Lean => 1,
