@@ -10,5 +10,6 @@ pub mod desk;
 pub mod fault;
 pub mod ids;
 pub mod observation;
+pub mod overload;
 pub mod pool;
 pub mod time;
