@@ -17,6 +17,7 @@
 //!
 //! Why it is built so: [`docs::architecture`], [`docs::decisions`]; the words: [`docs::glossary`].
 
+pub mod audio;
 pub mod carrier;
 pub mod config;
 pub mod core;
