@@ -20,7 +20,14 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("telemetry", &["core"]),
     (
         "server",
-        &["core", "audio", "carrier", "provider", "config", "telemetry"],
+        &[
+            "core",
+            "audio",
+            "carrier",
+            "provider",
+            "config",
+            "telemetry",
+        ],
     ),
     ("docs", &[]),
     ("cli", &[]),

@@ -7,13 +7,14 @@
 mod agents;
 mod environment;
 mod problem;
+mod prompts;
 mod provider;
 mod raw;
 mod section;
 mod units;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use self::environment::Environment;
 pub use self::problem::{Origin, Problem, Problems};
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
+use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::ids::AccountSid;
 use crate::provider::endpoint::Endpoint;
@@ -43,6 +45,10 @@ pub struct Config {
     pub provider: Endpoint,
     /// Whom callers speak with.
     pub agents: Agents,
+    /// What they say without a model.
+    pub prompts: Arc<PromptCache>,
+    /// The folder of their recordings, if there is one: what is rendered or imported goes there.
+    pub prompts_dir: Option<PathBuf>,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -119,6 +125,7 @@ impl Layers {
     fn read(&mut self, environment: &Environment) -> Option<Config> {
         let mut top = self.section("");
         let agents_dir = top.optional_text("agents_dir", PATH);
+        let prompts_dir = top.optional_text("prompts_dir", PATH);
         let providers = top.take("provider");
         top.finish();
         let public = self.read_public();
@@ -127,13 +134,21 @@ impl Layers {
         let log = self.read_log();
         self.refuse_unknown_sections();
         let provider = provider::read(providers, environment, &mut self.problems);
-        let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
+        let agents = agents::read(agents_dir.as_ref(), &mut self.problems)?;
+        if !self.problems.is_empty() {
+            return None; // Nobody gets these settings: no need to read recordings.
+        }
+        let folder = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
+        let origin = prompts_dir.map_or_else(|| self.origin.clone(), |located| located.origin);
+        let prompts = prompts::load(&agents, folder.as_deref(), &origin, &mut self.problems)?;
         Some(Config {
             public: public?,
             calls,
             call,
             provider: provider?,
-            agents: agents?,
+            agents,
+            prompts: Arc::new(prompts),
+            prompts_dir: folder,
             log: log?,
         })
     }

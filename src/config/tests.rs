@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod prompts;
+
 /// A folder that goes with the test.
 struct Folder(PathBuf);
 

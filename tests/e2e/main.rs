@@ -20,6 +20,8 @@ mod model;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
+mod prompts;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod whole_calls;

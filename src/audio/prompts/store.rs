@@ -64,9 +64,9 @@ impl Key {
             hash.update(part.as_bytes());
         }
         let digest = hash.finish();
-        let half = digest.as_ref().iter().take(16);
-        let hex: String = half.map(|byte| format!("{byte:02x}")).collect();
-        format!("{hex}.wav")
+        let half = digest.as_ref().first_chunk::<16>();
+        let half = half.expect("a SHA-256 has 32 bytes");
+        format!("{:032x}.wav", u128::from_be_bytes(*half))
     }
 }
 
