@@ -6,6 +6,10 @@
 
 mod agents;
 mod environment;
+mod keys;
+mod ladder;
+mod overload;
+mod pool;
 mod problem;
 mod prompts;
 mod provider;
@@ -20,13 +24,16 @@ use std::time::Duration;
 
 pub use self::agents::{Agent, Agents, Found};
 pub use self::environment::Environment;
+pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
+pub use self::provider::Provider;
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::ids::AccountSid;
-use crate::provider::endpoint::Endpoint;
+use crate::core::overload::OverloadSettings;
+use crate::core::pool::PoolPolicy;
 use crate::telemetry::{LogFormat, LogLevel, LogSettings};
 
 /// The defaults: every key that there is, with its meaning and unit.
@@ -41,8 +48,10 @@ pub struct Config {
     pub calls: Calls,
     /// One call.
     pub call: CallSettings,
-    /// The realtime model.
-    pub provider: Endpoint,
+    /// The realtime models, and when which of them is dialled.
+    pub providers: Providers,
+    /// When there is too much to do.
+    pub overload: OverloadSettings,
     /// Whom callers speak with.
     pub agents: Agents,
     /// What they say without a model.
@@ -126,29 +135,42 @@ impl Layers {
         let mut top = self.section("");
         let agents_dir = top.optional_text("agents_dir", PATH);
         let prompts_dir = top.optional_text("prompts_dir", PATH);
-        let providers = top.take("provider");
+        let list = top.take("provider");
         top.finish();
+        let written = self.written();
         let public = self.read_public();
         let calls = self.read_calls();
         let call = self.read_call();
         let log = self.read_log();
+        let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
+        let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
+        let mut entries = provider::read(list, environment, &mut self.problems);
+        self.read_ladder(&mut entries);
+        let policy = PoolPolicy {
+            providers: entries.iter().map(|entry| entry.policy.clone()).collect(),
+            tenants: self.read_tenants(count),
+            breaker: self.read_breaker(),
+            retry: self.read_retry(),
+            hedge: self.read_hedge(),
+        };
+        let overload = self.read_overload(&written);
         self.refuse_unknown_sections();
-        let provider = provider::read(providers, environment, &mut self.problems);
-        let agents = agents::read(agents_dir.as_ref(), &mut self.problems)?;
+        self.check_policy(&policy, &call, &written);
         if !self.problems.is_empty() {
             return None; // Nobody gets these settings: no need to read recordings.
         }
-        let folder = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
-        let origin = prompts_dir.map_or_else(|| self.origin.clone(), |located| located.origin);
-        let prompts = prompts::load(&agents, folder.as_deref(), &origin, &mut self.problems)?;
+        let agents = agents?;
+        let prompts_dir = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
+        let prompts = prompts::load(&agents, prompts_dir.as_ref(), &mut self.problems)?;
         Some(Config {
             public: public?,
             calls,
             call,
-            provider: provider?,
+            providers: Providers { entries, policy },
+            overload,
             agents,
             prompts: Arc::new(prompts),
-            prompts_dir: folder,
+            prompts_dir: prompts_dir.map(|(dir, _)| dir),
             log: log?,
         })
     }
@@ -200,6 +222,13 @@ impl Layers {
         let call = CallSettings {
             start_timeout: section.duration("start_timeout", TENTH..=MINUTE),
             dial_timeout: section.duration("dial_timeout", TENTH..=MINUTE),
+            slow_dial: section.duration("slow_dial", TENTH..=MINUTE),
+            answer_timeout: section.duration("answer_timeout", TENTH..=MINUTE),
+            stall_timeout: section.duration("stall_timeout", TENTH..=MINUTE),
+            pause_timeout: section.duration("pause_timeout", TENTH..=MINUTE),
+            filler_after: section.duration("filler_after", TENTH..=MINUTE),
+            filler_again_after: section.duration("filler_again_after", TENTH..=MINUTE),
+            apology_after: section.duration("apology_after", TENTH..=MINUTE),
             carrier_silence_max: section.duration("carrier_silence_max", TENTH..=HOUR),
             ping_interval: section.duration("ping_interval", TENTH..=MINUTE),
             pong_timeout: section.duration("pong_timeout", TENTH..=MINUTE),
@@ -210,7 +239,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
-            greets: section.boolean("greets").unwrap_or_default(),
+            prompts: Arc::default(),
         };
         section.finish();
         call

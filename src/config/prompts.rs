@@ -147,29 +147,39 @@ fn read_line(
     }
 }
 
-/// The folder of recordings: the one that is named, else the one beside the folder of agents, else none.
-pub(super) fn folder(named: Option<&Located>, agents_dir: Option<&Located>) -> Option<PathBuf> {
-    let named = named.map(|located| located.origin.resolve(&located.text));
-    named.or_else(|| {
-        let agents = agents_dir?.origin.resolve(&agents_dir?.text);
-        Some(agents.parent().unwrap_or(Path::new("")).join("prompts"))
-    })
+/// The folder of recordings, and where it is named: by itself, else it is the one beside the folder of agents, else none.
+pub(super) fn folder(
+    named: Option<&Located>,
+    agents_dir: Option<&Located>,
+) -> Option<(PathBuf, Origin)> {
+    let resolve = |located: &Located| located.origin.resolve(&located.text);
+    match (named, agents_dir) {
+        (Some(named), _) => Some((resolve(named), named.origin.clone())),
+        (None, Some(agents)) => {
+            let beside = resolve(agents);
+            let parent = beside.parent().unwrap_or(Path::new(""));
+            Some((parent.join("prompts"), agents.origin.clone()))
+        }
+        (None, None) => None,
+    }
 }
 
 /// The prompts of all agents, from the bundle and this folder; none if the folder cannot be read.
 pub(super) fn load(
     agents: &Agents,
-    folder: Option<&Path>,
-    origin: &Origin,
+    folder: Option<&(PathBuf, Origin)>,
     problems: &mut Problems,
 ) -> Option<PromptCache> {
-    let store = match folder.map(Store::open).transpose() {
-        Ok(store) => store,
-        Err(error) => {
-            problems.push(origin, format!("prompts_dir cannot be used: {error}"));
-            return None;
+    let mut store = None;
+    if let Some((dir, origin)) = folder {
+        match Store::open(dir) {
+            Ok(opened) => store = Some(opened),
+            Err(error) => {
+                problems.push(origin, format!("prompts_dir cannot be used: {error}"));
+                return None;
+            }
         }
-    };
+    }
     let scripts = agents.iter().map(|agent| agent.script());
     Some(PromptCache::load(scripts, store.as_ref()))
 }

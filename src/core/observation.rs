@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
+use crate::core::call::prompt::Prompt;
 use crate::core::fault::{Fault, Refusal};
-use crate::core::ids::{AttemptId, CallSid, StreamSid};
+use crate::core::ids::{AttemptId, CallSid, KeyId, ProviderId, StreamSid, Tier};
+use crate::core::pool::{Charge, Why};
 
 /// One thing that happened in a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,21 @@ pub enum Observation {
         /// The carrier's name of the stream.
         stream: StreamSid,
     },
+    /// A dial was admitted.
+    Dialled {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where.
+        provider: ProviderId,
+        /// With which key.
+        key: KeyId,
+        /// On which rung of the ladder.
+        tier: Tier,
+        /// How it is paid for.
+        charge: Charge,
+    },
+    /// Nobody is left who could take the call.
+    NotAdmitted(Why),
     /// A provider session is ready.
     SessionReady {
         /// The attempt.
@@ -30,6 +47,52 @@ pub enum Observation {
         attempt: AttemptId,
         /// What happened.
         fault: Fault,
+    },
+    /// A live session is lost, and another is sought.
+    FailingOver {
+        /// The attempt that was lost.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The call goes on with another session.
+    FailedOver {
+        /// The new attempt.
+        attempt: AttemptId,
+        /// Time since the one before was lost.
+        after: Duration,
+    },
+    /// An answer that failed is asked for again from the same session.
+    AskedAgain {
+        /// Why it failed.
+        fault: Fault,
+    },
+    /// Of two dials the one that was made beside a slow one was ready first.
+    HedgeWon {
+        /// The attempt that was made beside the slow one.
+        attempt: AttemptId,
+    },
+    /// Of two dials the one that was made beside a slow one was not needed.
+    HedgeWasted {
+        /// The attempt that was made beside the slow one.
+        attempt: AttemptId,
+    },
+    /// A prompt was played.
+    Prompted(Prompt),
+    /// What was owed came, or is owed no more.
+    Gap {
+        /// Time without the model's speech while it was owed.
+        after: Duration,
+    },
+    /// The caller was owed something and heard nothing.
+    DeadAir {
+        /// For how long at a stretch; shorter ones than a second are not told.
+        lasted: Duration,
+    },
+    /// No model is left for the caller.
+    Apologized {
+        /// Time since the stream started.
+        after: Duration,
     },
     /// The first audio for the caller was sent.
     FirstAudio {

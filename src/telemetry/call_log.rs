@@ -88,6 +88,39 @@ impl CallLog {
                 self.counts.faults.add(fault.name());
                 warn!(%call, %attempt, %fault, "session failed");
             }
+            Observation::Dialled {
+                attempt,
+                provider,
+                key,
+                tier,
+                charge,
+            } => {
+                debug!(%call, %attempt, %provider, %key, %tier, ?charge, "dialling");
+            }
+            Observation::NotAdmitted(why) => {
+                warn!(%call, ?why, "nobody is left who could take the call")
+            }
+            Observation::FailingOver { attempt, fault } => {
+                info!(%call, %attempt, %fault, "seeking another session");
+            }
+            Observation::FailedOver { attempt, after } => {
+                info!(%call, %attempt, after_ms = millis(*after), "the call goes on with another session");
+            }
+            Observation::AskedAgain { fault } => info!(%call, %fault, "asked for the answer again"),
+            Observation::HedgeWon { attempt } => {
+                debug!(%call, %attempt, "the second dial was faster")
+            }
+            Observation::HedgeWasted { attempt } => {
+                debug!(%call, %attempt, "the second dial was not needed")
+            }
+            Observation::Prompted(prompt) => debug!(%call, prompt = prompt.name(), "prompt played"),
+            Observation::Gap { after } => debug!(%call, after_ms = millis(*after), "gap"),
+            Observation::DeadAir { lasted } => {
+                warn!(%call, lasted_ms = millis(*lasted), "dead air")
+            }
+            Observation::Apologized { after } => {
+                warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
+            }
             Observation::FirstAudio { after } => {
                 self.tally.first_audio = Some(*after);
                 debug!(%call, after_ms = millis(*after), "first audio");
@@ -167,13 +200,13 @@ impl CallLog {
         self.counts.ended.add(reason.name());
         let cause = match reason {
             EndReason::Refused(refusal) => refusal.to_string(),
-            EndReason::ProviderFailed(fault) => fault.to_string(),
             EndReason::CallerHungUp
             | EndReason::Goodbye
             | EndReason::CarrierGone
             | EndReason::CarrierSilent
             | EndReason::CarrierStuck
             | EndReason::NeverStarted
+            | EndReason::Apologized
             | EndReason::Drained => String::new(),
         };
         let tally = &self.tally;

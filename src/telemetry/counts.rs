@@ -71,6 +71,8 @@ counts! {
     UpgradesOverUnstarted = "upgrades_over_unstarted_max",
     /// Upgrades that were refused because there were too many calls.
     UpgradesOverCalls = "upgrades_over_calls_max",
+    /// Upgrades that were refused because the process had too much to do.
+    UpgradesOverloaded = "upgrades_overloaded",
     /// Tasks that panicked.
     Panics = "panics",
 }
@@ -202,7 +204,7 @@ const ENDED: [&str; 9] = [
     "carrier_stuck",
     "never_started",
     "refused",
-    "provider_failed",
+    "apologized",
     "drained",
 ];
 

@@ -4,21 +4,21 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// What can be said without a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A cached prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Prompt {
-    /// The first words.
+    /// The first words of the call.
     Greeting,
-    /// An answer takes a moment.
+    /// "One moment."
     OneMoment,
-    /// An answer takes longer still.
+    /// "I'm still here."
     StillHere,
-    /// There is no model.
+    /// An apology and a goodbye.
     Apology,
 }
 
 impl Prompt {
-    /// Its name, in settings, logs and metrics.
+    /// Its name in files, logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Greeting => "greeting",
@@ -29,26 +29,43 @@ impl Prompt {
     }
 }
 
-/// The prompts of a call, in the agent's language: raw µ-law, whole 20 ms frames. An empty one is not played.
+/// The prompts of a call, in the agent's language: raw µ-law. An empty one is not played.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Prompts {
-    /// Who says the first words.
+    /// See [`Prompt::Greeting`].
     pub greeting: Greeting,
-    /// An answer takes a moment.
+    /// See [`Prompt::OneMoment`].
     pub one_moment: Bytes,
-    /// An answer takes longer still.
+    /// See [`Prompt::StillHere`].
     pub still_here: Bytes,
-    /// There is no model.
+    /// See [`Prompt::Apology`].
     pub apology: Bytes,
 }
 
+/// Who speaks first.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Greeting {
+    /// The caller does.
+    None,
+    /// The model does, as soon as it is there.
+    #[default]
+    Spoken,
+    /// These words are played at once, and the model is told that it said them.
+    Cached {
+        /// The words as audio.
+        audio: Bytes,
+        /// The words.
+        text: Box<str>,
+    },
+}
+
 impl Prompts {
-    /// The audio of a prompt; empty if there is none.
+    /// The audio of a prompt.
     pub fn audio(&self, prompt: Prompt) -> Bytes {
         match prompt {
             Prompt::Greeting => match &self.greeting {
-                Greeting::None | Greeting::Spoken => Bytes::new(),
                 Greeting::Cached { audio, .. } => audio.clone(),
+                Greeting::None | Greeting::Spoken => Bytes::new(),
             },
             Prompt::OneMoment => self.one_moment.clone(),
             Prompt::StillHere => self.still_here.clone(),
@@ -60,30 +77,19 @@ impl Prompts {
 /// Without the audio.
 impl fmt::Debug for Prompts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            greeting,
+            one_moment,
+            still_here,
+            apology,
+        } = self;
         f.debug_struct("Prompts")
-            .field("greeting", &self.greeting)
-            .field("one_moment", &self.one_moment.len())
-            .field("still_here", &self.still_here.len())
-            .field("apology", &self.apology.len())
+            .field("greeting", greeting)
+            .field("one_moment", &one_moment.len())
+            .field("still_here", &still_here.len())
+            .field("apology", &apology.len())
             .finish()
     }
-}
-
-/// Who says the first words of a call.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Greeting {
-    /// The agent waits for the caller.
-    None,
-    /// The model speaks first.
-    #[default]
-    Spoken,
-    /// These words are played at once, and the model is told that it said them.
-    Cached {
-        /// The words as audio.
-        audio: Bytes,
-        /// The words.
-        text: Box<str>,
-    },
 }
 
 /// Without the audio and the words.

@@ -8,6 +8,9 @@ use crate::core::call::settings::CallSettings;
 use crate::core::ids::AttemptId;
 use crate::core::time::Instant;
 
+/// How long what was said before a session was there takes to be noticed by it: it is given faster than it was spoken.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
 /// A session that is configured and takes audio.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -21,8 +24,25 @@ pub(super) struct Session {
     is_responding: bool,
     /// This response and those before it were cut: nothing of them plays any more.
     cut: Option<ResponseId>,
-    /// An answer is to be asked for as soon as no response is being made.
-    wants_response: bool,
+    /// What is to be asked for as soon as no response is being made.
+    wanted: Option<Wish>,
+    /// Whether it noticed that the caller spoke, since the last answer.
+    has_heard: bool,
+    /// When it last noticed that the caller began or finished.
+    noticed_at: Option<Instant>,
+    /// Until then, or until it speaks, what it hears may have been said before it was there.
+    catches_up_until: Instant,
+    /// When it was last given something to answer that the caller has not said since.
+    asked_at: Instant,
+}
+
+/// What a session is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// An answer to what the conversation holds.
+    Answer,
+    /// The rest of an answer that was cut.
+    Rest,
 }
 
 impl Session {
@@ -39,7 +59,11 @@ impl Session {
             newest: None,
             is_responding: false,
             cut: None,
-            wants_response: false,
+            wanted: None,
+            has_heard: false,
+            noticed_at: None,
+            catches_up_until: now + CATCHING_UP,
+            asked_at: now,
         }
     }
 
@@ -73,28 +97,75 @@ impl Session {
         }
     }
 
-    /// Asks for an answer: now, or when the response that is being made is over. A provider makes one at a time.
-    pub(super) fn respond(&mut self, effects: &mut Effects) {
+    /// Asks for something: now, or when the response that is being made is over. A provider makes one at a time.
+    pub(super) fn ask(&mut self, now: Instant, wish: Wish, effects: &mut Effects) {
+        self.asked_at = now;
         if self.is_responding {
-            self.wants_response = true;
+            self.wanted = Some(wish);
         } else {
-            self.wants_response = false;
-            effects.to_provider(self.attempt, ProviderCommand::Respond);
+            self.tell(wish, effects);
         }
+    }
+
+    /// When it was given something to answer, or became ready.
+    pub(super) const fn asked_at(&self) -> Instant {
+        self.asked_at
+    }
+
+    /// What was said before it is given to it now.
+    pub(super) fn on_briefed(&mut self, now: Instant) {
+        self.asked_at = now;
+        self.catches_up_until = now + CATCHING_UP;
+    }
+
+    /// It noticed that the caller began or finished.
+    pub(super) const fn on_heard(&mut self, now: Instant) {
+        self.has_heard = true;
+        self.noticed_at = Some(now);
+    }
+
+    /// Whether it noticed anything of what the caller has said from then on.
+    pub(super) fn has_noticed(&self, from: Instant) -> bool {
+        self.noticed_at.is_some_and(|at| at >= from)
+    }
+
+    /// Whether it noticed that the caller spoke, since the last answer.
+    pub(super) const fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
+    /// Whether what it hears may have been said before it was there.
+    pub(super) fn is_catching_up(&self, now: Instant) -> bool {
+        now < self.catches_up_until
+    }
+
+    /// It speaks.
+    pub(super) const fn on_speech(&mut self, now: Instant) {
+        self.catches_up_until = now;
+        self.has_heard = false;
     }
 
     /// What was asked for was refused, since a response is being made: it is asked for again after that.
     pub(super) const fn on_already_responding(&mut self) {
         self.is_responding = true;
-        self.wants_response = true;
+        self.wanted = Some(Wish::Answer);
+    }
+
+    fn tell(&mut self, wish: Wish, effects: &mut Effects) {
+        self.wanted = None;
+        let command = match wish {
+            Wish::Answer => ProviderCommand::Respond,
+            Wish::Rest => ProviderCommand::Continue,
+        };
+        effects.to_provider(self.attempt, command);
     }
 
     /// A response is over.
     pub(super) fn on_response_done(&mut self, response: ResponseId, effects: &mut Effects) {
         if Some(response) >= self.newest {
             self.is_responding = false;
-            if self.wants_response {
-                self.respond(effects);
+            if let Some(wish) = self.wanted {
+                self.tell(wish, effects);
             }
         }
     }
