@@ -1,5 +1,7 @@
 //! The command line: what one can ask for, and what the process answers with.
 
+mod prompts;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,6 +36,9 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Tell everything that is wrong with the settings, and do nothing else.
     Check(Settings),
+    /// Tell and add recordings of what callers hear without a model.
+    #[command(subcommand)]
+    Prompts(prompts::PromptsCommand),
 }
 
 #[derive(Args, Debug)]
@@ -61,6 +66,7 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
+        Command::Prompts(command) => prompts::run(command),
     }
 }
 
@@ -82,6 +88,9 @@ fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
 
 fn start(config: Config) -> Result<(), String> {
     telemetry::init(config.log).map_err(|error| format!("there can be no logs: {error}"))?;
+    for warning in config.prompts.warnings() {
+        tracing::warn!(warning, "a prompt is not as its agent has it");
+    }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("there can be no threads: {error}"))?;
     let served: Result<(), StartError> = runtime.block_on(async {
@@ -101,6 +110,9 @@ fn check(settings: &Settings) -> ExitCode {
                 providers.entries.len(),
                 config.public.listen
             ));
+            for line in prompts::summary(&config) {
+                say(&line);
+            }
             ExitCode::SUCCESS
         }
         Err(wrong) => wrong,

@@ -20,6 +20,7 @@ mod model;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
+mod prompts;
 mod providers;
 #[cfg(test)]
 mod server;
