@@ -21,6 +21,7 @@ pub mod faults;
 mod going_wrong;
 pub mod house;
 pub mod outages;
+pub mod refusal;
 pub mod report;
 mod requests;
 mod response;
