@@ -58,6 +58,8 @@ pub struct ModelHouse {
     seed: u64,
     /// The number of the first session.
     first: u32,
+    /// When windows count from; `None`: not yet.
+    zero: Option<Duration>,
     /// Visitors that came, and that came as far as the upgrade.
     arrived: u64,
     upgraded: u64,
@@ -88,6 +90,7 @@ impl ModelHouse {
             scripts,
             seed,
             first: 1,
+            zero: Some(Duration::ZERO),
             arrived: 0,
             upgraded: 0,
             opened: 0,
@@ -101,6 +104,25 @@ impl ModelHouse {
     pub fn numbered_from(mut self, first: u32) -> Self {
         self.first = first;
         self
+    }
+
+    /// Its windows do not count from the beginning of the run, but from when it [begins](Self::begin). Until then those hold that are
+    /// open at first, and nobody is killed: a session that was opened before lives on.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        self.zero = None;
+        self
+    }
+
+    /// Windows, and the times of [`dials`](Self::dials), count from now on.
+    pub fn begin(&mut self, now: Duration) {
+        self.zero = Some(now);
+    }
+
+    /// How long windows have counted.
+    fn since(&self, now: Duration) -> Duration {
+        self.zero
+            .map_or(Duration::ZERO, |zero| now.saturating_sub(zero))
     }
 
     /// Who came until now, and what became of it.
@@ -128,6 +150,7 @@ impl ModelHouse {
 
     /// Somebody connects.
     pub fn arrive(&mut self, now: Duration) -> Arrival {
+        let now = self.since(now);
         self.arrived += 1;
         let visitor = self.arrived;
         let settings = Arc::clone(&self.settings);
@@ -166,6 +189,7 @@ impl ModelHouse {
 
     /// Somebody who was let in asks for an upgrade, and shows a key.
     pub fn enter(&mut self, now: Duration, key: Option<KeyMark>) -> Door {
+        let now = self.since(now);
         self.upgraded += 1;
         let visitor = self.upgraded;
         let settings = Arc::clone(&self.settings);
@@ -241,7 +265,10 @@ impl ModelHouse {
                 continue;
             }
             if let Some((at, with)) = self.death(row, window, nth, now) {
-                session.await_fate(at, with);
+                // Windows that do not count yet kill nobody.
+                if let Some(zero) = self.zero {
+                    session.await_fate(zero + at, with);
+                }
             } else if window.span.is_open(now) && self.draws(row, visitor, 1, window.share) {
                 afflict(&mut session, &window.what);
             }
