@@ -142,3 +142,87 @@ fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
     };
     report.gaps.iter().find(fits).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        carrier::Turn,
+        model::{
+            ModelSession,
+            report::{AskedBy, Outcome, Response},
+            settings::ModelSettings,
+        },
+    };
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// A call with a turn of one second that is answered after another one; the answer takes four seconds and breaks off for one.
+    fn call() -> (CallReport, SessionReport) {
+        let gap = |from, to, after| Gap {
+            from: MS(from),
+            to: MS(to),
+            after,
+            answered: true,
+        };
+        let turn = |began| Turn {
+            began: MS(began),
+            ended: Some(MS(began + 1_000)),
+        };
+        let report = CallReport {
+            turns: vec![turn(1_000), turn(9_000)],
+            gaps: vec![
+                gap(2_000, 3_000, After::Turn),
+                gap(4_000, 5_000, After::Speech),
+                gap(10_000, 10_700, After::Turn),
+            ],
+            ..CallReport::default()
+        };
+        let settings = Arc::new(ModelSettings::default());
+        let mut session = ModelSession::new(settings, Arc::default(), 1, 1).report();
+        session.responses.list.push(Response {
+            asked_by: AskedBy::Turn,
+            asked: MS(2_000),
+            instructed: false,
+            created: Some(MS(2_010)),
+            first_audio: Some(MS(2_500)),
+            done: Some((MS(7_000), Outcome::Completed)),
+        });
+        (report, session)
+    }
+
+    #[test]
+    fn a_gap_is_told_by_what_the_call_was_doing_and_measured_from_the_blow() {
+        for (at, expected, missing) in [
+            (1_500, Phase::Speaking, Some(1_000)),
+            (2_400, Phase::Waiting, Some(600)),
+            // With a little buffered, and with more than that.
+            (3_900, Phase::MidAnswer, Some(1_000)),
+            (4_300, Phase::MidAnswer, Some(700)),
+            (6_000, Phase::MidAnswer, None),
+            (8_000, Phase::Idle, None),
+            (9_500, Phase::Speaking, Some(700)),
+        ] {
+            let (report, session) = call();
+            let at = MS(at);
+            let phase = phase(&report, &session, at);
+            assert_eq!(phase, expected, "{at:?}");
+            let gap = gap_of(&report, phase, at);
+            let measured = gap.map(|gap| gap.to.saturating_sub(gap.from.max(at)));
+            assert_eq!(measured, missing.map(MS), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_buffered_when_it_happened_is_no_gap_of_those_that_count() {
+        let (report, session) = call();
+        let mut kills = Kills::new();
+        kills.judge(&report, &session, MS(3_500));
+        assert_eq!((kills.counts, kills.max), ([0, 0, 1], None));
+        kills.judge(&report, &session, MS(3_900));
+        kills.judge(&report, &session, MS(1_500));
+        assert_eq!((kills.counts, kills.max), ([1, 0, 2], Some(MS(1_000))));
+    }
+}
