@@ -42,6 +42,7 @@ pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::overload::Load;
 use self::providers::Providers;
+use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Agents, Config};
 use crate::core::call::CallSettings;
@@ -89,6 +90,7 @@ struct Shared {
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
     agents: Agents,
+    prompts: Arc<PromptCache>,
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
@@ -191,6 +193,7 @@ impl Shared {
             accounts: public.accounts,
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
+            prompts: config.prompts,
             providers: Providers::new(config.providers, draw_seed())?,
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
