@@ -197,15 +197,15 @@ impl Fault {
             | Self::Garbled
             | Self::Oversized
             | Self::Noise
-            | Self::Flooded => Retry::Elsewhere,
+            | Self::Flooded
+            | Self::ContextTooLong => Retry::Elsewhere,
             Self::Expired => Retry::Rotate,
             Self::TlsFailed(TlsFault::WrongName | TlsFault::Untrusted)
             | Self::QuotaExhausted
             | Self::Unauthorized
             | Self::ModelNotFound
             | Self::WrongDialect
-            | Self::PolicyRefused
-            | Self::ContextTooLong => Retry::Never,
+            | Self::PolicyRefused => Retry::Never,
         }
     }
 

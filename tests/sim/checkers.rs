@@ -123,15 +123,13 @@ pub(crate) fn open_turn(
     open
 }
 
-/// When the caller first heard each item of other sessions than this attempt's.
+/// When the caller first heard each item of the sessions before this attempt's.
 fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<Duration> {
-    let own = life.session(attempt).map(|session| session.session);
-    let others = life
-        .phone
-        .items
-        .iter()
-        .filter(|item| Some(item.stream) != own);
-    others.filter_map(|item| item.first_played).collect()
+    let sessions = life.sessions().filter(|(before, _)| *before < attempt);
+    let before: Vec<u32> = sessions.map(|(_, session)| session.session).collect();
+    let items = life.phone.items.iter();
+    let items = items.filter(|item| before.contains(&item.stream));
+    items.filter_map(|item| item.first_played).collect()
 }
 
 /// From a server's word to the caller's ear, behind a prompt that is playing.
@@ -197,7 +195,8 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         u32::try_from(since.as_millis() / 20).unwrap()
     };
     let latest = open_turn(life, attempt, lost_at, took_over).unwrap_or(took_over);
-    let anything_answered = !heard_of_others(life, attempt).is_empty();
+    let heard = heard_of_others(life, attempt);
+    let anything_answered = heard.iter().any(|&at| at <= took_over + ON_ITS_WAY);
     let earliest = if anything_answered {
         frame(latest).saturating_sub(FRAMES_BEFORE_TURN)
     } else {

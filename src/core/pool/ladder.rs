@@ -155,23 +155,24 @@ pub(super) fn fit(
     let Some(entry) = policy(provider) else {
         return Fit::Unfit;
     };
+    let mut is_too_small = false;
     for tried in request.tried() {
         let Some(other) = policy(tried.provider) else {
             continue;
         };
-        let is_refused = tried.fault == Fault::PolicyRefused && entry.vendor == other.vendor;
-        let is_too_small =
-            tried.fault == Fault::ContextTooLong && entry.window_tokens <= other.window_tokens;
-        if is_refused || is_too_small {
+        if tried.fault == Fault::PolicyRefused && entry.vendor == other.vendor {
             return Fit::Unfit;
         }
+        // The session that follows knows a shorter conversation, so it would do; one that takes more is better.
+        is_too_small |=
+            tried.fault == Fault::ContextTooLong && entry.window_tokens <= other.window_tokens;
     }
     if request.is_rotation() {
         return preferred(request.home() == Some(provider));
     }
     let limits = |tried: &&Tried| tried.provider == provider && tried.fault.count() == Count::Rests;
     let has_limited_all = request.tried().filter(limits).count() >= usize::from(entry.keys);
-    if request.is_avoided(provider) || has_limited_all {
+    if request.is_avoided(provider) || has_limited_all || is_too_small {
         return Fit::Avoided;
     }
     let Some(last) = request.last_tried() else {
