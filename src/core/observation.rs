@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
+use crate::core::call::prompt::Prompt;
 use crate::core::fault::{Fault, Refusal};
-use crate::core::ids::{AttemptId, CallSid, StreamSid};
+use crate::core::ids::{AttemptId, CallSid, KeyId, ProviderId, StreamSid, Tier};
+use crate::core::pool::{Charge, Why};
 
 /// One thing that happened in a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,21 @@ pub enum Observation {
         /// The carrier's name of the stream.
         stream: StreamSid,
     },
+    /// A dial was admitted.
+    Dialled {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Whom it dials.
+        provider: ProviderId,
+        /// With which key.
+        key: KeyId,
+        /// Where the provider stands on the ladder.
+        tier: Tier,
+        /// How the dial is paid for.
+        charge: Charge,
+    },
+    /// There is nothing to dial.
+    NotAdmitted(Why),
     /// A provider session is ready.
     SessionReady {
         /// The attempt.
@@ -50,6 +67,52 @@ pub enum Observation {
     Rotated {
         /// The new attempt.
         attempt: AttemptId,
+    },
+    /// A live session is lost, and another is sought.
+    FailingOver {
+        /// The attempt that was lost.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The call goes on with another session.
+    FailedOver {
+        /// The new attempt.
+        attempt: AttemptId,
+        /// Time since the one before was lost.
+        after: Duration,
+    },
+    /// Owed time without model speech ended.
+    Gap {
+        /// How long it was.
+        after: Duration,
+    },
+    /// Owed time of more than a second without any sound ended.
+    DeadAir {
+        /// How long it was.
+        lasted: Duration,
+    },
+    /// A prompt was played from the cache.
+    Prompted(Prompt),
+    /// A failed answer is asked for again on the same session.
+    AskedAgain {
+        /// Why it failed.
+        fault: Fault,
+    },
+    /// The second of two dials was ready first.
+    HedgeWon {
+        /// The second dial's attempt.
+        attempt: AttemptId,
+    },
+    /// The second of two dials was for nothing.
+    HedgeWasted {
+        /// The second dial's attempt.
+        attempt: AttemptId,
+    },
+    /// The caller was told that nobody can be had.
+    Apologized {
+        /// Time since the call was last well: since its start, or since its session was lost.
+        after: Duration,
     },
     /// Caller's audio was dropped because the ring was full.
     UplinkOverflowed {

@@ -21,6 +21,7 @@ mod live;
 pub mod memory;
 mod phase;
 mod playout;
+pub mod prompt;
 mod rotation;
 mod session;
 mod settings;
