@@ -6,3 +6,5 @@ pub mod architecture {}
 pub mod decisions {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
+#[doc = include_str!("metrics.md")]
+pub mod metrics {}
