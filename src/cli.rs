@@ -95,9 +95,10 @@ fn check(settings: &Settings) -> ExitCode {
     match settings.load() {
         Ok(config) => {
             let agents = config.agents.iter().len();
-            let provider = config.provider.name();
+            let providers = &config.providers;
             say(&format!(
-                "the settings are good: {agents} agent(s), provider \"{provider}\", listening on {}",
+                "the settings are good: {agents} agent(s), {} provider(s), listening on {}\n{providers}",
+                providers.entries.len(),
                 config.public.listen
             ));
             ExitCode::SUCCESS

@@ -14,7 +14,7 @@ use loadtest::model::report::SessionReport;
 use loadtest::model::settings::ModelSettings;
 use loadtest::net::{Clock, House, host};
 use loadtest::recording::Recording;
-use ringback::config::{self, Config, Environment};
+use ringback::config::{self, Config, Environment, Provider, Providers};
 use ringback::provider::endpoint::Endpoint;
 use ringback::provider::openai::quirks::Dialect;
 use ringback::provider::tls;
@@ -209,8 +209,9 @@ fn settings(model_url: &str) -> Result<Config, String> {
         .collect();
     let mut config = config::load(None, &environment).map_err(|problems| problems.to_string())?;
     let tls = tls::client_config(None).map_err(|error| error.to_string())?;
-    config.provider = Endpoint::new("demo", model_url, None, Dialect::Ga, tls)
+    let model = Endpoint::new("demo", model_url, None, Dialect::Ga, tls)
         .map_err(|error| error.to_string())?;
+    config.providers = Providers::new(vec![Provider::alone(model)]);
     Ok(config)
 }
 

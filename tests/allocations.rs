@@ -55,7 +55,10 @@ impl Edge {
     fn live() -> Self {
         let settings = CallSettings {
             carrier_silence_max: Duration::from_hours(1),
-            greets: false,
+            prompts: std::sync::Arc::new(ringback::core::call::prompt::Prompts {
+                greeting: ringback::core::call::prompt::Greeting::None,
+                ..Default::default()
+            }),
             ..CallSettings::default()
         };
         let now = Instant::ZERO;

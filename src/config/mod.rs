@@ -6,6 +6,10 @@
 
 mod agents;
 mod environment;
+mod keys;
+mod ladder;
+mod overload;
+mod pool;
 mod problem;
 mod provider;
 mod raw;
@@ -19,12 +23,15 @@ use std::time::Duration;
 
 pub use self::agents::{Agent, Agents, Found};
 pub use self::environment::Environment;
+pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
+pub use self::provider::Provider;
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
 use crate::core::call::CallSettings;
 use crate::core::ids::AccountSid;
-use crate::provider::endpoint::Endpoint;
+use crate::core::overload::OverloadSettings;
+use crate::core::pool::PoolPolicy;
 use crate::telemetry::{LogFormat, LogLevel, LogSettings};
 
 /// The defaults: every key that there is, with its meaning and unit.
@@ -39,8 +46,10 @@ pub struct Config {
     pub calls: Calls,
     /// One call.
     pub call: CallSettings,
-    /// The realtime model.
-    pub provider: Endpoint,
+    /// The realtime models, and when which of them is dialled.
+    pub providers: Providers,
+    /// When there is too much to do.
+    pub overload: OverloadSettings,
     /// Whom callers speak with.
     pub agents: Agents,
     /// What is told on standard error.
@@ -119,20 +128,33 @@ impl Layers {
     fn read(&mut self, environment: &Environment) -> Option<Config> {
         let mut top = self.section("");
         let agents_dir = top.optional_text("agents_dir", PATH);
-        let providers = top.take("provider");
+        let list = top.take("provider");
         top.finish();
+        let written = self.written();
         let public = self.read_public();
         let calls = self.read_calls();
         let call = self.read_call();
         let log = self.read_log();
-        self.refuse_unknown_sections();
-        let provider = provider::read(providers, environment, &mut self.problems);
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
+        let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
+        let mut entries = provider::read(list, environment, &mut self.problems);
+        self.read_ladder(&mut entries);
+        let policy = PoolPolicy {
+            providers: entries.iter().map(|entry| entry.policy.clone()).collect(),
+            tenants: self.read_tenants(count),
+            breaker: self.read_breaker(),
+            retry: self.read_retry(),
+            hedge: self.read_hedge(),
+        };
+        let overload = self.read_overload(&written);
+        self.refuse_unknown_sections();
+        self.check_policy(&policy, &call, &written);
         Some(Config {
             public: public?,
             calls,
             call,
-            provider: provider?,
+            providers: Providers { entries, policy },
+            overload,
             agents: agents?,
             log: log?,
         })
@@ -185,6 +207,13 @@ impl Layers {
         let call = CallSettings {
             start_timeout: section.duration("start_timeout", TENTH..=MINUTE),
             dial_timeout: section.duration("dial_timeout", TENTH..=MINUTE),
+            slow_dial: section.duration("slow_dial", TENTH..=MINUTE),
+            answer_timeout: section.duration("answer_timeout", TENTH..=MINUTE),
+            stall_timeout: section.duration("stall_timeout", TENTH..=MINUTE),
+            pause_timeout: section.duration("pause_timeout", TENTH..=MINUTE),
+            filler_after: section.duration("filler_after", TENTH..=MINUTE),
+            filler_again_after: section.duration("filler_again_after", TENTH..=MINUTE),
+            apology_after: section.duration("apology_after", TENTH..=MINUTE),
             carrier_silence_max: section.duration("carrier_silence_max", TENTH..=HOUR),
             ping_interval: section.duration("ping_interval", TENTH..=MINUTE),
             pong_timeout: section.duration("pong_timeout", TENTH..=MINUTE),
@@ -195,7 +224,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
-            greets: section.boolean("greets").unwrap_or_default(),
+            prompts: Arc::default(),
         };
         section.finish();
         call

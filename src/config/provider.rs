@@ -1,4 +1,4 @@
-//! `[[provider]]`: which realtime model, where, and where its key is.
+//! `[[provider]]`: the entries of the ladder. Which realtime model, where, how much of it, and where its keys are.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,12 +8,37 @@ use tokio_rustls::rustls::ClientConfig;
 use toml::{Table, Value};
 
 use super::environment::Environment;
+use super::keys;
 use super::problem::{Origin, Problems};
-use super::raw::{Entry, entries, read_file};
+use super::raw::{Entry, entries};
 use super::section::{Form, Section, at};
+use crate::core::ids::Tier;
+use crate::core::pool::{PROVIDERS_MAX, ProviderPolicy, SESSIONS_MAX, Share};
 use crate::provider::endpoint::{Endpoint, Secret};
 use crate::provider::openai::quirks::Dialect;
 use crate::provider::tls::client_config;
+
+/// One entry of the ladder, ready to be dialled.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// What the pool goes by; it has as many keys as there are `endpoints`.
+    pub policy: ProviderPolicy,
+    /// Where to dial, once for each key, in the order of the configuration; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// The model that a session asks for where the URL does not name it.
+    pub model: Option<Arc<str>>,
+}
+
+impl Provider {
+    /// An entry on the first tier with one key, or none, and the defaults for everything else.
+    pub fn alone(endpoint: Endpoint) -> Self {
+        Self {
+            policy: ProviderPolicy::new(endpoint.name(), Tier(1)),
+            endpoints: vec![endpoint],
+            model: None,
+        }
+    }
+}
 
 const NAME: Form = Form {
     allowed: "a name of 1 to 64 small letters, digits and hyphens",
@@ -30,78 +55,194 @@ const URL: Form = Form {
     accepts: |text| parse_url(text).is_some(),
 };
 
-const KEYS_ALLOWED: &str = r#"[], [{ env = "NAME" }] or [{ file = "PATH" }]"#;
+const WORD: Form = Form {
+    allowed: "1 to 128 letters, digits and . _ - / : @",
+    accepts: |text| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
+        (1..=128).contains(&text.len()) && text.bytes().all(fits)
+    },
+};
 
-/// Reads the list. As long as calls go to one provider only, there must be exactly one.
+const CANARY: Form = Form {
+    allowed: r#"a share of new calls from "0.1%" to "100%""#,
+    accepts: |text| parse_share(text).is_some(),
+};
+
+/// Reads the list; empty if there are problems.
 pub(super) fn read(
     entry: Option<Entry>,
     environment: &Environment,
     problems: &mut Problems,
-) -> Option<Endpoint> {
-    let Entry { origin, value } = entry?;
+) -> Vec<Provider> {
+    let Some(Entry { origin, value }) = entry else {
+        return Vec::new();
+    };
     let at_list = at(&origin, "provider");
-    let Value::Array(list) = value else {
+    let tables: Option<Vec<Table>> = match value {
+        Value::Array(list) => list
+            .into_iter()
+            .map(|value| value.try_into().ok())
+            .collect(),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Table(_) => None,
+    };
+    let Some(tables) = tables else {
         problems.without_value(&at_list, "is not a list; allowed: [[provider]]");
-        return None;
+        return Vec::new();
     };
-    let count = list.len();
-    let tables: Vec<Table> = list
-        .into_iter()
-        .filter_map(|value| match value {
-            Value::Table(table) => Some(table),
-            Value::String(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Array(_) => None,
-        })
-        .collect();
-    let Ok([table]) = <[Table; 1]>::try_from(tables) else {
-        let what = format!("has {count} entries; allowed: exactly one [[provider]]");
+    if !(1..=PROVIDERS_MAX).contains(&tables.len()) {
+        let what = format!(
+            "has {} entries; allowed: 1 to {PROVIDERS_MAX} of [[provider]]",
+            tables.len()
+        );
         problems.without_value(&at_list, &what);
-        return None;
-    };
-    read_one(origin, table, environment, problems)
+        return Vec::new();
+    }
+    let mut providers: Vec<Provider> = Vec::with_capacity(tables.len());
+    for (place, table) in tables.into_iter().enumerate() {
+        let Some(provider) = read_one(&origin, place, table, environment, problems) else {
+            continue;
+        };
+        let name = &provider.policy.name;
+        if providers.iter().any(|other| other.policy.name == *name) {
+            let value = format!("\"{name}\"");
+            let allowed = "a name that no other provider has";
+            problems.wrong(&at(&origin, "provider.name"), &value, "is taken", allowed);
+        }
+        providers.push(provider);
+    }
+    providers
 }
 
 fn read_one(
-    origin: Origin,
+    origin: &Origin,
+    place: usize,
     table: Table,
     environment: &Environment,
     problems: &mut Problems,
-) -> Option<Endpoint> {
-    let values = entries(&origin, table);
-    let mut section = Section::new("provider.", origin, values, problems);
+) -> Option<Provider> {
+    let named = table.get("name").and_then(Value::as_str);
+    let prefix = match named.filter(|name| super::is_name(name)) {
+        Some(name) => format!("provider.{name}."),
+        None => format!("provider.{}.", place + 1),
+    };
+    let values = entries(origin, table);
+    let mut section = Section::new(prefix, origin.clone(), values, problems);
     let name = section.text("name", NAME);
-    require(&mut section, "protocol", &[("openai", ())]);
+    let place = read_place(&mut section);
+    let model = section.optional_text("model", WORD).map(|model| model.text);
+    let vendor = section
+        .optional_text("vendor", WORD)
+        .map(|vendor| vendor.text);
+    let mut policy = read_amounts(&mut section, ProviderPolicy::new(&name, Tier(1)));
+    let keys = keys::read(&mut section, environment);
+    let endpoints = place
+        .as_ref()
+        .zip(keys)
+        .and_then(|(place, keys)| endpoints(&name, place, keys, &mut section));
+    section.finish();
+    let (place, endpoints) = (place?, endpoints?);
+    policy.keys = u8::try_from(endpoints.len()).unwrap_or(u8::MAX);
+    policy.model = model
+        .clone()
+        .or_else(|| named_model(&place.url, place.dialect))
+        .unwrap_or(name);
+    policy.vendor = vendor.unwrap_or_else(|| place.url.host().unwrap_or_default().to_owned());
+    Some(Provider {
+        policy,
+        endpoints,
+        model: model.map(Into::into),
+    })
+}
+
+/// Where a provider is and how it speaks.
+struct Place {
+    url: Uri,
+    dialect: Dialect,
+    tls: Arc<ClientConfig>,
+}
+
+fn read_place(section: &mut Section<'_>) -> Option<Place> {
+    require(section, "protocol", &[("openai", ())]);
     let dialects = Dialect::ALL.map(|dialect| (dialect.name(), dialect));
-    let dialect = require(&mut section, "dialect", &dialects);
+    let dialect = require(section, "dialect", &dialects);
     let url = section.text("url", URL);
     let allow_plaintext = section.boolean("allow_plaintext").unwrap_or(false);
-    if let Some(url) = parse_url(&url) {
-        check_plaintext(&mut section, &url, allow_plaintext);
+    let url = parse_url(&url);
+    if let Some(url) = &url {
+        check_plaintext(section, url, allow_plaintext);
     }
-    let keys = section.take("keys");
-    let key = read_keys(&mut section, keys, environment);
     let tls = section.take("tls");
     let tls = match tls {
-        Some(tls) => read_tls(tls, &mut section),
+        Some(tls) => read_tls(tls, section),
         None => client_config(None).ok(),
     };
-    let endpoint = dialect
-        .zip(tls)
-        .map(|(dialect, tls)| Endpoint::new(&name, &url, key, dialect, tls));
-    if let (Some(Err(error)), true) = (&endpoint, parse_url(&url).is_some()) {
-        section.wrong_now(
-            "url",
-            &format!("\"{url}\""),
-            &error.to_string(),
-            URL.allowed,
-        );
+    Some(Place {
+        url: url?,
+        dialect: dialect?,
+        tls: tls?,
+    })
+}
+
+/// How much of it there is: everything has a default.
+fn read_amounts(section: &mut Section<'_>, mut policy: ProviderPolicy) -> ProviderPolicy {
+    if let Some(tier) = section.optional_integer("tier", 1..=100) {
+        policy.tier = Tier(tier);
     }
-    section.finish();
-    endpoint?.ok()
+    let has_both = section.has("weight") && section.has("canary");
+    if let Some(weight) = section.optional_integer("weight", 1..=10_000) {
+        policy.share = Share::Weight(weight);
+    }
+    let canary = section.optional_text("canary", CANARY);
+    if let Some(permille) = canary.as_ref().and_then(|canary| parse_share(&canary.text)) {
+        policy.share = Share::Canary(permille);
+    }
+    if let (true, Some(canary)) = (has_both, canary) {
+        let value = format!("\"{}\"", canary.text);
+        let what = "stands beside a weight: a canary is on no tier";
+        section.wrong_now("canary", &value, what, "one of weight and canary");
+    }
+    if let Some(sessions_max) = section.optional_integer("sessions_max", 1..=SESSIONS_MAX) {
+        policy.sessions_max = sessions_max;
+    }
+    let starts = section.optional_integer("session_starts_per_second", 1..=SESSIONS_MAX);
+    policy.starts_per_second = starts.unwrap_or(policy.starts_per_second);
+    let burst = section.optional_integer("burst", 1..=SESSIONS_MAX);
+    policy.burst = burst.unwrap_or(policy.sessions_max);
+    if policy.burst > policy.sessions_max {
+        let what = format!("is more than its sessions_max = {}", policy.sessions_max);
+        let allowed = format!("1 to {}", policy.sessions_max);
+        section.wrong_now("burst", &policy.burst.to_string(), &what, &allowed);
+    }
+    if let Some(window_tokens) = section.optional_integer("window_tokens", 1_000..=10_000_000) {
+        policy.window_tokens = window_tokens;
+    }
+    policy
+}
+
+fn endpoints(
+    name: &str,
+    place: &Place,
+    keys: Vec<Option<Secret>>,
+    section: &mut Section<'_>,
+) -> Option<Vec<Endpoint>> {
+    let url = place.url.to_string();
+    let endpoints: Result<Vec<_>, _> = keys
+        .into_iter()
+        .map(|key| Endpoint::new(name, &url, key, place.dialect, Arc::clone(&place.tls)))
+        .collect();
+    match endpoints {
+        Ok(endpoints) => Some(endpoints),
+        Err(error) => {
+            let value = format!("\"{url}\"");
+            section.wrong_now("url", &value, &error.to_string(), URL.allowed);
+            None
+        }
+    }
 }
 
 fn require<T: Copy>(
@@ -128,6 +269,31 @@ fn parse_url(text: &str) -> Option<Uri> {
     fits.then_some(url)
 }
 
+/// The model that the URL names.
+fn named_model(url: &Uri, dialect: Dialect) -> Option<String> {
+    let parameter = dialect.quirks().model_parameter;
+    let pairs = url.query()?.split('&');
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix(parameter)?.strip_prefix('='));
+    values.next().map(str::to_owned)
+}
+
+/// A share in percent, as thousandths: `1%`, `0.5%`.
+fn parse_share(text: &str) -> Option<u16> {
+    let number = text.strip_suffix('%')?;
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(tenths) || tenths.len() > 1 {
+        return None;
+    }
+    let tenths: u16 = tenths.parse().ok()?;
+    let permille = whole
+        .parse::<u16>()
+        .ok()?
+        .checked_mul(10)?
+        .checked_add(tenths)?;
+    (1..=1_000).contains(&permille).then_some(permille)
+}
+
 /// A key and a caller's voice do not cross a network in plain text unless somebody has written that they may.
 fn check_plaintext(section: &mut Section<'_>, url: &Uri, allowed: bool) {
     let is_plain = url.scheme_str() == Some("ws");
@@ -146,93 +312,6 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// The key that `keys` names. What stands there is never printed: it may be the key itself.
-fn read_keys(
-    section: &mut Section<'_>,
-    entry: Option<Entry>,
-    environment: &Environment,
-) -> Option<Secret> {
-    let Some(Entry { origin, value }) = entry else {
-        section.missing("keys", KEYS_ALLOWED);
-        return None;
-    };
-    let key = section.full("keys");
-    let at_keys = at(&origin, &key);
-    let sources = match value {
-        Value::Array(sources) => sources,
-        Value::String(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Boolean(_)
-        | Value::Datetime(_)
-        | Value::Table(_) => Vec::from([value]),
-    };
-    let source = match <[Value; 1]>::try_from(sources) {
-        Ok([source]) => source,
-        Err(none) if none.is_empty() => return None,
-        Err(many) => {
-            let what = format!("has {} entries; allowed: {KEYS_ALLOWED}", many.len());
-            section.problems.without_value(&at_keys, &what);
-            return None;
-        }
-    };
-    let table = source.as_table().filter(|table| table.len() == 1);
-    let of = |name| {
-        table
-            .and_then(|table| table.get(name))
-            .and_then(Value::as_str)
-    };
-    let found = match (of("env"), of("file")) {
-        (Some(name), None) => read_variable(name, environment),
-        (None, Some(path)) => read_key_file(&origin, path),
-        _ => Err(format!("is no place of a key; allowed: {KEYS_ALLOWED}")),
-    };
-    match found {
-        Ok(secret) => Some(secret),
-        Err(what) => {
-            section.problems.without_value(&at_keys, &what);
-            None
-        }
-    }
-}
-
-fn read_variable(name: &str, environment: &Environment) -> Result<Secret, String> {
-    let named = is_variable(name);
-    match environment.get(name) {
-        // A key that was written where a name belongs must not be printed.
-        None if !named => Err(format!(
-            "names a variable that cannot be one; allowed: {KEYS_ALLOWED}, \
-             with a NAME of capital letters, digits and _"
-        )),
-        None => Err(format!(
-            "names the environment variable {name}, which is not set"
-        )),
-        Some(value) => secret(value).ok_or_else(|| {
-            format!("names the environment variable {name}, whose value is no key: {VISIBLE}")
-        }),
-    }
-}
-
-fn read_key_file(origin: &Origin, path: &str) -> Result<Secret, String> {
-    let path = origin.resolve(path);
-    let about = |what: &str| format!("names the file {}, which {what}", path.display());
-    let text = read_file(&path).map_err(|what| about(&what))?;
-    secret(&text).ok_or_else(|| about(&format!("holds no key: {VISIBLE}")))
-}
-
-const VISIBLE: &str = "one line of visible characters is";
-
-fn secret(text: &str) -> Option<Secret> {
-    let text = text.trim();
-    let is_key = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    is_key.then(|| Secret::new(text))
-}
-
-fn is_variable(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(fits)
 }
 
 fn read_tls(entry: Entry, section: &mut Section<'_>) -> Option<Arc<ClientConfig>> {

@@ -95,6 +95,22 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A whole number within these bounds; `None` if it is not there.
+    pub(super) fn optional_integer<T>(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<T>,
+    ) -> Option<T>
+    where
+        T: TryFrom<i64> + std::str::FromStr + Display + PartialOrd + Copy,
+    {
+        if self.has(key) {
+            return Some(self.integer(key, bounds));
+        }
+        self.known.push(key);
+        None
+    }
+
     /// `true` or `false`; `None` if it is not there.
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         const ALLOWED: &str = "true, false";
@@ -252,7 +268,7 @@ pub(super) const fn at<'a>(origin: &'a Origin, key: &'a str) -> At<'a> {
 }
 
 /// A value as it was written, more or less.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),
         Value::Integer(number) => number.to_string(),

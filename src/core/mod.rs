@@ -6,8 +6,10 @@
 
 pub mod audio;
 pub mod call;
+pub mod desk;
 pub mod fault;
 pub mod ids;
 pub mod observation;
+pub mod overload;
 pub mod pool;
 pub mod time;

@@ -23,16 +23,16 @@ pub enum Observation {
     Dialled {
         /// The attempt.
         attempt: AttemptId,
-        /// Whom it dials.
+        /// Where.
         provider: ProviderId,
         /// With which key.
         key: KeyId,
-        /// Where the provider stands on the ladder.
+        /// On which rung of the ladder.
         tier: Tier,
-        /// How the dial is paid for.
+        /// How it is paid for.
         charge: Charge,
     },
-    /// There is nothing to dial.
+    /// Nobody is left who could take the call.
     NotAdmitted(Why),
     /// A provider session is ready.
     SessionReady {
@@ -47,6 +47,52 @@ pub enum Observation {
         attempt: AttemptId,
         /// What happened.
         fault: Fault,
+    },
+    /// A live session is lost, and another is sought.
+    FailingOver {
+        /// The attempt that was lost.
+        attempt: AttemptId,
+        /// Why.
+        fault: Fault,
+    },
+    /// The call goes on with another session.
+    FailedOver {
+        /// The new attempt.
+        attempt: AttemptId,
+        /// Time since the one before was lost.
+        after: Duration,
+    },
+    /// An answer that failed is asked for again from the same session.
+    AskedAgain {
+        /// Why it failed.
+        fault: Fault,
+    },
+    /// Of two dials the one that was made beside a slow one was ready first.
+    HedgeWon {
+        /// The attempt that was made beside the slow one.
+        attempt: AttemptId,
+    },
+    /// Of two dials the one that was made beside a slow one was not needed.
+    HedgeWasted {
+        /// The attempt that was made beside the slow one.
+        attempt: AttemptId,
+    },
+    /// A prompt was played.
+    Prompted(Prompt),
+    /// What was owed came, or is owed no more.
+    Gap {
+        /// Time without the model's speech while it was owed.
+        after: Duration,
+    },
+    /// The caller was owed something and heard nothing.
+    DeadAir {
+        /// For how long at a stretch; shorter ones than a second are not told.
+        lasted: Duration,
+    },
+    /// No model is left for the caller.
+    Apologized {
+        /// Time since the stream started.
+        after: Duration,
     },
     /// The first audio for the caller was sent.
     FirstAudio {
@@ -67,52 +113,6 @@ pub enum Observation {
     Rotated {
         /// The new attempt.
         attempt: AttemptId,
-    },
-    /// A live session is lost, and another is sought.
-    FailingOver {
-        /// The attempt that was lost.
-        attempt: AttemptId,
-        /// Why.
-        fault: Fault,
-    },
-    /// The call goes on with another session.
-    FailedOver {
-        /// The new attempt.
-        attempt: AttemptId,
-        /// Time since the one before was lost.
-        after: Duration,
-    },
-    /// Owed time without model speech ended.
-    Gap {
-        /// How long it was.
-        after: Duration,
-    },
-    /// Owed time of more than a second without any sound ended.
-    DeadAir {
-        /// How long it was.
-        lasted: Duration,
-    },
-    /// A prompt was played from the cache.
-    Prompted(Prompt),
-    /// A failed answer is asked for again on the same session.
-    AskedAgain {
-        /// Why it failed.
-        fault: Fault,
-    },
-    /// The second of two dials was ready first.
-    HedgeWon {
-        /// The second dial's attempt.
-        attempt: AttemptId,
-    },
-    /// The second of two dials was for nothing.
-    HedgeWasted {
-        /// The second dial's attempt.
-        attempt: AttemptId,
-    },
-    /// The caller was told that nobody can be had.
-    Apologized {
-        /// Time since the call was last well: since its start, or since its session was lost.
-        after: Duration,
     },
     /// Caller's audio was dropped because the ring was full.
     UplinkOverflowed {

@@ -141,7 +141,8 @@ impl ProviderSocket {
             | ProviderCommand::Delete { .. }
             | ProviderCommand::Keys(_)
             | ProviderCommand::GoodbyeDeclined(_)
-            | ProviderCommand::Seed(_) => {
+            | ProviderCommand::Continue
+            | ProviderCommand::Seed { .. } => {
                 self.session.command(command, &mut self.outgoing);
                 self.write_outgoing()
             }

@@ -4,6 +4,7 @@
 //! call, carries out what the call wants, and flushes once for all of it. No channel, no lock and no other task is on the path
 //! of a frame.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::{Pin, pin};
@@ -16,15 +17,16 @@ use tokio::time::Sleep;
 use super::Shared;
 use super::calls::Seat;
 use super::clock::Clock;
+use super::desk::CallDesk;
 use super::sessions::{SESSIONS_MAX, Sessions};
 use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
 use crate::config::{Agent, Found};
 use crate::core::call::Call;
 use crate::core::call::effect::Effects;
-use crate::core::call::input::{CarrierEvent, Input, Started};
+use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::fault::Refusal;
-use crate::core::ids::CallId;
+use crate::core::ids::{AttemptId, CallId, TenantId};
 use crate::core::time::Instant;
 use crate::telemetry::CallLog;
 
@@ -42,6 +44,10 @@ pub(super) struct CallTask {
     /// The carrier's write buffer overflowed; the call has not been told yet.
     pub(super) carrier_is_stuck: bool,
     pub(super) sessions: Sessions,
+    /// The call's place at the pool.
+    pub(super) desk: CallDesk,
+    /// What became of wishes to dial; the call is told before anything else. As many as it wished in its last turn: two.
+    pub(super) answers: VecDeque<(AttemptId, DialAnswer)>,
     /// Whom the caller speaks with; the default until the stream has started.
     pub(super) agent: Arc<Agent>,
     effects: Effects,
@@ -65,6 +71,8 @@ impl CallTask {
             carrier: CarrierSocket::new(socket, stream),
             carrier_is_stuck: false,
             sessions: Sessions::default(),
+            desk: CallDesk::new(Arc::clone(&shared), now, id, TenantId::default()),
+            answers: VecDeque::new(),
             agent: Arc::clone(agent),
             effects: Effects::new(),
             log: shared.telemetry.call(id),
@@ -92,6 +100,7 @@ impl CallTask {
         })
         .await;
         self.seat.end();
+        self.desk.leave();
         let Self {
             carrier, sessions, ..
         } = self;
@@ -121,6 +130,9 @@ impl CallTask {
     /// The next thing that happened. Nobody waits behind a busy socket: what has a bound in time comes first, and the sockets
     /// take turns.
     fn poll_input(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Input> {
+        if let Some((attempt, answer)) = self.answers.pop_front() {
+            return Poll::Ready(Input::DialAnswer(attempt, answer));
+        }
         if mem::take(&mut self.carrier_is_stuck) {
             return Poll::Ready(Input::Carrier(CarrierEvent::WriteOverflow));
         }
@@ -160,13 +172,18 @@ impl CallTask {
     fn handle(&mut self, now: Instant, input: Input) {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
-                Input::Carrier(self.on_started(started))
+                Input::Carrier(self.on_started(now, started))
             }
             Input::Carrier(CarrierEvent::Media(_)) => {
                 self.log.frame_in();
                 input
             }
-            Input::Carrier(_) | Input::Provider(..) | Input::Tick | Input::Drain => input,
+            Input::Carrier(_)
+            | Input::Provider(..)
+            | Input::DialAnswer(..)
+            | Input::Prompts(_)
+            | Input::Tick
+            | Input::Drain => input,
         };
         self.call.handle(now, input, &mut self.effects);
         let mut effects = mem::take(&mut self.effects);
@@ -177,7 +194,7 @@ impl CallTask {
     }
 
     /// The stream started: the call takes its place among the live ones, and its agent.
-    fn on_started(&mut self, started: Started) -> CarrierEvent {
+    fn on_started(&mut self, now: Instant, started: Started) -> CarrierEvent {
         if !self.seat.start(started.call) {
             return CarrierEvent::Refused(Refusal::DuplicateCall);
         }
@@ -185,6 +202,9 @@ impl CallTask {
         let agents = &self.shared.agents;
         let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
         self.agent = Arc::clone(agent);
+        let tenant = self.shared.tenants.get(&agent.name).copied();
+        let shared = Arc::clone(&self.shared);
+        self.desk = CallDesk::new(shared, now, self.call.id(), tenant.unwrap_or_default());
         match found {
             Found::Named | Found::Unnamed => {}
             Found::Unknown => self.log.unknown_agent(),

@@ -46,10 +46,19 @@ impl Clock {
 
 /// A name for a call that no other call has, anywhere.
 pub(super) fn draw_call_id() -> CallId {
-    let mut bytes = [0; 16];
+    CallId::from_bits(u128::from_le_bytes(draw()))
+}
+
+/// What the pool's chance begins with.
+pub(super) fn draw_seed() -> u64 {
+    u64::from_le_bytes(draw())
+}
+
+fn draw<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     ring::default_provider()
         .secure_random
         .fill(&mut bytes)
         .expect("the kernel gives random bytes once it has booted");
-    CallId::from_bits(u128::from_le_bytes(bytes))
+    bytes
 }

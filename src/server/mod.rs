@@ -5,6 +5,9 @@
 //! | `accept`, `routes` | connections and what they may ask for, up to the upgrade |
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
+//! | `desk` | a call's place at the pool, given up whatever happens |
+//! | `providers`, `probes` | the one pool, and the synthetic sessions that it asks for |
+//! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `drain` | the only spawn, and the end of the process |
 //! | `clock` | the only place that asks for the time |
@@ -16,11 +19,16 @@ mod accept;
 mod call_task;
 mod calls;
 mod clock;
+mod desk;
 mod drain;
+mod overload;
 mod perform;
+mod probes;
+mod providers;
 mod routes;
 mod sessions;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,14 +37,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use self::calls::Calls;
-use self::clock::Clock;
+use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
+use self::overload::Load;
+use self::providers::Providers;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Agents, Config};
 use crate::core::call::CallSettings;
-use crate::core::ids::AccountSid;
-use crate::provider::endpoint::Endpoint;
+use crate::core::ids::{AccountSid, TenantId};
+use crate::core::pool::PolicyError;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::telemetry::Telemetry;
 
@@ -51,6 +61,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The providers' settings contradict themselves.
+    #[error("the providers' settings contradict themselves: {0}")]
+    Providers(PolicyError),
     /// Signals cannot be waited for.
     #[error("signals cannot be waited for: {0}")]
     Signals(io::Error),
@@ -66,7 +79,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`] and counts.
+/// What all calls share; nothing in it changes but [`Calls`], [`Providers`], [`Load`] and counts.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
@@ -76,7 +89,10 @@ struct Shared {
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
     agents: Agents,
-    endpoint: Endpoint,
+    /// Each agent is a tenant, in the order of their names.
+    tenants: BTreeMap<String, TenantId>,
+    providers: Providers,
+    overload: Load,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
 }
@@ -96,7 +112,8 @@ impl Server {
         let address = listener.local_addr().map_err(wrong)?;
         let drain_grace = config.calls.drain_grace;
         let connections_max = config.public.unstarted_max + OTHER_CONNECTIONS_MAX;
-        let shared = Arc::new(Shared::new(config, telemetry));
+        let shared = Shared::new(config, telemetry).map_err(StartError::Providers)?;
+        let shared = Arc::new(shared);
         Ok(Self {
             listener,
             address,
@@ -126,9 +143,13 @@ impl Server {
             shared,
             address,
         } = self;
-        let provider = shared.endpoint.name();
+        let providers = shared.providers.names().len();
         let agents = shared.agents.iter().len();
-        tracing::info!(%address, provider, agents, "listening");
+        tracing::info!(%address, providers, agents, "listening");
+        let keeping = providers::keep(Arc::clone(&shared));
+        shared.tasks.spawn("providers", keeping);
+        let watching = overload::watch(Arc::clone(&shared));
+        shared.tasks.spawn("overload", watching);
         accept::accept(listener, connections_max, &shared).await;
         let live = shared.calls.live();
         tracing::info!(live, grace_ms = drain_grace.as_millis(), "stopping");
@@ -159,16 +180,20 @@ impl Server {
 }
 
 impl Shared {
-    fn new(config: Config, telemetry: Telemetry) -> Self {
+    fn new(config: Config, telemetry: Telemetry) -> Result<Self, PolicyError> {
         let public = config.public;
-        Self {
+        let names = config.agents.iter().map(|agent| agent.name.clone());
+        let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())?;
+        Ok(Self {
             clock: Clock::start(),
             tasks: Tasks::new(telemetry.clone()),
             telemetry,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
             accounts: public.accounts,
+            tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
-            endpoint: config.provider,
+            providers,
+            overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,
                 ..CarrierLimits::default()
@@ -179,6 +204,6 @@ impl Shared {
                 ..ProviderLimits::default()
             },
             settings: config.call,
-        }
+        })
     }
 }

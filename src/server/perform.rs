@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::call_task::CallTask;
 use crate::config::Agent;
-use crate::core::call::effect::{CarrierCommand, Effect};
+use crate::core::call::effect::{CarrierCommand, DialKind, Effect};
+use crate::core::fault::Fault;
 use crate::core::ids::AttemptId;
+use crate::core::pool::Rung;
 use crate::core::time::Instant;
 use crate::provider::dial::dial;
 use crate::provider::openai::settings::{SessionSettings, TurnDetection};
@@ -14,8 +16,12 @@ impl CallTask {
     /// Does what an effect says. What fails comes back to the call as an input.
     pub(super) fn perform(&mut self, now: Instant, effect: Effect) {
         match effect {
-            Effect::Dial(attempt) => self.dial(attempt),
-            Effect::Abandon(attempt) => self.sessions.abandon(attempt),
+            Effect::Dial(attempt, kind) => self.dial(now, attempt, kind),
+            Effect::Report(attempt, report) => self.desk.report(now, attempt, report),
+            Effect::Abandon(attempt) => {
+                self.desk.abandon(now, attempt);
+                self.sessions.abandon(attempt);
+            }
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),
             Effect::Observe(observation) => self.log.observe(now, &observation),
@@ -34,19 +40,36 @@ impl CallTask {
         }
     }
 
-    fn dial(&mut self, attempt: AttemptId) {
+    /// Asks the pool, dials if it admits the call, and has the call told at its next turn.
+    fn dial(&mut self, now: Instant, attempt: AttemptId, kind: DialKind) {
+        let ruling = self.desk.dial(now, attempt, kind);
+        if let Some(seen) = &ruling.seen {
+            self.log.observe(now, seen);
+        }
+        if let Some(rung) = ruling.rung {
+            self.open(attempt, rung);
+        }
+        self.answers.push_back((attempt, ruling.answer));
+    }
+
+    fn open(&mut self, attempt: AttemptId, rung: Rung) {
         let shared = Arc::clone(&self.shared);
-        let settings = session_settings(&self.agent);
-        let dialling =
-            async move { dial(&shared.endpoint, settings, &shared.provider_limits).await };
+        let agent = Arc::clone(&self.agent);
+        let dialling = async move {
+            let place = shared.providers.place(rung.provider, rung.key);
+            // The pool names entries and keys of the configuration only.
+            let place = place.ok_or(Fault::RequestRejected)?;
+            let settings = session_settings(&agent, place.model);
+            dial(place.endpoint, settings, &shared.provider_limits).await
+        };
         self.sessions.dial(attempt, Box::pin(dialling));
     }
 }
 
 /// How a model is to play this agent.
-fn session_settings(agent: &Agent) -> SessionSettings {
+fn session_settings(agent: &Agent, model: Option<&Arc<str>>) -> SessionSettings {
     SessionSettings {
-        model: None, // The URL names it.
+        model: model.cloned(),
         instructions: Arc::clone(&agent.instructions),
         voice: agent.voice.clone(),
         language: agent.language.clone(),

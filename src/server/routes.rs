@@ -18,6 +18,9 @@ use super::clock::draw_call_id;
 use crate::carrier::socket::limited;
 use crate::telemetry::Count;
 
+/// When somebody who found no room may ask again: about as long as an overload takes to ease.
+const RETRY_AFTER_SECONDS: &str = "5";
+
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/media", get(media))
@@ -49,12 +52,15 @@ async fn media(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let seat = match shared.calls.seat() {
+    let room = match shared.overload.stage().allows_calls() {
+        true => shared.calls.seat(),
+        false => Err(Count::UpgradesOverloaded),
+    };
+    let seat = match room {
         Ok(seat) => seat,
         Err(count) => {
             shared.telemetry.refused(count);
-            let sentence = "There is no room for another call.\n";
-            return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+            return busy();
         }
     };
     limited(upgrade, &shared.carrier_limits).on_upgrade(async move |socket| {
@@ -62,6 +68,13 @@ async fn media(
         let tasks = shared.tasks.clone();
         tasks.spawn(call, CallTask::new(call, socket, seat, shared).run());
     })
+}
+
+/// There is no room for another call, now.
+fn busy() -> Response {
+    let retry_after = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
+    let sentence = "There is no room for another call.\n";
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after, sentence).into_response()
 }
 
 /// Without signatures only this machine is let in, and the loopback address alone does not prove that it is this machine that

@@ -91,9 +91,11 @@ impl CallLog {
                 ..
             } => {
                 let (provider, charge) = (self.provider(*attempt), charge.name());
-                debug!(%call, %attempt, provider, %key, %tier, charge, "dialled");
+                debug!(%call, %attempt, provider, %key, %tier, charge, "dialling");
             }
-            Observation::NotAdmitted(why) => warn!(%call, why = why.name(), "nothing to dial"),
+            Observation::NotAdmitted(why) => {
+                warn!(%call, why = why.name(), "nobody is left who could take the call");
+            }
             Observation::SessionReady { attempt, after } => {
                 debug!(%call, %attempt, after_ms = millis(*after), "session ready");
             }
@@ -102,22 +104,24 @@ impl CallLog {
                 warn!(%call, %attempt, provider, %fault, "session failed");
             }
             Observation::FailingOver { attempt, fault } => {
-                info!(%call, %attempt, %fault, "failing over");
+                info!(%call, %attempt, %fault, "seeking another session");
             }
             Observation::FailedOver { attempt, after } => {
                 let provider = self.provider(*attempt);
-                info!(%call, %attempt, provider, after_ms = millis(*after), "failed over");
+                info!(%call, %attempt, provider, after_ms = millis(*after), "the call goes on with another session");
             }
             Observation::Rotated { attempt } => info!(%call, %attempt, "moved to a fresh session"),
             Observation::ResponseFailed { fault } => {
                 let fault = fault.map_or("unknown", |fault| fault.name());
                 warn!(%call, fault, "response failed");
             }
-            Observation::AskedAgain { fault } => info!(%call, %fault, "asked again"),
+            Observation::AskedAgain { fault } => info!(%call, %fault, "asked for the answer again"),
             Observation::Apologized { after } => {
-                warn!(%call, after_ms = millis(*after), "apologized");
+                warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
             }
-            Observation::DeadAir { lasted } => warn!(%call, ms = millis(*lasted), "dead air"),
+            Observation::DeadAir { lasted } => {
+                warn!(%call, lasted_ms = millis(*lasted), "dead air")
+            }
             Observation::HeldOverflowed => {
                 warn!(%call, "more audio than may be held; the response is cancelled");
             }
@@ -162,13 +166,13 @@ impl CallLog {
     fn ended(&self, reason: EndReason, lasted: Duration) {
         let cause = match reason {
             EndReason::Refused(refusal) => refusal.to_string(),
-            EndReason::ProviderFailed(fault) => fault.to_string(),
             EndReason::CallerHungUp
             | EndReason::Goodbye
             | EndReason::CarrierGone
             | EndReason::CarrierSilent
             | EndReason::CarrierStuck
             | EndReason::NeverStarted
+            | EndReason::Apologized
             | EndReason::Drained => String::new(),
         };
         let tally = &self.tally;

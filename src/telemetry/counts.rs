@@ -90,6 +90,8 @@ counts! {
     UpgradesOverUnstarted = "upgrades_over_unstarted_max",
     /// Upgrades that were refused because there were too many calls.
     UpgradesOverCalls = "upgrades_over_calls_max",
+    /// Upgrades that were refused because the process had too much to do.
+    UpgradesOverloaded = "upgrades_overloaded",
     /// Tasks that panicked.
     Panics = "panics",
 }

@@ -11,7 +11,7 @@ pub(super) const ENDED: [&str; 9] = [
     "carrier_stuck",
     "never_started",
     "refused",
-    "provider_failed",
+    "apologized",
     "drained",
 ];
 
@@ -96,7 +96,7 @@ pub(super) const STATES: [&str; 5] = ["closed", "slow_start", "open", "half_open
 
 /// Why a breaker changed.
 pub(super) const CAUSES: [&str; 9] = [
-    "in_a_row",
+    "failures_in_a_row",
     "failures",
     "slowness",
     "permanent",

@@ -30,6 +30,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::field::display;
+
 pub use self::call_log::CallLog;
 use self::call_metrics::CallMetrics;
 pub use self::counts::{Count, Counts};
@@ -38,8 +40,8 @@ pub use self::log::{LogFormat, LogLevel, LogSettings, init};
 use self::metrics::Metrics;
 pub use self::render::Moment;
 use crate::core::fault::Fault;
-use crate::core::ids::{CallId, ProviderId};
-use crate::core::pool::{Cause, ProviderPolicy, Transition};
+use crate::core::ids::{CallId, KeyId, ProviderId};
+use crate::core::pool::{BreakerState, Cause, ProviderPolicy, Transition};
 
 /// What the process tells about itself. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -57,44 +59,44 @@ impl Telemetry {
 
     /// A breaker changed: counts it, and gives it a line.
     pub fn transitioned(&self, transition: &Transition) {
-        let Transition {
+        let &Transition {
             provider,
             key,
             from,
             to,
             cause,
         } = transition;
-        let row = self.metrics.providers.get(*provider);
+        let row = self.metrics.providers.get(provider);
         if let Some(row) = row {
             row.transitioned(transition);
         }
         let provider = row.map(|row| &*row.name);
-        let key = key.map(|key| key.0);
-        let (from, to) = (from.name(), to.name());
-        let fault = match cause {
-            Cause::Permanent(fault) => Some(fault.name()),
-            Cause::InARow
-            | Cause::Failures
-            | Cause::Slowness
-            | Cause::ProbeFailed
-            | Cause::CooledDown
-            | Cause::ProbesGood
-            | Cause::SlowStartOver
-            | Cause::Operator => None,
-        };
-        let cause = cause.name();
-        tracing::warn!(provider, key, from, to, cause, fault, "breaker changed");
+        let key = key.map(display);
+        let fault = fault_of(cause).map(Fault::name);
+        let (is_bad, from, to, cause) = (passes_nobody(to), from.name(), to.name(), cause.name());
+        if is_bad {
+            tracing::warn!(provider, key, from, to, cause, fault, "breaker");
+        } else {
+            tracing::info!(provider, key, from, to, cause, fault, "breaker");
+        }
     }
 
     /// A probe ended: with an answer, or with this fault.
-    pub fn probed(&self, provider: ProviderId, outcome: Result<(), Fault>) {
-        if let Some(row) = self.metrics.providers.get(provider) {
-            row.probes.add(match outcome {
-                Ok(()) => "good",
-                Err(_) => "failed",
-            });
-            let (provider, fault) = (&*row.name, outcome.err().map(Fault::name));
-            tracing::info!(provider, fault, "probed");
+    pub fn probed(&self, provider: ProviderId, key: KeyId, outcome: Result<(), Fault>) {
+        let row = self.metrics.providers.get(provider);
+        let name = row.map(|row| &*row.name);
+        let outcome = match outcome {
+            Ok(()) => {
+                tracing::info!(provider = name, %key, "probe answered");
+                "good"
+            }
+            Err(fault) => {
+                tracing::info!(provider = name, %key, %fault, "probe failed");
+                "failed"
+            }
+        };
+        if let Some(row) = row {
+            row.probes.add(outcome);
         }
     }
 
@@ -137,5 +139,26 @@ impl Telemetry {
     pub fn panicked(&self, what: &impl Display) {
         self.counts.add(Count::Panics, 1);
         tracing::error!(task = %what, "a task panicked; what it held is closed");
+    }
+}
+
+const fn fault_of(cause: Cause) -> Option<Fault> {
+    match cause {
+        Cause::Permanent(fault) => Some(fault),
+        Cause::InARow
+        | Cause::Failures
+        | Cause::Slowness
+        | Cause::ProbeFailed
+        | Cause::CooledDown
+        | Cause::ProbesGood
+        | Cause::SlowStartOver
+        | Cause::Operator => None,
+    }
+}
+
+const fn passes_nobody(state: BreakerState) -> bool {
+    match state {
+        BreakerState::Open | BreakerState::Isolated => true,
+        BreakerState::Closed | BreakerState::SlowStart | BreakerState::HalfOpen => false,
     }
 }

@@ -80,6 +80,12 @@ metrics! {
     Uptime = Gauge "ringback_uptime_seconds" [],
     /// Calls whose stream has started and not ended.
     CallsLive = Gauge "ringback_calls_live" [],
+    /// Sockets of carriers that are open, those whose stream has not started included.
+    Sockets = Gauge "ringback_carrier_sockets" [],
+    /// Sockets of carriers that may be open.
+    SocketsMax = Gauge "ringback_carrier_sockets_max" [],
+    /// What is left out because there is too much to do: 0 nothing, 1 what no caller misses, 2 new calls.
+    Overload = Gauge "ringback_overload_stage" [],
     /// Calls that ended, by reason.
     CallsEnded = Counter "ringback_calls_ended_total" ["reason"],
     /// Calls that ended, by who served them last: a tier's number, the apology, or none.
@@ -98,7 +104,7 @@ metrics! {
     DeadAir = Histogram "ringback_dead_air_seconds" [],
     /// From the loss of a live session to the next one.
     Failover = Histogram "ringback_failover_seconds" [],
-    /// From the last moment at which a call was well to its apology.
+    /// From the start of a stream to its apology.
     Apology = Histogram "ringback_apology_seconds" [],
     /// Prompts that were played from the cache.
     Prompts = Counter "ringback_prompts_total" ["prompt"],

@@ -10,6 +10,7 @@ use super::metrics::Metrics;
 use super::names::Metric;
 use super::process::Process;
 use crate::core::ids::KeyId;
+use crate::core::overload::Stage;
 use crate::core::pool::{BreakerState, PoolStatus, ProviderStatus};
 use crate::core::time::Instant;
 
@@ -20,6 +21,12 @@ pub struct Moment<'a> {
     pub now: Instant,
     /// Calls whose stream has started and not ended.
     pub calls_live: usize,
+    /// Sockets of carriers that are open.
+    pub sockets: usize,
+    /// Sockets of carriers that may be open.
+    pub sockets_max: usize,
+    /// What is left out because there is too much to do.
+    pub overload: Stage,
     /// How the providers stand.
     pub pool: &'a PoolStatus,
 }
@@ -28,7 +35,8 @@ pub struct Moment<'a> {
 pub(super) fn render(telemetry: &Telemetry, moment: &Moment<'_>) -> String {
     let mut to = Exposition::default();
     process(&mut to, moment.now);
-    calls(&mut to, telemetry, moment.calls_live);
+    room(&mut to, moment);
+    calls(&mut to, telemetry);
     attempts(&mut to, &telemetry.metrics);
     again(&mut to, &telemetry.metrics);
     let standing = Standing {
@@ -36,7 +44,7 @@ pub(super) fn render(telemetry: &Telemetry, moment: &Moment<'_>) -> String {
         moment: *moment,
     };
     standing.breakers(&mut to);
-    standing.room(&mut to);
+    standing.sessions(&mut to);
     for count in Count::ALL {
         to.spec(count.spec())
             .sample(&[], telemetry.counts.get(count));
@@ -61,9 +69,21 @@ fn process(to: &mut Exposition, now: Instant) {
         .optional(process.map(|process| process.max_fds));
 }
 
-fn calls(to: &mut Exposition, telemetry: &Telemetry, live: usize) {
+fn room(to: &mut Exposition, moment: &Moment<'_>) {
+    to.metric(Metric::CallsLive).sample(&[], moment.calls_live);
+    to.metric(Metric::Sockets).sample(&[], moment.sockets);
+    to.metric(Metric::SocketsMax)
+        .sample(&[], moment.sockets_max);
+    let stage = match moment.overload {
+        Stage::Normal => 0,
+        Stage::Lean => 1,
+        Stage::Full => 2,
+    };
+    to.metric(Metric::Overload).sample(&[], stage);
+}
+
+fn calls(to: &mut Exposition, telemetry: &Telemetry) {
     let Telemetry { counts, metrics } = telemetry;
-    to.metric(Metric::CallsLive).sample(&[], live);
     to.metric(Metric::CallsEnded).family(&[], &counts.ended);
     let mut served = to.metric(Metric::CallsServed);
     let tiers: BTreeSet<_> = metrics.providers.iter().map(|row| row.tier).collect();
@@ -159,7 +179,7 @@ impl Standing<'_> {
         }
     }
 
-    fn room(&self, to: &mut Exposition) {
+    fn sessions(&self, to: &mut Exposition) {
         let mut sessions = to.metric(Metric::SessionsLive);
         for (name, provider) in self.providers() {
             sessions.sample(&[name], provider.sessions);

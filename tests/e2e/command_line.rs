@@ -57,10 +57,22 @@ fn the_examples_pass_the_check() {
     );
 
     let mut command = ringback(&["check", "--config", file]);
-    command.env("OPENAI_API_KEY", "sk-0123456789");
+    for (number, name) in ["OPENAI_API_KEY", "OPENAI_API_KEY_2", "AZURE_OPENAI_API_KEY"]
+        .into_iter()
+        .enumerate()
+    {
+        command.env(name, format!("sk-0123456789{number}"));
+    }
     let (code, said) = output(command);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("sk-0123456789"), "{said}");
+    for rung in [
+        "tier 1: openai ",
+        "tier 2: azure ",
+        "canary: openai-mini (1.0 %",
+    ] {
+        assert!(said.contains(rung), "the ladder is printed: {said}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use ringback::core::call::prompt::Prompt;
 use ringback::core::fault::{DialStage, Fault};
 use ringback::core::ids::{AttemptId, CallId, KeyId, ProviderId, Tier};
 use ringback::core::observation::Observation;
+use ringback::core::overload::Stage;
 use ringback::core::pool::BreakerState;
 use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
@@ -47,7 +48,7 @@ impl World {
         fails_over(&mut world.call());
         is_apologized_to(&mut world.call());
         world.control(Some(KeyId(1)), Control::Open);
-        world.telemetry.probed(EAST, Ok(()));
+        world.telemetry.probed(EAST, KeyId(0), Ok(()));
         world.telemetry.loop_lagged(ms(3));
         world
     }
@@ -73,6 +74,9 @@ impl World {
         self.telemetry.exposition(&Moment {
             now: self.now,
             calls_live: 3,
+            sockets: 4,
+            sockets_max: 10,
+            overload: Stage::Normal,
             pool: &pool,
         })
     }
@@ -162,7 +166,7 @@ fn is_apologized_to(call: &mut Call) {
         .saw(4_500, Observation::DeadAir { lasted: ms(1_250) })
         .saw(5_000, Observation::NotAdmitted(Why::Open))
         .saw(5_000, Observation::Apologized { after: ms(5_000) })
-        .ends(7_000, EndReason::ProviderFailed(slow));
+        .ends(7_000, EndReason::Apologized);
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn a_session_that_is_lost_after_it_helped_did_help() {
         .dials(0, 0, WEST, Charge::Move)
         .ready(100, 0, 100)
         .fails(900, 0, Fault::NoPong)
-        .ends(1_000, EndReason::ProviderFailed(Fault::NoPong));
+        .ends(1_000, EndReason::Apologized);
     let read = world.scrape();
     let labels = [("charge", "move"), ("outcome", "helped")];
     assert_eq!(read.get("ringback_retries_total", &labels), Some(1.0));
@@ -306,7 +310,7 @@ fn labels_are_bounded_by_the_configuration() {
                     code: n.try_into().unwrap(),
                 },
             )
-            .ends(2, EndReason::ProviderFailed(Fault::Refused { status: 500 }));
+            .ends(2, EndReason::Apologized);
         world.telemetry.transitioned(&Transition {
             provider: EAST,
             key: Some(KeyId(n.try_into().unwrap())),
@@ -314,7 +318,7 @@ fn labels_are_bounded_by_the_configuration() {
             to: BreakerState::Open,
             cause: Cause::Permanent(Fault::Unauthorized),
         });
-        world.telemetry.probed(stranger, Err(Fault::Deaf));
+        world.telemetry.probed(stranger, KeyId(0), Err(Fault::Deaf));
     }
     // One change more for each of the keys that an entry may have, and nothing for those that none has.
     assert_eq!(world.scrape_text().lines().count(), lines + 16);

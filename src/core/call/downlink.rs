@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use crate::core::audio::{FRAME_BYTES, Frame, SILENCE, bytes_in, duration_of};
 use crate::core::call::effect::{CarrierCommand, Effects};
 use crate::core::call::input::Mark;
+use crate::core::call::memory::Voice;
 use crate::core::call::playout::{Echo, Playout};
-use crate::core::ids::{AttemptId, ItemId};
 use crate::core::time::Instant;
 
 /// A mark is sent after each such stretch of audio: 200 ms.
@@ -22,19 +22,10 @@ const RELEASE_BYTES: u64 = 1_600;
 /// taken as heard.
 const ITEMS_MAX: usize = 64;
 
-/// An item of a provider's conversation: who says this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Voice {
-    /// The session that says it.
-    pub(super) attempt: AttemptId,
-    /// The item that holds it.
-    pub(super) item: ItemId,
-}
-
 /// What an interruption leaves of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    /// The item.
+    /// Whose it is.
     pub(super) voice: Voice,
     /// How much of it was heard.
     pub(super) heard: Duration,
@@ -97,7 +88,8 @@ impl Downlink {
         frame: Frame,
         effects: &mut Effects,
     ) -> Result<(), HeldOverflow> {
-        if self.items.back().is_none_or(|last| last.voice != voice) {
+        let goes_on = |last: &Booked| last.voice == voice && !last.is_complete;
+        if !self.items.back().is_some_and(goes_on) {
             self.finish(now, effects);
             self.begin(now, voice);
         }

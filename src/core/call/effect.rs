@@ -13,8 +13,11 @@ use crate::core::observation::Observation;
 /// One thing to do, in the order in which it was decided.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Open a provider session under this name; answer with its events.
-    Dial(AttemptId),
+    /// Open a provider session under this name, if and where the pool admits it. Answered by a
+    /// [`DialAnswer`](super::input::DialAnswer), and if a dial was made by its events.
+    Dial(AttemptId, DialKind),
+    /// Tell the pool how an attempt fares.
+    Report(AttemptId, Report),
     /// Close this attempt's session, or stop dialling it. Nothing more is heard of it.
     Abandon(AttemptId),
     /// Send to the carrier.
@@ -25,6 +28,35 @@ pub enum Effect {
     EndCall(EndReason),
     /// Something worth knowing.
     Observe(Observation),
+}
+
+/// What a dial is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialKind {
+    /// The call has no session.
+    Needed,
+    /// The call has none, and this attempt is slow by its provider's own measure: whoever is ready first wins.
+    Beside(AttemptId),
+    /// This session will expire, or has: another is to follow it.
+    Successor(AttemptId),
+}
+
+/// How an attempt fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It is not ready although it should be; the dial goes on.
+    Slow,
+    /// It is configured and takes audio.
+    Ready,
+    /// A response was completed, with audio.
+    Answered {
+        /// From the end of the caller's turn to the first audio.
+        after: Duration,
+    },
+    /// A response failed; the session goes on.
+    AnswerFailed(Fault),
+    /// The dial failed, or the session is lost.
+    Failed(Fault),
 }
 
 /// What a carrier can be told.
@@ -47,6 +79,8 @@ pub enum ProviderCommand {
     Greet,
     /// Answer what the conversation holds.
     Respond,
+    /// Go on with the answer that was cut, from where it was cut.
+    Continue,
     /// Stop making the response.
     CancelResponse,
     /// The caller heard only this much of an item.
@@ -66,7 +100,12 @@ pub enum ProviderCommand {
     /// The call that the model wanted to end goes on: the caller spoke.
     GoodbyeDeclined(ToolCallId),
     /// What was said before this session.
-    Seed(Memory),
+    Seed {
+        /// The conversation, as it was heard.
+        memory: Memory,
+        /// Why there is one.
+        occasion: Occasion,
+    },
     /// Ask the socket for a sign of life.
     Ping,
 }
@@ -83,10 +122,20 @@ impl fmt::Debug for ProviderCommand {
             Self::Delete { item } => write!(f, "Delete({item})"),
             Self::Keys(keys) => write!(f, "Keys({} keys)", keys.len()),
             Self::GoodbyeDeclined(tool_call) => write!(f, "GoodbyeDeclined({tool_call:?})"),
-            Self::Seed(memory) => write!(f, "Seed({memory:?})"),
+            Self::Continue => f.write_str("Continue"),
+            Self::Seed { memory, occasion } => write!(f, "Seed({memory:?}, {occasion:?})"),
             Self::Ping => f.write_str("Ping"),
         }
     }
+}
+
+/// Why words were said before a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The caller was greeted from the cache: nothing else was said.
+    Greeted,
+    /// The session before it is gone.
+    Reconnected,
 }
 
 /// Why a call ended.
@@ -106,8 +155,8 @@ pub enum EndReason {
     NeverStarted,
     /// What the carrier sent was refused.
     Refused(Refusal),
-    /// The provider failed.
-    ProviderFailed(Fault),
+    /// No model was left: the caller heard an apology.
+    Apologized,
     /// The process is going away.
     Drained,
 }
@@ -123,7 +172,7 @@ impl EndReason {
             Self::CarrierStuck => "carrier_stuck",
             Self::NeverStarted => "never_started",
             Self::Refused(_) => "refused",
-            Self::ProviderFailed(_) => "provider_failed",
+            Self::Apologized => "apologized",
             Self::Drained => "drained",
         }
     }

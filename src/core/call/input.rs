@@ -1,11 +1,16 @@
 //! What a call is told.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::audio::Frame;
+use crate::core::call::prompt::Prompts;
 use crate::core::fault::{Fault, Refusal};
-use crate::core::ids::{AccountSid, AttemptId, CallSid, ItemId, StreamSid};
-use crate::core::time::Utc;
+use crate::core::ids::{
+    AccountSid, AttemptId, CallSid, ItemId, KeyId, ProviderId, StreamSid, Tier,
+};
+use crate::core::time::{Instant, Utc};
 
 /// Everything that can happen to a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +19,37 @@ pub enum Input {
     Carrier(CarrierEvent),
     /// A provider's session said something.
     Provider(AttemptId, ProviderEvent),
+    /// What became of a wish to dial.
+    DialAnswer(AttemptId, DialAnswer),
+    /// What is said to this caller without a model; known before the stream starts, or not at all.
+    Prompts(Arc<Prompts>),
     /// The [deadline](super::Call::deadline) is reached.
     Tick,
     /// The process is going away: end the call now.
     Drain,
+}
+
+/// What becomes of a wish to dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialAnswer {
+    /// It is being dialled.
+    Made {
+        /// Where.
+        provider: ProviderId,
+        /// With which key.
+        key: KeyId,
+        /// On which rung of the ladder.
+        tier: Tier,
+        /// When it is slow by its provider's own measure, from now on; `None`: nothing is to be dialled beside it.
+        hedge_after: Option<Duration>,
+    },
+    /// Not now: ask again at this time.
+    Wait {
+        /// When.
+        until: Instant,
+    },
+    /// Nobody is left who could take the call.
+    Nothing,
 }
 
 /// What a carrier's media stream says, in any carrier's dialect.
@@ -157,6 +189,8 @@ pub enum ProviderEvent {
         /// How it went.
         outcome: ResponseOutcome,
     },
+    /// The provider says that it failed; the session stays open.
+    Stumbled(Fault),
     /// The socket's ping was answered.
     Pong,
     /// An error that harms nothing, or an event that we do not know.
@@ -190,6 +224,7 @@ impl fmt::Debug for ProviderEvent {
             Self::ResponseDone { response, outcome } => {
                 write!(f, "ResponseDone({response:?}, {outcome:?})")
             }
+            Self::Stumbled(fault) => write!(f, "Stumbled({fault:?})"),
             Self::Pong => f.write_str("Pong"),
             Self::Ignored(what) => write!(f, "Ignored({what:?})"),
             Self::Failed(fault) => write!(f, "Failed({fault:?})"),

@@ -2,25 +2,23 @@
 
 use crate::core::call::effect::{Effects, ProviderCommand};
 use crate::core::call::live::Live;
-use crate::core::observation::Observation;
+use crate::core::call::memory::Voice;
 use crate::core::time::Instant;
 
 /// The caller takes the floor. Does nothing if the agent is silent and makes no response.
 ///
 /// Also after the model has finished: it speaks faster than real time, and the carrier may have seconds of it left.
 pub(super) fn interrupt(live: &mut Live, now: Instant, effects: &mut Effects) {
-    let is_speaking = live.line.downlink.has_unheard(now);
-    if !is_speaking && !live.session.is_responding() {
+    if !live.line.downlink.has_unheard(now) && !live.session.is_responding() {
         return;
     }
-    let cuts = live.line.downlink.interrupt(now, effects);
+    let cuts = live.line.interrupt(now, effects);
     live.session.cut(effects);
-    if let Some(first) = cuts.first().filter(|_| is_speaking) {
-        effects.observe(Observation::BargedIn { heard: first.heard });
-    }
+    live.answer.cut();
     for cut in cuts {
-        let (attempt, item) = (cut.voice.attempt, cut.voice.item);
-        live.line.memory.cut(attempt, item, cut.heard, cut.received);
+        let Voice::Item(attempt, item) = cut.voice else {
+            continue; // A prompt: no session said it.
+        };
         if attempt != live.session.attempt {
             continue; // Said by a session that is gone: nobody to tell.
         }

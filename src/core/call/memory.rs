@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::core::call::prompt::Prompt;
 use crate::core::ids::{AttemptId, ItemId};
 
 /// All words that are kept: beyond it the oldest turns go. Some 4,000 tokens, half an hour of talk.
@@ -28,8 +31,19 @@ pub struct Turn {
     pub speaker: Speaker,
     /// What was heard of it; empty while a transcript is awaited.
     pub text: String,
-    /// The item that holds it in the session where it was said; `None` for what was keyed in.
-    item: Option<(AttemptId, ItemId)>,
+    /// The caller's words as raw µ-law, where no transcript came before the session was lost.
+    pub audio: Bytes,
+    /// Where it was said; `None` for what was keyed in.
+    voice: Option<Voice>,
+}
+
+/// Who says something, and in which piece of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// An item of a session's conversation.
+    Item(AttemptId, ItemId),
+    /// A prompt from the cache.
+    Prompt(Prompt),
 }
 
 /// A side of the conversation.
@@ -42,9 +56,11 @@ pub enum Speaker {
 }
 
 impl Memory {
-    /// The turns that have words, oldest first.
+    /// The turns that have words or audio, oldest first.
     pub fn turns(&self) -> impl Iterator<Item = &Turn> {
-        self.turns.iter().filter(|turn| !turn.text.is_empty())
+        self.turns
+            .iter()
+            .filter(|turn| !turn.text.is_empty() || !turn.audio.is_empty())
     }
 
     /// Whether nothing was said yet.
@@ -59,27 +75,63 @@ impl Memory {
     }
 
     /// The caller's words became an item; its transcript may follow later.
-    pub(super) fn caller_item(&mut self, attempt: AttemptId, item: ItemId) {
-        if self.find(attempt, item).is_none() {
-            self.begin(Speaker::Caller, Some((attempt, item)));
+    pub(super) fn caller_item(&mut self, voice: Voice) {
+        if self.find(voice).is_none() {
+            self.begin(Speaker::Caller, Some(voice));
         }
     }
 
     /// The transcript of a caller's item: takes its place, whenever it comes.
-    pub(super) fn caller_text(&mut self, attempt: AttemptId, item: ItemId, text: &str) {
-        self.caller_item(attempt, item);
-        if let Some(turn) = self.find(attempt, item) {
+    pub(super) fn caller_text(&mut self, voice: Voice, text: &str) {
+        self.caller_item(voice);
+        if let Some(turn) = self.find(voice) {
             bounded(text, TURN_BYTES_MAX).clone_into(&mut turn.text);
+            turn.audio = Bytes::new();
         }
         self.trim();
     }
 
-    /// More of the agent's words.
-    pub(super) fn agent_text(&mut self, attempt: AttemptId, item: ItemId, text: &str) {
-        if self.find(attempt, item).is_none() {
-            self.begin(Speaker::Agent, Some((attempt, item)));
+    /// Whether the caller's last words have no transcript yet.
+    pub(super) fn awaits_transcript(&self) -> bool {
+        self.last_of_caller()
+            .is_some_and(|turn| turn.text.is_empty())
+    }
+
+    /// Keeps the caller's last words as audio until their transcript comes; of older ones no audio is kept.
+    pub(super) fn keep_audio(&mut self, audio: Bytes) {
+        for turn in &mut self.turns {
+            turn.audio = Bytes::new();
         }
-        if let Some(turn) = self.find(attempt, item) {
+        let last = self
+            .turns
+            .iter_mut()
+            .rev()
+            .find(|turn| turn.speaker == Speaker::Caller);
+        if let Some(turn) = last.filter(|turn| turn.text.is_empty()) {
+            turn.audio = audio;
+        }
+    }
+
+    /// What the caller said since the agent last spoke is said again to another session, so it is not told as well.
+    pub(super) fn forget_unanswered(&mut self) {
+        let answered = self
+            .turns
+            .iter()
+            .rposition(|turn| turn.speaker == Speaker::Agent);
+        let mut index = 0;
+        let first = answered.map_or(0, |last| last + 1);
+        self.turns.retain(|turn| {
+            index += 1;
+            index <= first || turn.voice.is_none()
+        });
+    }
+
+    /// More of the agent's words.
+    pub(super) fn agent_text(&mut self, voice: Voice, text: &str) {
+        if self.find(voice).is_none() {
+            self.begin(Speaker::Agent, Some(voice));
+        }
+        if let Some(turn) = self.find(voice) {
             let more = bounded(text, TURN_BYTES_MAX - turn.text.len());
             turn.text.push_str(more);
         }
@@ -87,14 +139,8 @@ impl Memory {
     }
 
     /// Only a part of an item was heard: as many of its words are kept, to the last whole one.
-    pub(super) fn cut(
-        &mut self,
-        attempt: AttemptId,
-        item: ItemId,
-        heard: Duration,
-        received: Duration,
-    ) {
-        let Some(turn) = self.find(attempt, item) else {
+    pub(super) fn cut(&mut self, voice: Voice, heard: Duration, received: Duration) {
+        let Some(turn) = self.find(voice) else {
             return;
         };
         let before = turn.text.len();
@@ -121,18 +167,26 @@ impl Memory {
             .retain(|turn| !turn.text.is_empty() || turn.speaker == Speaker::Caller);
     }
 
-    fn find(&mut self, attempt: AttemptId, item: ItemId) -> Option<&mut Turn> {
+    fn last_of_caller(&self) -> Option<&Turn> {
+        self.turns
+            .iter()
+            .rev()
+            .find(|turn| turn.speaker == Speaker::Caller)
+    }
+
+    fn find(&mut self, voice: Voice) -> Option<&mut Turn> {
         self.turns
             .iter_mut()
             .rev()
-            .find(|turn| turn.item == Some((attempt, item)))
+            .find(|turn| turn.voice == Some(voice))
     }
 
-    fn begin(&mut self, speaker: Speaker, item: Option<(AttemptId, ItemId)>) {
+    fn begin(&mut self, speaker: Speaker, voice: Option<Voice>) {
         self.turns.push_back(Turn {
             speaker,
             text: String::new(),
-            item,
+            audio: Bytes::new(),
+            voice,
         });
         self.trim();
     }
@@ -184,7 +238,9 @@ impl fmt::Debug for Turn {
 mod tests {
     use super::*;
 
-    const ATTEMPT: AttemptId = AttemptId(0);
+    const fn item(item: u32) -> Voice {
+        Voice::Item(AttemptId(0), ItemId(item))
+    }
 
     fn words(memory: &Memory) -> Vec<&str> {
         memory.turns().map(|turn| turn.text.as_str()).collect()
@@ -193,24 +249,19 @@ mod tests {
     #[test]
     fn a_late_transcript_takes_the_place_of_its_turn() {
         let mut memory = Memory::default();
-        memory.caller_item(ATTEMPT, ItemId(0));
-        memory.agent_text(ATTEMPT, ItemId(1), "Of course.");
-        memory.caller_text(ATTEMPT, ItemId(0), "Can I come on Thursday?");
+        memory.caller_item(item(0));
+        memory.agent_text(item(1), "Of course.");
+        memory.caller_text(item(0), "Can I come on Thursday?");
         assert_eq!(words(&memory), ["Can I come on Thursday?", "Of course."]);
     }
 
     #[test]
     fn of_a_cut_item_only_the_heard_words_are_remembered() {
         let mut memory = Memory::default();
-        memory.agent_text(ATTEMPT, ItemId(1), "one two three four five six");
-        memory.cut(
-            ATTEMPT,
-            ItemId(1),
-            Duration::from_secs(1),
-            Duration::from_secs(2),
-        );
+        memory.agent_text(item(1), "one two three four five six");
+        memory.cut(item(1), Duration::from_secs(1), Duration::from_secs(2));
         assert_eq!(words(&memory), ["one two"]);
-        memory.cut(ATTEMPT, ItemId(1), Duration::ZERO, Duration::from_secs(2));
+        memory.cut(item(1), Duration::ZERO, Duration::from_secs(2));
         assert!(memory.is_empty());
     }
 
@@ -225,5 +276,28 @@ mod tests {
         memory.push(Speaker::Agent, &"ä".repeat(BYTES_MAX));
         assert!(memory.bytes() <= BYTES_MAX);
         assert!(words(&memory).last().unwrap().len() <= TURN_BYTES_MAX);
+    }
+
+    #[test]
+    fn what_is_said_again_is_not_told_as_well() {
+        let mut memory = Memory::default();
+        memory.caller_text(item(0), "Hello?");
+        memory.agent_text(item(1), "Hello.");
+        memory.caller_text(item(2), "I have a question.");
+        memory.push(Speaker::Caller, "(keyed in: 1)");
+        memory.forget_unanswered();
+        assert_eq!(words(&memory), ["Hello?", "Hello.", "(keyed in: 1)"]);
+    }
+
+    #[test]
+    fn words_without_a_transcript_are_kept_as_audio_until_it_comes() {
+        let mut memory = Memory::default();
+        memory.caller_item(item(0));
+        assert!(memory.awaits_transcript());
+        memory.keep_audio(Bytes::from_static(&[1; 160]));
+        assert_eq!(memory.turns().count(), 1);
+        memory.caller_text(item(0), "Hello?");
+        assert!(memory.turns().all(|turn| turn.audio.is_empty()));
+        assert!(!memory.awaits_transcript());
     }
 }

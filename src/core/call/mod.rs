@@ -4,39 +4,59 @@
 //! |---|---|
 //! | [`input`], [`effect`] | what it is told, what it wants done |
 //! | `phase` | the phases and the data that each carries |
-//! | `live` | the live phase: who speaks, who waits |
+//! | `reaching`, `dialling` | no session: one is sought, while somebody may be waiting |
+//! | `live` | a session takes the caller's audio and speaks |
+//! | `parting` | the last words are heard out |
+//! | `line` | the carrier's side and what was said: it outlives every session |
 //! | [`uplink`], [`downlink`], `playout` | the two ways of audio, and what of it was heard |
+//! | `floor`, `ear` | who speaks, who waits, and for how long they may |
+//! | `answer`, `timbre` | whether what a session says comes on, and is speech |
 //! | `interruption` | barge-in |
 //! | `session`, `rotation` | a provider session, and the one that follows it |
-//! | [`memory`], `keypad` | what was said, what is being keyed |
+//! | [`memory`], [`prompt`], `keypad` | what was said, what is said without a model, what is being keyed |
 //!
 //! It must not touch a socket, a clock or a log; the [`crate::server`] carries out its effects.
 
+mod answer;
+mod dialling;
 pub mod downlink;
+mod ear;
 pub mod effect;
+mod floor;
 pub mod input;
 mod interruption;
 mod keypad;
+mod line;
 mod live;
 pub mod memory;
+mod parting;
 mod phase;
 mod playout;
 pub mod prompt;
+mod reaching;
 mod rotation;
 mod session;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod timbre;
 pub mod uplink;
 
-use crate::core::call::effect::{Effect, Effects, EndReason, ProviderCommand};
-use crate::core::call::input::{CarrierEvent, Input, ProviderEvent, Started};
-use crate::core::call::live::{Live, Outcome};
-use crate::core::call::phase::{Connecting, Line, Phase};
+use crate::core::audio::Frame;
+use crate::core::call::dialling::Dialling;
+use crate::core::call::effect::{Effect, Effects, EndReason, Report};
+use crate::core::call::input::{
+    CarrierEvent, DialAnswer, Input, Key, Mark, ProviderEvent, Started,
+};
+use crate::core::call::live::{Exit, Live, Outcome};
+use crate::core::call::parting::Parting;
+use crate::core::call::phase::Phase;
 use crate::core::call::playout::Echo;
+use crate::core::call::reaching::{OutOfReach, Reaching};
+use crate::core::call::rotation::Rotation;
 use crate::core::call::session::Session;
 pub use crate::core::call::settings::CallSettings;
-use crate::core::fault::{DialStage, Fault, Refusal};
+use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{AttemptId, CallId};
 use crate::core::observation::Observation;
 use crate::core::time::{Instant, Utc};
@@ -107,15 +127,19 @@ impl Call {
         let outcome = match input {
             Input::Carrier(event) => self.on_carrier(now, event, effects),
             Input::Provider(attempt, event) => self.on_provider(now, attempt, event, effects),
+            Input::DialAnswer(attempt, answer) => self.on_dial_answer(now, attempt, answer),
+            Input::Prompts(prompts) => {
+                self.settings.prompts = prompts;
+                Ok(())
+            }
             Input::Tick => self.on_tick(now, effects),
-            Input::Drain => Err(EndReason::Drained),
+            Input::Drain => Err(Exit::End(EndReason::Drained)),
         };
-        let outcome = outcome.and_then(|()| match &mut self.phase {
-            Phase::Live(live) => live.settle(now, &self.settings, effects),
-            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Ended => Ok(()),
-        });
-        if let Err(reason) = outcome {
-            self.end(now, reason, effects);
+        match outcome.and_then(|()| self.settle(now, effects)) {
+            Ok(()) => {}
+            Err(Exit::End(reason)) => self.end(now, reason, effects),
+            Err(Exit::Lost(fault)) => self.fail_over(now, fault, effects),
+            Err(Exit::Apologize) => self.apologize(now, effects),
         }
     }
 
@@ -123,10 +147,9 @@ impl Call {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Waiting { give_up_at } => Some(*give_up_at),
-            Phase::Connecting(connecting) => {
-                Some(connecting.give_up_at.min(connecting.line.check_at()))
-            }
+            Phase::Reaching(reaching) => Some(reaching.deadline(&self.settings)),
             Phase::Live(live) => Some(live.deadline(&self.settings)),
+            Phase::Parting(parting) => Some(parting.deadline(&self.settings)),
             Phase::Ended => None,
         }
     }
@@ -137,52 +160,74 @@ impl Call {
     }
 
     fn on_carrier(&mut self, now: Instant, event: CarrierEvent, effects: &mut Effects) -> Outcome {
-        if let Some(line) = self.line() {
+        if let Some(line) = self.phase.line() {
             line.on_heard(now);
         }
-        match (&mut self.phase, event) {
-            (Phase::Live(live), CarrierEvent::Media(frame)) => {
-                live.on_media(frame, effects);
-                Ok(())
-            }
-            (Phase::Connecting(connecting), CarrierEvent::Media(frame)) => {
-                connecting.line.keep(&frame, effects);
-                Ok(())
-            }
-            (Phase::Live(live), CarrierEvent::Mark(mark)) => {
-                match live.line.downlink.on_mark(now, mark) {
-                    Echo::Played | Echo::Flushed => Ok(()),
-                    Echo::Unknown => self.on_unknown_mark(effects),
-                }
-            }
-            (Phase::Live(live), CarrierEvent::Key(key)) => match live.on_key(now, key, effects) {
-                Ok(()) => Ok(()),
-                Err(refusal) => self.refuse(refusal, effects),
-            },
-            // Nobody has asked for keys yet; `Started` says all that `Connected` could; after the end nothing counts.
-            (Phase::Connecting(_), CarrierEvent::Key(_))
-            | (_, CarrierEvent::Connected)
-            | (Phase::Ended, _) => Ok(()),
-            (Phase::Waiting { .. }, CarrierEvent::Started(started)) => {
-                self.start(now, started, effects);
-                Ok(())
-            }
-            (_, CarrierEvent::Started(_)) => self.refuse(Refusal::SecondStart, effects),
-            (
-                Phase::Waiting { .. },
-                CarrierEvent::Media(_) | CarrierEvent::Key(_) | CarrierEvent::Mark(_),
-            ) => self.refuse(Refusal::BeforeStart, effects),
-            (Phase::Connecting(_), CarrierEvent::Mark(_)) | (_, CarrierEvent::UnknownMark) => {
-                self.on_unknown_mark(effects)
-            }
-            (_, CarrierEvent::Stopped) => Err(EndReason::CallerHungUp),
-            (_, CarrierEvent::Closed) => Err(EndReason::CarrierGone),
-            (_, CarrierEvent::WriteOverflow) => Err(EndReason::CarrierStuck),
-            (_, CarrierEvent::Refused(refusal)) => self.refuse(refusal, effects),
-            (_, CarrierEvent::Unknown) => {
+        match event {
+            CarrierEvent::Connected => Ok(()), // `Started` says all that it could.
+            CarrierEvent::Started(started) => self.on_started(now, started, effects),
+            CarrierEvent::Media(frame) => self.on_media(now, frame, effects),
+            CarrierEvent::Mark(mark) => self.on_mark(now, mark, effects),
+            CarrierEvent::UnknownMark => self.on_unknown_mark(effects),
+            CarrierEvent::Key(key) => self.on_key(now, key, effects),
+            CarrierEvent::Stopped => Err(Exit::End(EndReason::CallerHungUp)),
+            CarrierEvent::Closed => Err(Exit::End(EndReason::CarrierGone)),
+            CarrierEvent::WriteOverflow => Err(Exit::End(EndReason::CarrierStuck)),
+            CarrierEvent::Refused(refusal) => self.refuse(refusal, effects),
+            CarrierEvent::Unknown => {
                 effects.observe(Observation::UnknownCarrierEvent);
                 Ok(())
             }
+        }
+    }
+
+    fn on_started(&mut self, now: Instant, started: Started, effects: &mut Effects) -> Outcome {
+        if !matches!(self.phase, Phase::Waiting { .. }) {
+            return self.refuse(Refusal::SecondStart, effects);
+        }
+        effects.observe(Observation::CallStarted {
+            call: started.call,
+            stream: started.stream,
+        });
+        let reaching = Reaching::first(now, &self.settings, &mut self.attempts, effects);
+        self.phase = Phase::Reaching(Box::new(reaching));
+        Ok(())
+    }
+
+    fn on_media(&mut self, now: Instant, frame: Frame, effects: &mut Effects) -> Outcome {
+        match &mut self.phase {
+            Phase::Live(live) => live.on_media(now, frame, effects),
+            Phase::Reaching(reaching) => {
+                reaching.on_media(now, &frame, effects);
+            }
+            Phase::Waiting { .. } => return self.refuse(Refusal::BeforeStart, effects),
+            Phase::Parting(_) | Phase::Ended => {} // Nobody is there to hear it.
+        }
+        Ok(())
+    }
+
+    fn on_mark(&mut self, now: Instant, mark: Mark, effects: &mut Effects) -> Outcome {
+        match self
+            .phase
+            .line()
+            .map(|line| line.downlink.on_mark(now, mark))
+        {
+            Some(Echo::Played | Echo::Flushed) => Ok(()),
+            Some(Echo::Unknown) => self.on_unknown_mark(effects),
+            None => self.refuse(Refusal::BeforeStart, effects),
+        }
+    }
+
+    fn on_key(&mut self, now: Instant, key: Key, effects: &mut Effects) -> Outcome {
+        let pressed = match &mut self.phase {
+            Phase::Live(live) => live.on_key(now, key, effects),
+            Phase::Reaching(reaching) => reaching.on_key(now, key),
+            Phase::Waiting { .. } => Err(Refusal::BeforeStart),
+            Phase::Parting(_) | Phase::Ended => Ok(()),
+        };
+        match pressed {
+            Ok(()) => Ok(()),
+            Err(refusal) => self.refuse(refusal, effects),
         }
     }
 
@@ -195,125 +240,144 @@ impl Call {
     ) -> Outcome {
         match &mut self.phase {
             Phase::Live(live) if attempt == live.session.attempt => {
-                live.on_provider(now, event, &self.settings, effects)
+                live.on_provider(now, event, effects)
             }
             Phase::Live(live) if live.rotation.attempt() == Some(attempt) => {
                 live.on_successor(now, event, self.clock, &self.settings, effects);
                 Ok(())
             }
-            Phase::Connecting(connecting) if attempt == connecting.attempt => {
-                self.on_dialled(now, &event, effects)
+            Phase::Reaching(reaching) if reaching.dialling.knows(attempt) => {
+                if let ProviderEvent::Ready { expires_at } = event {
+                    self.go_live(now, attempt, expires_at, effects);
+                    return Ok(());
+                }
+                Ok(reaching.on_provider(now, attempt, &event, &mut self.attempts, effects)?)
             }
-            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Live(_) => {
+            Phase::Waiting { .. }
+            | Phase::Reaching(_)
+            | Phase::Live(_)
+            | Phase::Parting(_)
+            | Phase::Ended => {
                 effects.observe(Observation::LateEvent);
                 Ok(())
             }
-            Phase::Ended => Ok(()),
+        }
+    }
+
+    fn on_dial_answer(&mut self, now: Instant, attempt: AttemptId, answer: DialAnswer) -> Outcome {
+        match &mut self.phase {
+            Phase::Reaching(reaching) => Ok(reaching.on_answer(now, attempt, answer)?),
+            Phase::Live(live) => {
+                if live.rotation.attempt() == Some(attempt) {
+                    live.on_dial_answer(now, answer);
+                }
+                Ok(())
+            }
+            Phase::Waiting { .. } | Phase::Parting(_) | Phase::Ended => Ok(()),
         }
     }
 
     fn on_tick(&mut self, now: Instant, effects: &mut Effects) -> Outcome {
-        if self.line().is_some_and(|line| line.is_silent(now)) {
-            return Err(EndReason::CarrierSilent);
+        if self.phase.line().is_some_and(|line| line.is_silent(now)) {
+            return Err(Exit::End(EndReason::CarrierSilent));
         }
+        let (settings, attempts) = (&self.settings, &mut self.attempts);
         match &mut self.phase {
-            Phase::Waiting { give_up_at } if now >= *give_up_at => Err(EndReason::NeverStarted),
-            Phase::Connecting(connecting) if now >= connecting.give_up_at => {
-                self.give_up(Fault::DialTimedOut(DialStage::Session), effects)
+            Phase::Waiting { give_up_at } if now >= *give_up_at => {
+                Err(Exit::End(EndReason::NeverStarted))
             }
-            Phase::Live(live) => {
-                live.on_tick(now, &self.settings, effects)?;
-                live.tick_rotation(now, &mut self.attempts, &self.settings, effects);
+            Phase::Waiting { .. } | Phase::Ended => Ok(()),
+            Phase::Reaching(reaching) => Ok(reaching.on_tick(now, settings, attempts, effects)?),
+            Phase::Live(live) => live.on_tick(now, settings, attempts, effects),
+            Phase::Parting(parting) => {
+                parting.line.downlink.release(now, effects);
                 Ok(())
             }
-            Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Ended => Ok(()),
         }
     }
 
-    fn line(&mut self) -> Option<&mut Line> {
+    /// What follows from the state, whatever changed it.
+    fn settle(&mut self, now: Instant, effects: &mut Effects) -> Outcome {
         match &mut self.phase {
-            Phase::Connecting(connecting) => Some(&mut connecting.line),
-            Phase::Live(live) => Some(&mut live.line),
-            Phase::Waiting { .. } | Phase::Ended => None,
+            Phase::Live(live) => live.settle(now, &self.settings, effects),
+            Phase::Parting(parting) => parting.end(now, &self.settings).map_err(Exit::End),
+            Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Ended => Ok(()),
         }
     }
 
-    /// The stream started: the first session is dialled.
-    fn start(&mut self, now: Instant, started: Started, effects: &mut Effects) {
-        effects.observe(Observation::CallStarted {
-            call: started.call,
-            stream: started.stream,
-        });
-        let attempt = self.attempts.next();
-        effects.push(Effect::Dial(attempt));
-        self.phase = Phase::Connecting(Box::new(Connecting {
-            line: Line::new(now, &self.settings),
-            attempt,
-            dialled_at: now,
-            give_up_at: now + self.settings.dial_timeout,
-        }));
-    }
-
-    /// The first session answers.
-    fn on_dialled(
+    /// A session is ready: the call is live with it.
+    fn go_live(
         &mut self,
         now: Instant,
-        event: &ProviderEvent,
+        attempt: AttemptId,
+        expires_at: Option<Utc>,
         effects: &mut Effects,
-    ) -> Outcome {
-        match event {
-            ProviderEvent::Ready { expires_at } => {
-                self.go_live(now, *expires_at, effects);
-                Ok(())
-            }
-            ProviderEvent::Failed(fault) => self.give_up(*fault, effects),
-            ProviderEvent::Ignored(what) => {
-                effects.observe(Observation::ProviderIgnored(*what));
-                Ok(())
-            }
-            // A session that is not configured has nothing to say to the caller.
-            ProviderEvent::SpeechStarted
-            | ProviderEvent::SpeechStopped
-            | ProviderEvent::ResponseStarted { .. }
-            | ProviderEvent::Audio { .. }
-            | ProviderEvent::AudioDone { .. }
-            | ProviderEvent::AgentText { .. }
-            | ProviderEvent::CallerText { .. }
-            | ProviderEvent::CallerItem { .. }
-            | ProviderEvent::Goodbye { .. }
-            | ProviderEvent::ResponseDone { .. }
-            | ProviderEvent::Pong => Ok(()),
-        }
-    }
-
-    fn give_up(&mut self, fault: Fault, effects: &mut Effects) -> Outcome {
-        if let Phase::Connecting(connecting) = &self.phase {
-            let attempt = connecting.attempt;
-            effects.observe(Observation::AttemptFailed { attempt, fault });
-        }
-        Err(EndReason::ProviderFailed(fault))
-    }
-
-    /// The first session is ready: it greets, and is given what the caller said meanwhile.
-    fn go_live(&mut self, now: Instant, expires_at: Option<Utc>, effects: &mut Effects) {
+    ) {
         let phase = std::mem::replace(&mut self.phase, Phase::Ended);
-        let Phase::Connecting(connecting) = phase else {
+        let Phase::Reaching(mut reaching) = phase else {
             self.phase = phase;
             return;
         };
-        let attempt = connecting.attempt;
-        let after = now.since(connecting.dialled_at);
-        effects.observe(Observation::SessionReady { attempt, after });
-        if self.settings.greets {
-            effects.to_provider(attempt, ProviderCommand::Greet);
-        }
-        for frame in connecting.line.uplink.replay() {
-            effects.to_provider(attempt, ProviderCommand::Append(frame));
-        }
+        reaching.on_ready(now, attempt, effects);
         let expires_at = self.clock.instant(expires_at);
         let session = Session::new(now, attempt, expires_at, &self.settings);
-        let live = Live::new(now, connecting.line, session, &self.settings);
+        let live = Live::new(now, reaching.line, session, &self.settings);
         self.phase = Phase::Live(Box::new(live));
+    }
+
+    /// The session is lost: its successor takes over, or another one is dialled.
+    fn fail_over(&mut self, now: Instant, fault: Fault, effects: &mut Effects) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        let Phase::Live(mut live) = phase else {
+            self.phase = phase;
+            return;
+        };
+        let attempt = live.session.attempt;
+        effects.observe(Observation::AttemptFailed { attempt, fault });
+        effects.push(Effect::Report(attempt, Report::Failed(fault)));
+        live.owe_rest(now, effects);
+        if live.goodbye.is_some() {
+            for attempt in live.attempts() {
+                effects.push(Effect::Abandon(attempt));
+            }
+            self.phase = Phase::Parting(Box::new(Parting::goodbye(now, live.line)));
+            return;
+        }
+        if live.take_over(now, &self.settings, effects) {
+            self.phase = Phase::Live(live);
+            return;
+        }
+        effects.push(Effect::Abandon(attempt));
+        effects.observe(Observation::FailingOver { attempt, fault });
+        let dialling = match live.rotation {
+            Rotation::Dialling {
+                attempt,
+                dialled_at,
+                ..
+            } => Dialling::adopt(attempt, dialled_at),
+            Rotation::Unneeded | Rotation::Planned { .. } | Rotation::Standing(_) => {
+                Dialling::begin(now, &mut self.attempts, effects)
+            }
+        };
+        let reaching = Reaching::again(now, live.line, dialling);
+        self.phase = Phase::Reaching(Box::new(reaching));
+    }
+
+    /// No model is left: the caller hears an apology.
+    fn apologize(&mut self, now: Instant, effects: &mut Effects) {
+        for attempt in self.phase.attempts() {
+            effects.push(Effect::Abandon(attempt));
+        }
+        let line = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Reaching(reaching) => reaching.line,
+            Phase::Live(live) => live.line,
+            other @ (Phase::Waiting { .. } | Phase::Parting(_) | Phase::Ended) => {
+                self.phase = other;
+                return;
+            }
+        };
+        let parting = Parting::apologize(now, line, &self.settings, effects);
+        self.phase = Phase::Parting(Box::new(parting));
     }
 
     /// Counts a refused message; too many of them, or a fatal one, end the call.
@@ -321,7 +385,7 @@ impl Call {
         effects.observe(Observation::MessageRefused(refusal));
         self.refusals = self.refusals.saturating_add(1);
         if refusal.is_fatal() || self.refusals >= self.settings.refusals_max {
-            return Err(EndReason::Refused(refusal));
+            return Err(Exit::End(EndReason::Refused(refusal)));
         }
         Ok(())
     }
@@ -332,22 +396,22 @@ impl Call {
     }
 
     fn end(&mut self, now: Instant, reason: EndReason, effects: &mut Effects) {
-        let started_at = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Ended => return,
-            Phase::Waiting { .. } => None,
-            Phase::Connecting(connecting) => {
-                effects.push(Effect::Abandon(connecting.attempt));
-                Some(connecting.line.started_at)
-            }
-            Phase::Live(live) => {
-                for attempt in live.attempts() {
-                    effects.push(Effect::Abandon(attempt));
-                }
-                Some(live.line.started_at)
-            }
-        };
-        let lasted = started_at.map(|at| now.since(at)).unwrap_or_default();
+        for attempt in self.phase.attempts() {
+            effects.push(Effect::Abandon(attempt));
+        }
+        let lasted = self
+            .phase
+            .line()
+            .map(|line| now.since(line.started_at))
+            .unwrap_or_default();
+        self.phase = Phase::Ended;
         effects.observe(Observation::CallEnded { reason, lasted });
         effects.push(Effect::EndCall(reason));
+    }
+}
+
+impl From<OutOfReach> for Exit {
+    fn from(_: OutOfReach) -> Self {
+        Self::Apologize
     }
 }

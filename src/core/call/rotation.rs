@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::core::call::effect::{Effect, Effects};
-use crate::core::call::input::ProviderEvent;
+use crate::core::call::effect::{DialKind, Effect, Effects, Report};
+use crate::core::call::input::{DialAnswer, ProviderEvent};
 use crate::core::call::live::Live;
 use crate::core::call::session::Session;
 use crate::core::call::{Attempts, CallSettings, Clock};
@@ -91,11 +91,14 @@ impl Live {
             ) => {
                 let (attempt, after) = (*attempt, now.since(*dialled_at));
                 effects.observe(Observation::SessionReady { attempt, after });
+                effects.push(Effect::Report(attempt, Report::Ready));
                 let expires_at = clock.instant(expires_at);
                 self.rotation =
                     Rotation::Standing(Session::new(now, attempt, expires_at, settings));
             }
-            (_, ProviderEvent::Failed(fault)) => self.lose_successor(now, fault, effects),
+            (_, ProviderEvent::Failed(fault) | ProviderEvent::Stumbled(fault)) => {
+                self.lose_successor(now, fault, effects);
+            }
             (Rotation::Standing(session), ProviderEvent::Pong) => session.on_pong(),
             (_, ProviderEvent::Ignored(what)) => {
                 effects.observe(Observation::ProviderIgnored(what));
@@ -119,6 +122,16 @@ impl Live {
         }
     }
 
+    /// What became of the wish to dial the successor: where it could not be had, it is tried again later.
+    pub(super) fn on_dial_answer(&mut self, now: Instant, answer: DialAnswer) {
+        let dial_at = match answer {
+            DialAnswer::Made { .. } => return,
+            DialAnswer::Wait { until } => until.max(now),
+            DialAnswer::Nothing => now + RETRY_AFTER,
+        };
+        self.rotation = Rotation::Planned { dial_at };
+    }
+
     /// Time passed.
     pub(super) fn tick_rotation(
         &mut self,
@@ -130,7 +143,10 @@ impl Live {
         match &mut self.rotation {
             Rotation::Planned { dial_at } if now >= *dial_at => {
                 let attempt = attempts.next();
-                effects.push(Effect::Dial(attempt));
+                effects.push(Effect::Dial(
+                    attempt,
+                    DialKind::Successor(self.session.attempt),
+                ));
                 let give_up_at = now + settings.dial_timeout;
                 self.rotation = Rotation::Dialling {
                     attempt,
@@ -138,17 +154,11 @@ impl Live {
                     give_up_at,
                 };
             }
-            Rotation::Dialling {
-                attempt,
-                give_up_at,
-                ..
-            } if now >= *give_up_at => {
-                effects.push(Effect::Abandon(*attempt));
+            Rotation::Dialling { give_up_at, .. } if now >= *give_up_at => {
                 self.lose_successor(now, Fault::DialTimedOut(DialStage::Session), effects);
             }
             Rotation::Standing(session) => {
                 if !session.beats(now, effects) {
-                    effects.push(Effect::Abandon(session.attempt));
                     self.lose_successor(now, Fault::NoPong, effects);
                 }
             }
@@ -159,6 +169,8 @@ impl Live {
     fn lose_successor(&mut self, now: Instant, fault: Fault, effects: &mut Effects) {
         if let Some(attempt) = self.rotation.attempt() {
             effects.observe(Observation::AttemptFailed { attempt, fault });
+            effects.push(Effect::Report(attempt, Report::Failed(fault)));
+            effects.push(Effect::Abandon(attempt));
         }
         self.rotation = Rotation::Planned {
             dial_at: now + RETRY_AFTER,

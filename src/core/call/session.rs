@@ -21,8 +21,23 @@ pub(super) struct Session {
     is_responding: bool,
     /// This response and those before it were cut: nothing of them plays any more.
     cut: Option<ResponseId>,
-    /// An answer is to be asked for as soon as no response is being made.
-    wants_response: bool,
+    /// What is to be asked for as soon as no response is being made.
+    wanted: Option<Wish>,
+    /// Whether it noticed that the caller spoke, since the last answer.
+    has_heard: bool,
+    /// It was given what the caller said before it was there, and has not answered yet: what it hears now lies in the past.
+    is_catching_up: bool,
+    /// When it was last given something to answer that the caller has not said since.
+    asked_at: Instant,
+}
+
+/// What a session is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// An answer to what the conversation holds.
+    Answer,
+    /// The rest of an answer that was cut.
+    Rest,
 }
 
 impl Session {
@@ -39,7 +54,10 @@ impl Session {
             newest: None,
             is_responding: false,
             cut: None,
-            wants_response: false,
+            wanted: None,
+            has_heard: false,
+            is_catching_up: true,
+            asked_at: now,
         }
     }
 
@@ -73,28 +91,69 @@ impl Session {
         }
     }
 
-    /// Asks for an answer: now, or when the response that is being made is over. A provider makes one at a time.
-    pub(super) fn respond(&mut self, effects: &mut Effects) {
+    /// Asks for something: now, or when the response that is being made is over. A provider makes one at a time.
+    pub(super) fn ask(&mut self, now: Instant, wish: Wish, effects: &mut Effects) {
+        self.asked_at = now;
         if self.is_responding {
-            self.wants_response = true;
+            self.wanted = Some(wish);
         } else {
-            self.wants_response = false;
-            effects.to_provider(self.attempt, ProviderCommand::Respond);
+            self.tell(wish, effects);
         }
+    }
+
+    /// When it was given something to answer, or became ready.
+    pub(super) const fn asked_at(&self) -> Instant {
+        self.asked_at
+    }
+
+    /// What was said before it is given to it now.
+    pub(super) const fn on_briefed(&mut self, now: Instant) {
+        self.asked_at = now;
+        self.is_catching_up = true;
+    }
+
+    /// It noticed that the caller spoke.
+    pub(super) const fn on_heard(&mut self) {
+        self.has_heard = true;
+    }
+
+    /// Whether it noticed that the caller spoke, since the last answer.
+    pub(super) const fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
+    /// Whether what it hears may have been said before it was there.
+    pub(super) const fn is_catching_up(&self) -> bool {
+        self.is_catching_up
+    }
+
+    /// It speaks.
+    pub(super) const fn on_speech(&mut self) {
+        self.is_catching_up = false;
+        self.has_heard = false;
     }
 
     /// What was asked for was refused, since a response is being made: it is asked for again after that.
     pub(super) const fn on_already_responding(&mut self) {
         self.is_responding = true;
-        self.wants_response = true;
+        self.wanted = Some(Wish::Answer);
+    }
+
+    fn tell(&mut self, wish: Wish, effects: &mut Effects) {
+        self.wanted = None;
+        let command = match wish {
+            Wish::Answer => ProviderCommand::Respond,
+            Wish::Rest => ProviderCommand::Continue,
+        };
+        effects.to_provider(self.attempt, command);
     }
 
     /// A response is over.
     pub(super) fn on_response_done(&mut self, response: ResponseId, effects: &mut Effects) {
         if Some(response) >= self.newest {
             self.is_responding = false;
-            if self.wants_response {
-                self.respond(effects);
+            if let Some(wish) = self.wanted {
+                self.tell(wish, effects);
             }
         }
     }

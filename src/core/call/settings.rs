@@ -1,6 +1,9 @@
 //! The numbers that a call goes by.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::core::call::prompt::Prompts;
 
 /// The numbers that a call goes by; the defaults are those of `config/ringback.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +12,20 @@ pub struct CallSettings {
     pub start_timeout: Duration,
     /// How long one dial may take, from the first packet to a configured session.
     pub dial_timeout: Duration,
+    /// How long a dial may take before another one is made beside it.
+    pub slow_dial: Duration,
+    /// How long a session may leave the caller without an answer before it counts as failed.
+    pub answer_timeout: Duration,
+    /// How long an item that is being spoken may make no progress where its audio runs dry.
+    pub stall_timeout: Duration,
+    /// The same between two items of a response.
+    pub pause_timeout: Duration,
+    /// How long the caller hears nothing, while something is owed, before the first filler.
+    pub filler_after: Duration,
+    /// How long after a filler the caller hears nothing before the next.
+    pub filler_again_after: Duration,
+    /// How long the caller waits before the apology.
+    pub apology_after: Duration,
     /// How long the carrier may send nothing.
     pub carrier_silence_max: Duration,
     /// How often a provider's socket is asked for a sign of life.
@@ -29,8 +46,8 @@ pub struct CallSettings {
     pub keys_timeout: Duration,
     /// How many messages of a stream may be refused before it ends.
     pub refusals_max: u32,
-    /// Whether the agent speaks first.
-    pub greets: bool,
+    /// What is said without a model.
+    pub prompts: Arc<Prompts>,
 }
 
 impl Default for CallSettings {
@@ -38,6 +55,13 @@ impl Default for CallSettings {
         Self {
             start_timeout: Duration::from_secs(5),
             dial_timeout: Duration::from_secs(3),
+            slow_dial: Duration::from_millis(1_500),
+            answer_timeout: Duration::from_millis(2_500),
+            stall_timeout: Duration::from_secs(1),
+            pause_timeout: Duration::from_secs(2),
+            filler_after: Duration::from_millis(1_200),
+            filler_again_after: Duration::from_millis(1_800),
+            apology_after: Duration::from_secs(8),
             carrier_silence_max: Duration::from_secs(5),
             ping_interval: Duration::from_secs(1),
             pong_timeout: Duration::from_millis(2_500),
@@ -48,7 +72,7 @@ impl Default for CallSettings {
             goodbye_grace: Duration::from_secs(2),
             keys_timeout: Duration::from_secs(2),
             refusals_max: 100,
-            greets: true,
+            prompts: Arc::default(),
         }
     }
 }

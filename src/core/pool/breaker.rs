@@ -69,7 +69,7 @@ impl Cause {
     /// Its name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::InARow => "in_a_row",
+            Self::InARow => "failures_in_a_row",
             Self::Failures => "failures",
             Self::Slowness => "slowness",
             Self::Permanent(_) => "permanent",

@@ -125,7 +125,8 @@ impl Session {
             ProviderCommand::Delete { item } => self.delete(*item, out),
             ProviderCommand::Keys(keys) => self.keys(keys, out),
             ProviderCommand::GoodbyeDeclined(tool_call) => self.decline(*tool_call, out),
-            ProviderCommand::Seed(memory) => self.seed(memory, out),
+            ProviderCommand::Continue => self.respond(None, out),
+            ProviderCommand::Seed { memory, .. } => self.seed(memory, out),
             ProviderCommand::Ping => {}
         }
     }

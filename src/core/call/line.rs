@@ -1,0 +1,283 @@
+//! The carrier's side of a started call, and what was said on it: it outlives every session.
+
+use std::time::Duration;
+
+use crate::core::audio::Frame;
+use crate::core::call::downlink::{Cut, Downlink, HeldOverflow};
+use crate::core::call::ear::{Ear, Edge};
+use crate::core::call::effect::{Effects, Occasion, ProviderCommand};
+use crate::core::call::floor::{Debt, Due, Floor, Owed};
+use crate::core::call::keypad::Keypad;
+use crate::core::call::memory::{Memory, Speaker, Voice};
+use crate::core::call::prompt::{Greeting, Prompt};
+use crate::core::call::settings::CallSettings;
+use crate::core::call::uplink::Uplink;
+use crate::core::ids::AttemptId;
+use crate::core::observation::Observation;
+use crate::core::time::Instant;
+
+/// Silence that is told, while something is owed.
+const DEAD_AIR_MIN: Duration = Duration::from_secs(1);
+
+/// What every phase of a started call has.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) started_at: Instant,
+    pub(super) downlink: Downlink,
+    /// What the caller says and no session has answered.
+    pub(super) uplink: Uplink,
+    pub(super) ear: Ear,
+    pub(super) floor: Floor,
+    pub(super) keypad: Keypad,
+    pub(super) memory: Memory,
+    /// Whether the caller has heard anything yet.
+    has_spoken: bool,
+    /// When the carrier last sent anything.
+    heard_at: Instant,
+    /// When to look at `heard_at` again: once a silence, not once a frame.
+    check_at: Instant,
+    silence_max: Duration,
+}
+
+/// The caller has waited for as long as anybody may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OutOfPatience;
+
+impl Line {
+    pub(super) fn new(now: Instant, settings: &CallSettings) -> Self {
+        Self {
+            started_at: now,
+            downlink: Downlink::new(now, settings.ahead_max, settings.held_max),
+            uplink: Uplink::new(settings.uplink_max),
+            ear: Ear::new(now),
+            floor: Floor::Agent,
+            keypad: Keypad::new(now, settings.keys_timeout),
+            memory: Memory::default(),
+            has_spoken: false,
+            heard_at: now,
+            check_at: now + settings.carrier_silence_max,
+            silence_max: settings.carrier_silence_max,
+        }
+    }
+
+    /// The caller's next audio: kept until it is answered.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        frame: &Frame,
+        effects: &mut Effects,
+    ) -> Option<Edge> {
+        let (lost, edge) =
+            frame.with_raw(|audio| (self.uplink.keep(audio), self.ear.hear(now, audio)));
+        if lost > 0 {
+            effects.observe(Observation::UplinkOverflowed { bytes: lost });
+        }
+        edge
+    }
+
+    /// The caller speaks: from the second before it on, everything is kept.
+    pub(super) fn yield_floor(&mut self, now: Instant, effects: &mut Effects) {
+        self.end_dead_air(now, effects);
+        self.uplink.open();
+        self.floor = Floor::Caller;
+    }
+
+    /// The caller is owed something. What is owed already stays owed since then.
+    pub(super) fn owe(&mut self, owed: Owed) {
+        self.floor = match self.floor {
+            Floor::Owed(before) if before.debt == owed.debt => Floor::Owed(Owed {
+                is_doubtful: before.is_doubtful && owed.is_doubtful,
+                ..before
+            }),
+            Floor::Agent | Floor::Caller | Floor::Owed(_) => Floor::Owed(owed),
+        };
+    }
+
+    /// What was owed has come.
+    pub(super) fn settle_debt(&mut self, now: Instant, effects: &mut Effects) {
+        if let Floor::Owed(owed) = self.floor {
+            let after = now.since(owed.since);
+            effects.observe(Observation::Gap { after });
+            if matches!(owed.debt, Debt::Answer | Debt::Keys) {
+                effects.observe(Observation::Answered { after });
+            }
+            if self.memory.awaits_transcript() && owed.debt == Debt::Answer {
+                self.memory.keep_audio(self.uplink.copy());
+            }
+            self.uplink.close();
+            self.floor = Floor::Agent;
+        }
+    }
+
+    /// Audio for the caller, whoever speaks.
+    pub(super) fn play(
+        &mut self,
+        now: Instant,
+        voice: Voice,
+        frame: Frame,
+        effects: &mut Effects,
+    ) -> Result<(), HeldOverflow> {
+        if !self.has_spoken {
+            self.has_spoken = true;
+            effects.observe(Observation::FirstAudio {
+                after: now.since(self.started_at),
+            });
+        }
+        self.end_dead_air(now, effects);
+        self.downlink.play(now, voice, frame, effects)
+    }
+
+    /// Plays a prompt; `false` if there is none of that name.
+    pub(super) fn prompt(
+        &mut self,
+        now: Instant,
+        prompt: Prompt,
+        settings: &CallSettings,
+        effects: &mut Effects,
+    ) -> bool {
+        let audio = settings.prompts.audio(prompt);
+        if audio.is_empty() {
+            return false;
+        }
+        let played = self.play(now, Voice::Prompt(prompt), Frame::from_raw(audio), effects);
+        self.downlink.finish(now, effects);
+        effects.observe(Observation::Prompted(prompt));
+        played.is_ok()
+    }
+
+    /// The first words: from the cache, where the model is told of them later, or owed by the model.
+    pub(super) fn greet(&mut self, now: Instant, settings: &CallSettings, effects: &mut Effects) {
+        match &settings.prompts.greeting {
+            Greeting::None => {}
+            Greeting::Spoken => self.owe(Owed::new(now, Debt::Greeting)),
+            Greeting::Cached { text, .. } => {
+                self.prompt(now, Prompt::Greeting, settings, effects);
+                self.memory
+                    .agent_text(Voice::Prompt(Prompt::Greeting), text);
+            }
+        }
+    }
+
+    /// Says something to a caller who waits, if it is time.
+    pub(super) fn comfort(
+        &mut self,
+        now: Instant,
+        settings: &CallSettings,
+        effects: &mut Effects,
+    ) -> Result<(), OutOfPatience> {
+        let Some((_, due)) = self.due(settings).filter(|&(at, _)| now >= at) else {
+            return Ok(());
+        };
+        let Floor::Owed(owed) = &mut self.floor else {
+            return Ok(());
+        };
+        match due {
+            Due::Apology => Err(OutOfPatience),
+            Due::Filler => {
+                let prompt = if owed.fillers() == 0 {
+                    Prompt::OneMoment
+                } else {
+                    Prompt::StillHere
+                };
+                owed.on_filler();
+                self.prompt(now, prompt, settings, effects);
+                Ok(())
+            }
+        }
+    }
+
+    /// When [`comfort`](Self::comfort) is next to be called.
+    pub(super) fn comfort_at(&self, settings: &CallSettings) -> Option<Instant> {
+        self.due(settings).map(|(at, _)| at)
+    }
+
+    /// Tells a session that is ready what was said, gives it what was not answered, and asks it for what is owed.
+    pub(super) fn brief(&mut self, attempt: AttemptId, occasion: Occasion, effects: &mut Effects) {
+        let debt = match self.floor {
+            Floor::Owed(owed) => Some(owed.debt),
+            Floor::Agent | Floor::Caller => None,
+        };
+        if debt == Some(Debt::Answer) || self.floor == Floor::Caller {
+            self.memory.forget_unanswered();
+        }
+        if !self.memory.is_empty() {
+            let memory = self.memory.clone();
+            effects.to_provider(attempt, ProviderCommand::Seed { memory, occasion });
+        }
+        if debt == Some(Debt::Greeting) {
+            effects.to_provider(attempt, ProviderCommand::Greet);
+        }
+        for frame in self.uplink.replay() {
+            effects.to_provider(attempt, ProviderCommand::Append(frame));
+        }
+        match debt {
+            Some(Debt::Keys) => effects.to_provider(attempt, ProviderCommand::Respond),
+            Some(Debt::Rest) => effects.to_provider(attempt, ProviderCommand::Continue),
+            Some(Debt::Answer | Debt::Greeting) | None => {}
+        }
+    }
+
+    /// Throws away what the caller has not heard, and forgets that it was said; says what was cut.
+    pub(super) fn interrupt(&mut self, now: Instant, effects: &mut Effects) -> Vec<Cut> {
+        let is_speaking = self.downlink.has_unheard(now);
+        let cuts = self.downlink.interrupt(now, effects);
+        if let Some(first) = cuts.first().filter(|_| is_speaking) {
+            effects.observe(Observation::BargedIn { heard: first.heard });
+        }
+        for cut in &cuts {
+            self.memory.cut(cut.voice, cut.heard, cut.received);
+        }
+        cuts
+    }
+
+    /// What the caller keyed in becomes part of the conversation, and an answer to it is owed.
+    pub(super) fn take_keys(&mut self, now: Instant) -> Option<Box<str>> {
+        let keys = self.keypad.take_complete(now)?;
+        self.memory
+            .push(Speaker::Caller, &format!("(keyed in: {keys})"));
+        if self.floor == Floor::Agent {
+            self.owe(Owed::new(now, Debt::Keys));
+        }
+        Some(keys)
+    }
+
+    /// The carrier sent something.
+    pub(super) const fn on_heard(&mut self, now: Instant) {
+        self.heard_at = now;
+    }
+
+    /// Whether the carrier has sent nothing for too long.
+    pub(super) fn is_silent(&mut self, now: Instant) -> bool {
+        if now < self.check_at {
+            return false;
+        }
+        self.check_at = self.heard_at + self.silence_max;
+        now >= self.check_at
+    }
+
+    /// When the line next wants a tick, whatever the phase and whoever waits.
+    pub(super) fn deadline(&self) -> Instant {
+        let others = [self.downlink.deadline(), self.keypad.deadline()];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.check_at, Instant::min)
+    }
+
+    fn due(&self, settings: &CallSettings) -> Option<(Instant, Due)> {
+        match self.floor {
+            Floor::Owed(owed) => Some(owed.due(self.downlink.plays_until(), settings)),
+            Floor::Agent | Floor::Caller => None,
+        }
+    }
+
+    /// Tells of the silence that ends now, if it was owed time.
+    fn end_dead_air(&self, now: Instant, effects: &mut Effects) {
+        if let Floor::Owed(owed) = self.floor {
+            let lasted = now.since(owed.since.max(self.downlink.plays_until()));
+            if lasted >= DEAD_AIR_MIN {
+                effects.observe(Observation::DeadAir { lasted });
+            }
+        }
+    }
+}
