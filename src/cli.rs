@@ -1,5 +1,8 @@
 //! The command line: what one can ask for, and what the process answers with.
 
+mod breaker;
+mod operator;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,6 +37,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Tell everything that is wrong with the settings, and do nothing else.
     Check(Settings),
+    /// See how the providers of a running server stand, and open, close or isolate their breakers.
+    Breaker(breaker::BreakerArgs),
 }
 
 #[derive(Args, Debug)]
@@ -61,6 +66,7 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
+        Command::Breaker(args) => breaker::run(&args),
     }
 }
 

@@ -81,12 +81,6 @@ impl Providers {
         &self.policy
     }
 
-    /// The operator's name of an entry; `-` if there is no such.
-    pub(super) fn name(&self, provider: ProviderId) -> &str {
-        let entry = self.entries.get(usize::from(provider.0));
-        entry.map_or("-", |entry| &entry.policy.name)
-    }
-
     /// The names of all entries, in the order of their numbers.
     pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|entry| &*entry.policy.name)

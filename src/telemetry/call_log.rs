@@ -8,9 +8,10 @@ use super::call_metrics::CallMetrics;
 use super::counts::Count;
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
-use crate::core::fault::Refusal;
-use crate::core::ids::{AttemptId, CallId, CallSid};
+use crate::core::fault::{Fault, Refusal};
+use crate::core::ids::{AttemptId, CallId, CallSid, KeyId, Tier};
 use crate::core::observation::Observation;
+use crate::core::pool::Charge;
 use crate::core::time::Instant;
 
 /// Refused messages with less than this between them are one burst, and worth one line.
@@ -76,12 +77,9 @@ impl CallLog {
         self.tally.observe(observation);
         let call = self.call;
         match observation {
-            Observation::CallStarted {
-                call: carrier_call,
-                stream,
-            } => {
-                self.carrier_call = Some(*carrier_call);
-                info!(%call, %carrier_call, %stream, "call started");
+            Observation::CallStarted { call: sid, stream } => {
+                self.carrier_call = Some(*sid);
+                info!(%call, carrier_call = %sid, %stream, "call started");
             }
             Observation::Dialled {
                 attempt,
@@ -89,10 +87,7 @@ impl CallLog {
                 tier,
                 charge,
                 ..
-            } => {
-                let (provider, charge) = (self.provider(*attempt), charge.name());
-                debug!(%call, %attempt, provider, %key, %tier, charge, "dialling");
-            }
+            } => self.dialling(*attempt, *key, *tier, *charge),
             Observation::NotAdmitted(why) => {
                 warn!(%call, why = why.name(), "nobody is left who could take the call");
             }
@@ -100,8 +95,7 @@ impl CallLog {
                 debug!(%call, %attempt, after_ms = millis(*after), "session ready");
             }
             Observation::AttemptFailed { attempt, fault } => {
-                let provider = self.provider(*attempt);
-                warn!(%call, %attempt, provider, %fault, "session failed");
+                warn!(%call, %attempt, provider = self.provider(*attempt), %fault, "session failed");
             }
             Observation::FailingOver { attempt, fault } => {
                 info!(%call, %attempt, %fault, "seeking another session");
@@ -112,15 +106,14 @@ impl CallLog {
             }
             Observation::Rotated { attempt } => info!(%call, %attempt, "moved to a fresh session"),
             Observation::ResponseFailed { fault } => {
-                let fault = fault.map_or("unknown", |fault| fault.name());
-                warn!(%call, fault, "response failed");
+                warn!(%call, fault = fault.map_or("unknown", Fault::name), "response failed");
             }
             Observation::AskedAgain { fault } => info!(%call, %fault, "asked for the answer again"),
             Observation::Apologized { after } => {
                 warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
             }
             Observation::DeadAir { lasted } => {
-                warn!(%call, lasted_ms = millis(*lasted), "dead air")
+                warn!(%call, lasted_ms = millis(*lasted), "dead air");
             }
             Observation::HeldOverflowed => {
                 warn!(%call, "more audio than may be held; the response is cancelled");
@@ -150,6 +143,11 @@ impl CallLog {
                 | Ignored::UndeclaredTool,
             ) => {}
         }
+    }
+
+    fn dialling(&self, attempt: AttemptId, key: KeyId, tier: Tier, charge: Charge) {
+        let (provider, charge) = (self.provider(attempt), charge.name());
+        debug!(call = %self.call, %attempt, provider, %key, %tier, charge, "dialling");
     }
 
     fn provider(&self, attempt: AttemptId) -> Option<&str> {
