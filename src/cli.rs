@@ -2,6 +2,7 @@
 
 mod breaker;
 mod operator;
+mod prompts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ enum Command {
     Check(Settings),
     /// See how the providers of a running server stand, and open, close or isolate their breakers.
     Breaker(breaker::BreakerArgs),
+    /// Tell and add recordings of what callers hear without a model.
+    #[command(subcommand)]
+    Prompts(prompts::PromptsCommand),
 }
 
 #[derive(Args, Debug)]
@@ -67,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
+        Command::Prompts(command) => prompts::run(command),
     }
 }
 
@@ -88,6 +93,9 @@ fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
 
 fn start(config: Config) -> Result<(), String> {
     telemetry::init(config.log).map_err(|error| format!("there can be no logs: {error}"))?;
+    for warning in config.prompts.warnings() {
+        tracing::warn!(warning, "a prompt is not as its agent has it");
+    }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("there can be no threads: {error}"))?;
     let served: Result<(), StartError> = runtime.block_on(async {
@@ -107,6 +115,9 @@ fn check(settings: &Settings) -> ExitCode {
                 providers.entries.len(),
                 config.public.listen
             ));
+            for line in prompts::summary(&config) {
+                say(&line);
+            }
             ExitCode::SUCCESS
         }
         Err(wrong) => wrong,

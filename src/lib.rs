@@ -5,6 +5,7 @@
 //!
 //! | module | does | must not |
 //! |---|---|---|
+//! | [`audio`] | keeps recordings at hand for when no model speaks | be on the path of a frame |
 //! | [`core`] | decides: the machine of one call | touch a socket, a clock, JSON, a log |
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
@@ -17,6 +18,7 @@
 //!
 //! Why it is built so: [`docs::architecture`], [`docs::decisions`]; the words: [`docs::glossary`].
 
+pub mod audio;
 pub mod carrier;
 pub mod config;
 pub mod core;

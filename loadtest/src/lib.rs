@@ -8,6 +8,7 @@ pub mod call;
 pub mod carrier;
 pub mod g711;
 pub mod import;
+pub mod key;
 pub mod listen;
 pub mod model;
 pub mod net;

@@ -36,6 +36,8 @@ pub enum Action {
     },
     /// Cut the connection without a close frame.
     Cut,
+    /// Neither read nor write any more, pongs included, and keep the connection: only [`Cut`](Self::Cut) may follow.
+    Freeze,
 }
 
 /// Where a peer puts its [`Action`]s.

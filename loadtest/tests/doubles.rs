@@ -156,7 +156,7 @@ fn text_of(action: Action) -> Option<String> {
     match action {
         Action::Send(text) => Some(text),
         Action::SendBinary(_) => panic!("neither sends binary messages here"),
-        Action::Close { .. } | Action::Cut => None,
+        Action::Close { .. } | Action::Cut | Action::Freeze => None,
     }
 }
 

@@ -144,10 +144,10 @@ fn table(pool: &PoolView) -> String {
     let mut text = String::new();
     for row in &rows {
         let cells = row.iter().zip(widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
-        text.push_str(line.trim_end());
+        for (cell, width) in cells {
+            write!(text, "{cell:width$}  ").expect("a String takes everything");
+        }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     }
     let PoolView {

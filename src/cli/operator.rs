@@ -174,13 +174,12 @@ impl Operator {
     }
 
     fn token(&self) -> Result<Option<HeaderValue>, OperatorError> {
-        let environment = Environment::of_process();
-        let (place, text) = match &self.token_file {
-            Some(path) => (path.display().to_string(), Some(read(path)?)),
-            None => {
-                let token = environment.operator_token().map(str::to_owned);
-                (OPERATOR_TOKEN.to_owned(), token)
-            }
+        let (place, text) = if let Some(path) = &self.token_file {
+            (path.display().to_string(), Some(read(path)?))
+        } else {
+            let environment = Environment::of_process();
+            let token = environment.operator_token().map(str::to_owned);
+            (OPERATOR_TOKEN.to_owned(), token)
         };
         let Some(text) = text else {
             return Ok(None);

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::problem::{Origin, Problems};
+use super::prompts;
 use super::raw::{entries, parse, read_file};
 use super::section::{Form, Located, Section};
+use crate::audio::prompts::script::Lines;
+use crate::audio::prompts::{Greets, Language, Name};
 
 /// The agent that there is when no folder of agents is configured.
 const BUILT_IN: &str = include_str!("../../config/agents/default.toml");
@@ -36,6 +39,10 @@ pub struct Agent {
     pub language: Option<Arc<str>>,
     /// What it says first.
     pub greeting: Option<Arc<str>>,
+    /// Who says the first words; none: a recording of the greeting where there is one, else the model.
+    pub greets: Option<Greets>,
+    /// What it says without a model in words of its own, the greeting among them.
+    pub prompts: Lines,
 }
 
 /// Without its words and numbers.
@@ -166,7 +173,7 @@ const VOICE: Form = Form {
         (1..=64).contains(&text.len()) && text.bytes().all(fits)
     },
 };
-const LANGUAGE: Form = Form {
+pub(super) const LANGUAGE: Form = Form {
     allowed: r#"a language's two letters, and a country's if it matters, as in "en" or "en-US""#,
     accepts: |text| {
         let (language, country) = text.split_once('-').unwrap_or((text, "US"));
@@ -175,9 +182,9 @@ const LANGUAGE: Form = Form {
         is(language, u8::is_ascii_lowercase) && is(country, u8::is_ascii_uppercase)
     },
 };
-const GREETING: Form = Form {
+pub(super) const GREETING: Form = Form {
     allowed: "a text of 1 to 1000 bytes",
-    accepts: |text| !text.trim().is_empty() && text.len() <= 1_000,
+    accepts: |text| !text.trim().is_empty() && text.len() <= 1_000 && !text.contains('\0'),
 };
 
 fn is_number(text: &str) -> bool {
@@ -196,15 +203,21 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         located.map(|located| Arc::from(located.text))
     };
     let voice = optional("voice", VOICE);
-    let language = optional("language", LANGUAGE);
+    let language: Option<Arc<str>> = optional("language", LANGUAGE);
     let greeting = optional("greeting", GREETING);
+    let own = language.as_deref().and_then(Language::parse);
+    let own = own.unwrap_or_else(Language::english);
+    let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
+    let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
         numbers: section.texts("numbers", NUMBERS_MAX, NUMBER),
         instructions: section.text("instructions", INSTRUCTIONS).into(),
         voice,
         language,
-        greeting,
+        greeting: greeting.and_then(|line| line.text.clone()),
+        greets: section.choice("greets", &Greets::NAMES),
+        prompts,
     };
     section.finish();
     Some((origin.clone(), agent))

@@ -12,13 +12,14 @@ mod ladder;
 mod overload;
 mod pool;
 mod problem;
+mod prompts;
 mod provider;
 mod raw;
 mod section;
 mod units;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub use self::problem::{Origin, Problem, Problems};
 pub use self::provider::Provider;
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
+use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::ids::AccountSid;
 use crate::core::overload::OverloadSettings;
@@ -56,6 +58,10 @@ pub struct Config {
     pub overload: OverloadSettings,
     /// Whom callers speak with.
     pub agents: Agents,
+    /// What they say without a model.
+    pub prompts: Arc<PromptCache>,
+    /// The folder of their recordings, if there is one: what is rendered or imported goes there.
+    pub prompts_dir: Option<PathBuf>,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -132,6 +138,7 @@ impl Layers {
     fn read(&mut self, environment: &Environment) -> Option<Config> {
         let mut top = self.section("");
         let agents_dir = top.optional_text("agents_dir", PATH);
+        let prompts_dir = top.optional_text("prompts_dir", PATH);
         let list = top.take("provider");
         top.finish();
         let written = self.written();
@@ -154,6 +161,12 @@ impl Layers {
         let overload = self.read_overload(&written);
         self.refuse_unknown_sections();
         self.check_policy(&policy, &call, &written);
+        if !self.problems.is_empty() {
+            return None; // Nobody gets these settings: no need to read recordings.
+        }
+        let agents = agents?;
+        let prompts_dir = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
+        let prompts = prompts::load(&agents, prompts_dir.as_ref(), &mut self.problems)?;
         Some(Config {
             public: public?,
             admin,
@@ -161,7 +174,9 @@ impl Layers {
             call,
             providers: Providers { entries, policy },
             overload,
-            agents: agents?,
+            agents,
+            prompts: Arc::new(prompts),
+            prompts_dir: prompts_dir.map(|(dir, _)| dir),
             log: log?,
         })
     }

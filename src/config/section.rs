@@ -218,6 +218,13 @@ impl<'a> Section<'a> {
         self.entries.contains_key(key)
     }
 
+    /// Whether the key is there, a text, and still to be read.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|entry| entry.value.is_str())
+    }
+
     /// The key with its section before it.
     pub(super) fn full(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)

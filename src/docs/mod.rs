@@ -8,3 +8,5 @@ pub mod decisions {}
 pub mod glossary {}
 #[doc = include_str!("metrics.md")]
 pub mod metrics {}
+#[doc = include_str!("prompts.md")]
+pub mod prompts {}

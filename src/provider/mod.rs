@@ -5,6 +5,7 @@
 //! | [`endpoint`] | where a provider is, its key and its dialect |
 //! | [`dial`] | DNS, TCP, TLS and the upgrade, each with its own fault |
 //! | [`socket`] | one provider's WebSocket with its session: events out, commands in |
+//! | [`flood`] | whether more comes than any conversation needs |
 //! | [`openai`] | the OpenAI Realtime protocol and its kin, without a socket |
 //! | [`tls`] | whom we trust |
 //!
@@ -12,6 +13,7 @@
 
 pub mod dial;
 pub mod endpoint;
+pub mod flood;
 pub mod openai;
 pub mod socket;
 pub mod tls;

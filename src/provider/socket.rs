@@ -19,7 +19,9 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use crate::core::call::effect::ProviderCommand;
 use crate::core::call::input::ProviderEvent;
 use crate::core::fault::Fault;
+use crate::core::time::Instant;
 use crate::provider::dial::Transport;
+use crate::provider::flood::Flood;
 use crate::provider::openai::outgoing::Outgoing;
 use crate::provider::openai::session::Session;
 
@@ -48,8 +50,9 @@ impl Default for SocketLimits {
             read_buffer_bytes: 8 * 1024,
             message_bytes_max: 1024 * 1024,
             write_batch_bytes: 8 * 1024,
-            // 24 s of a caller's audio in base64.
-            write_buffer_bytes_max: 256 * 1024,
+            // A session that takes over is given at once what the caller said before: half a minute as an item, and half a
+            // minute as audio.
+            write_buffer_bytes_max: 1024 * 1024,
             close_timeout: Duration::from_secs(1),
         }
     }
@@ -64,6 +67,8 @@ pub struct ProviderSocket {
     unflushed: bool,
     /// Whether a fault was told: nothing is heard or said any more.
     failed: bool,
+    flood: Flood,
+    opened_at: tokio::time::Instant,
     close_timeout: Duration,
 }
 
@@ -93,6 +98,8 @@ impl ProviderSocket {
             outgoing: Outgoing::new(),
             unflushed: false,
             failed: false,
+            flood: Flood::new(),
+            opened_at: tokio::time::Instant::now(),
             close_timeout: limits.close_timeout,
         }
     }
@@ -107,7 +114,14 @@ impl ProviderSocket {
                 Poll::Pending => return Poll::Pending,
             };
             let event = match next {
-                Some(Ok(message)) => self.on_message(message),
+                Some(Ok(message)) => {
+                    let event = self.on_message(message);
+                    if self.is_flooded(event.as_ref()) {
+                        Some(ProviderEvent::Failed(Fault::Flooded))
+                    } else {
+                        event
+                    }
+                }
                 Some(Err(error)) => Some(ProviderEvent::Failed(fault_of(&error))),
                 None => Some(ProviderEvent::Failed(CUT)),
             };
@@ -187,6 +201,21 @@ impl ProviderSocket {
         match self.poll_flush(cx) {
             Poll::Ready(()) | Poll::Pending => {}
         }
+    }
+
+    /// Whether more comes than any conversation needs.
+    fn is_flooded(&mut self, event: Option<&ProviderEvent>) -> bool {
+        // A fault that was found says more than the number of messages.
+        if matches!(event, Some(ProviderEvent::Failed(_))) {
+            return false;
+        }
+        let audio = match event {
+            Some(ProviderEvent::Audio { frame, .. }) => frame.duration(),
+            Some(_) | None => Duration::ZERO,
+        };
+        let opened_at = self.opened_at;
+        self.flood
+            .take(audio, || Instant::from_start(opened_at.elapsed()))
     }
 
     fn on_message(&mut self, message: Message) -> Option<ProviderEvent> {

@@ -87,7 +87,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         now,
         calls_live: shared.calls.live(),
         sockets: shared.calls.sockets(),
-        sockets_max: shared.calls.calls_max(),
+        sockets_max: shared.calls.sockets_max(),
         overload: shared.overload.stage(),
         pool: &shared.providers.status(now),
     };

@@ -14,7 +14,7 @@ pub(super) struct Calls {
     /// The calls whose stream has started; at most as many as there are seats.
     live: Mutex<BTreeSet<CallSid>>,
     sockets: Arc<Semaphore>,
-    calls_max: usize,
+    sockets_max: usize,
     unstarted: Arc<Semaphore>,
 }
 
@@ -24,7 +24,7 @@ impl Calls {
         Self {
             live: Mutex::default(),
             sockets: Arc::new(Semaphore::new(calls_max)),
-            calls_max,
+            sockets_max: calls_max,
             unstarted: Arc::new(Semaphore::new(unstarted_max)),
         }
     }
@@ -50,13 +50,13 @@ impl Calls {
 
     /// How many sockets of carriers are open.
     pub(super) fn sockets(&self) -> usize {
-        self.calls_max
+        self.sockets_max
             .saturating_sub(self.sockets.available_permits())
     }
 
     /// How many there may be.
-    pub(super) const fn calls_max(&self) -> usize {
-        self.calls_max
+    pub(super) const fn sockets_max(&self) -> usize {
+        self.sockets_max
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<CallSid>> {
@@ -130,7 +130,7 @@ mod tests {
         first.start(sid('a'));
         let mut second = calls.seat().unwrap();
         second.start(sid('b'));
-        assert_eq!((calls.sockets(), calls.calls_max()), (2, 2));
+        assert_eq!((calls.sockets(), calls.sockets_max()), (2, 2));
         assert_eq!(calls.seat().unwrap_err(), Count::UpgradesOverCalls);
         drop(first);
         calls.seat().unwrap();

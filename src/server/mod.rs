@@ -244,9 +244,19 @@ impl Shared {
             provider_limits: ProviderLimits {
                 // What is left belongs to the session, whose time-out is the call's.
                 dial_timeout: config.call.dial_timeout * 4 / 5,
+                write_buffer_bytes_max: write_buffer_bytes(&config.call),
                 ..ProviderLimits::default()
             },
             settings: config.call,
         })
     }
+}
+
+/// Room for what the caller said while no session took it, twice: what is not written down yet may be among what the session is
+/// told, too. A second is 11 kB in base64, and 5 kB around it where it comes in frames.
+fn write_buffer_bytes(call: &CallSettings) -> usize {
+    const BYTES_PER_SECOND: u64 = 32 * 1024;
+    let bytes = call.uplink_max.as_secs().saturating_mul(BYTES_PER_SECOND);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    bytes.max(ProviderLimits::default().write_buffer_bytes_max)
 }

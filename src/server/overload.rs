@@ -67,7 +67,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
             cpu_percent: worked.percent(interval + lag),
             memory_bytes: resident_bytes().unwrap_or_default(),
             calls: shared.calls.sockets(),
-            calls_max: shared.calls.calls_max(),
+            calls_max: shared.calls.sockets_max(),
         };
         if let Some(before) = overload.record(now, sample) {
             let stage = overload.stage();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call_task::CallTask;
 use crate::config::Agent;
-use crate::core::call::effect::{CarrierCommand, DialKind, Effect};
+use crate::core::call::effect::{CarrierCommand, DialKind, Effect, Report};
 use crate::core::fault::Fault;
 use crate::core::ids::AttemptId;
 use crate::core::pool::Rung;
@@ -17,7 +17,13 @@ impl CallTask {
     pub(super) fn perform(&mut self, now: Instant, effect: Effect) {
         match effect {
             Effect::Dial(attempt, kind) => self.dial(now, attempt, kind),
-            Effect::Report(attempt, report) => self.desk.report(now, attempt, report),
+            Effect::Report(attempt, report) => {
+                self.desk.report(now, attempt, report);
+                if let Report::Failed(_) = report {
+                    // It is lost, so its place is free for the next before the call gets to abandon it.
+                    self.sessions.abandon(attempt);
+                }
+            }
             Effect::Abandon(attempt) => {
                 self.desk.abandon(now, attempt);
                 self.sessions.abandon(attempt);

@@ -52,9 +52,10 @@ async fn media(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let room = match shared.overload.stage().allows_calls() {
-        true => shared.calls.seat(),
-        false => Err(Count::UpgradesOverloaded),
+    let room = if shared.overload.stage().allows_calls() {
+        shared.calls.seat()
+    } else {
+        Err(Count::UpgradesOverloaded)
     };
     let seat = match room {
         Ok(seat) => seat,

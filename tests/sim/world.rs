@@ -402,6 +402,10 @@ impl World {
 
     fn carry_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
         for action in out.drain(..) {
+            if action == Action::Freeze {
+                self.freeze(attempt);
+                continue;
+            }
             let (parcel, ends) = parcel(action);
             let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
                 continue;
@@ -409,6 +413,13 @@ impl World {
             leg.model_open = !ends;
             self.network
                 .send(self.now, Pipe::ModelToServer(attempt), parcel);
+        }
+    }
+
+    /// The model neither hears nor says anything any more, and the socket stays open.
+    fn freeze(&mut self, attempt: AttemptId) {
+        if let Some(leg) = self.legs.get_mut(&attempt) {
+            leg.model_open = false;
         }
     }
 
@@ -457,5 +468,6 @@ fn parcel(action: Action) -> (Parcel, bool) {
         Action::SendBinary(_) => (Parcel::Binary, false),
         Action::Close { code, .. } => (Parcel::Closed(Some(code)), true),
         Action::Cut => (Parcel::Closed(None), true),
+        Action::Freeze => unreachable!("phones do not freeze, and models are frozen above"),
     }
 }

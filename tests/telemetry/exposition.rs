@@ -1,6 +1,6 @@
 //! Reads Prometheus' text format, strictly: whatever the format forbids, or we do not write, is a failure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The labels of a sample.
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -61,31 +61,10 @@ impl Exposition {
         self.samples.get(&key).copied()
     }
 
-    /// The sum of all samples of this name.
-    pub(crate) fn sum(&self, name: &str) -> f64 {
-        let samples = self.samples.iter();
-        samples
-            .filter(|((of, _), _)| of == name)
-            .map(|(_, number)| number)
-            .sum()
-    }
-
-    /// The names of the labels of a metric's samples, without that of buckets.
-    pub(crate) fn labels(&self, metric: &str) -> BTreeSet<Vec<&str>> {
-        let samples = self.samples.keys();
-        let of_it = samples.filter(|(name, _)| {
-            name.strip_prefix(metric)
-                .is_some_and(|end| ["", "_bucket", "_sum", "_count"].contains(&end))
-        });
-        of_it
-            .map(|(_, labels)| {
-                labels
-                    .keys()
-                    .map(String::as_str)
-                    .filter(|name| *name != "le")
-            })
-            .map(Iterator::collect)
-            .collect()
+    /// The sum of all samples of this name; `None`: there is none.
+    pub(crate) fn sum(&self, name: &str) -> Option<f64> {
+        let samples = self.samples.iter().filter(|((of, _), _)| of == name);
+        samples.map(|(_, number)| *number).reduce(|a, b| a + b)
     }
 
     /// Buckets grow, the last one is `+Inf` and equals the count.

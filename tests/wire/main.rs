@@ -6,6 +6,7 @@ mod openai_dialects;
 mod openai_errors;
 mod openai_paths;
 mod openai_schema;
+mod openai_seed;
 mod openai_socket;
 mod schema;
 #[cfg(test)]

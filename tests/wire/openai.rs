@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ringback::core::audio::Frame;
-use ringback::core::call::effect::ProviderCommand;
+use ringback::core::call::effect::{Occasion, ProviderCommand};
 use ringback::core::call::input::{Ignored, ProviderEvent, ToolCallId};
 use ringback::core::call::memory::{Memory, Speaker};
 use ringback::core::fault::Fault;
@@ -259,7 +259,10 @@ fn commands_become_the_protocols_events() {
             heard,
         },
         ProviderCommand::GoodbyeDeclined(ToolCallId(0)),
-        ProviderCommand::Seed(Memory::default()),
+        ProviderCommand::Seed {
+            memory: Memory::default(),
+            occasion: Occasion::Reconnected,
+        },
     ] {
         assert_eq!(line.says(&nothing), [json!(null); 0], "{nothing:?}");
     }
@@ -337,35 +340,6 @@ fn audio_stays_base64_only_where_it_can_be_cut_into_20_ms() {
         form("a", 0).contains("None"),
         "a delta without audio says nothing"
     );
-}
-
-#[test]
-fn a_long_conversation_is_packed_and_its_last_turns_stay_turns() {
-    let mut memory = Memory::default();
-    for turn in 0..10 {
-        memory.push(Speaker::Caller, &format!("question {turn}"));
-        memory.push(Speaker::Agent, &format!("answer {turn}"));
-    }
-    for (dialect, own_words) in [(Dialect::Ga, "output_text"), (Dialect::Beta, "text")] {
-        let said = Line::ready(dialect).says(&ProviderCommand::Seed(memory.clone()));
-        assert_eq!(said.len(), SEED_MESSAGES_MAX);
-        let items: Vec<_> = said.iter().map(|event| &event["item"]).collect();
-        let text = |item: &Value| item["content"][0]["text"].as_str().map(str::to_owned);
-        let packed = text(items[0]).expect("what lies before is one message");
-        assert!(
-            packed.contains("Caller: question 0\nYou: answer 0\n"),
-            "{packed}"
-        );
-        assert!(packed.ends_with("You: answer 6"), "{packed}");
-        assert_eq!(items[1]["role"], "user");
-        assert_eq!(text(items[1]).as_deref(), Some("question 7"));
-        assert_eq!(items[6]["role"], "assistant");
-        assert_eq!(
-            items[6]["content"],
-            json!([{"type": own_words, "text": "answer 9"}])
-        );
-        assert_eq!(items[7]["role"], "system");
-    }
 }
 
 #[test]

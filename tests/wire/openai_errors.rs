@@ -11,10 +11,12 @@ use crate::openai::{Line, settings};
 const RATE_LIMITED: Fault = Fault::RateLimited { retry_after: None };
 
 /// Codes that make a session useless, whatever their type.
-const FATAL: [(&str, Fault); 13] = [
+const FATAL: [(&str, Fault); 15] = [
     ("session_expired", Fault::Expired),
-    ("server_error", Fault::ServerError),
-    ("internal_error", Fault::ServerError),
+    ("content_filter", Fault::PolicyRefused),
+    ("content_policy_violation", Fault::PolicyRefused),
+    ("context_length_exceeded", Fault::ContextTooLong),
+    ("context_window_exceeded", Fault::ContextTooLong),
     ("rate_limit_exceeded", RATE_LIMITED),
     ("inference_rate_limit_exceeded", RATE_LIMITED),
     ("insufficient_quota", Fault::QuotaExhausted),
@@ -60,12 +62,53 @@ fn a_type_tells_the_fault_where_there_is_no_code() {
         Dialect::Ga,
         &error("server_error", None, "The server had an error"),
     );
-    assert_eq!(event, Some(ProviderEvent::Failed(Fault::ServerError)));
+    assert_eq!(event, Some(ProviderEvent::Stumbled(Fault::ServerError)));
     let done = failed_response(&json!({"type": "insufficient_quota", "code": null}));
     let Some(ProviderEvent::ResponseDone { outcome, .. }) = told(Dialect::Ga, &done) else {
         panic!("a response that is done");
     };
     assert_eq!(outcome, ResponseOutcome::Failed(Fault::QuotaExhausted));
+}
+
+#[test]
+fn a_session_that_says_it_failed_goes_on_and_one_that_was_not_set_up_does_not() {
+    for code in ["server_error", "internal_error", "internal_server_error"] {
+        let said = error("invalid_request_error", Some(code), "");
+        let mut line = Line::ready(Dialect::Ga);
+        let stumbled = Some(ProviderEvent::Stumbled(Fault::ServerError));
+        assert_eq!(line.hear(&said), stumbled, "{code}");
+        assert_eq!(line.hear(&said), stumbled, "{code}: it is still heard");
+        let done = failed_response(&json!({"type": "invalid_request_error", "code": code}));
+        let Some(ProviderEvent::ResponseDone { outcome, .. }) = line.hear(&done) else {
+            panic!("{code} ends the response only");
+        };
+        assert_eq!(
+            outcome,
+            ResponseOutcome::Failed(Fault::ServerError),
+            "{code}"
+        );
+
+        let mut opening = Line::new(settings(), Dialect::Ga);
+        opening.hear(&json!({"type": "session.created"}));
+        let failed = Some(ProviderEvent::Failed(Fault::ServerError));
+        assert_eq!(opening.hear(&said), failed, "{code}");
+    }
+}
+
+#[test]
+fn an_answer_that_a_filter_cut_was_refused_and_one_that_grew_too_long_was_not() {
+    let cut = |reason: &str| {
+        let done = json!({"type": "response.done", "response": {"id": "resp_1", "status": "incomplete",
+            "status_details": {"type": "incomplete", "reason": reason}}});
+        match told(Dialect::Ga, &done) {
+            Some(ProviderEvent::ResponseDone { outcome, .. }) => outcome,
+            other => panic!("{other:?}"),
+        }
+    };
+    let refused = ResponseOutcome::Failed(Fault::PolicyRefused);
+    assert_eq!(cut("content_filter"), refused);
+    assert_eq!(cut("max_output_tokens"), ResponseOutcome::Incomplete);
+    assert_eq!(cut("a_reason_of_next_year"), ResponseOutcome::Incomplete);
 }
 
 #[test]
@@ -175,7 +218,15 @@ fn servers_with_codes_of_their_own_are_understood_by_their_words() {
         ),
         (
             "Internal server error",
-            ProviderEvent::Failed(Fault::ServerError),
+            ProviderEvent::Stumbled(Fault::ServerError),
+        ),
+        (
+            "This violates our content policy",
+            ProviderEvent::Failed(Fault::PolicyRefused),
+        ),
+        (
+            "Maximum context length reached",
+            ProviderEvent::Failed(Fault::ContextTooLong),
         ),
     ] {
         let event = error("invalid_request_error", Some("code_17"), message);
@@ -200,7 +251,7 @@ fn a_response_ends_in_one_of_four_ways() {
         ),
         (
             "incomplete",
-            json!({"type": "incomplete", "reason": "content_filter"}),
+            json!({"type": "incomplete", "reason": "max_output_tokens"}),
             ResponseOutcome::Incomplete,
         ),
         (

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringback::core::audio::Frame;
-use ringback::core::call::effect::ProviderCommand;
+use ringback::core::call::effect::{Occasion, ProviderCommand};
 use ringback::core::call::input::ToolCallId;
 use ringback::core::call::memory::{Memory, Speaker};
 use ringback::core::ids::ItemId;
@@ -78,6 +78,9 @@ fn everything(dialect: Dialect) -> Vec<Value> {
         memory.push(Speaker::Caller, &format!("question {turn}"));
         memory.push(Speaker::Agent, &format!("answer {turn}"));
     }
+    let mut unwritten = Memory::default();
+    unwritten.push(Speaker::Agent, "greeting");
+    unwritten.push_audio(Bytes::from_static(&[0x7F; 800]));
     let raw = Frame::from_raw(Bytes::from_static(&[0x7F; 161]));
     let base64 = Frame::from_base64(Bytes::from_static(b"//////8=")).expect("it is base64");
     for command in [
@@ -93,7 +96,15 @@ fn everything(dialect: Dialect) -> Vec<Value> {
         ProviderCommand::Delete { item: ItemId(0) },
         ProviderCommand::Keys("12#\"\\\u{1}".into()),
         ProviderCommand::GoodbyeDeclined(ToolCallId(0)),
-        ProviderCommand::Seed(memory),
+        ProviderCommand::Continue,
+        ProviderCommand::Seed {
+            memory,
+            occasion: Occasion::Reconnected,
+        },
+        ProviderCommand::Seed {
+            memory: unwritten,
+            occasion: Occasion::Greeted,
+        },
     ] {
         let before = line.said.len();
         line.say(&command);

@@ -63,7 +63,9 @@ impl Server {
                         .push((self.now, serde_json::from_str(&text).unwrap()));
                 }
                 Action::Close { code, .. } => self.closed = Some(code),
-                Action::SendBinary(_) | Action::Cut => panic!("the carrier does no such thing"),
+                Action::Freeze | Action::SendBinary(_) | Action::Cut => {
+                    panic!("the carrier does no such thing")
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::faults::What;
+use super::faults::{STORM_MAX, What};
 use crate::peer::Action;
 
 /// From how many things on an agenda on a client's wishes are refused.
@@ -33,8 +33,30 @@ pub(super) enum Due {
     },
     /// Something goes wrong.
     Fault(What),
+    /// One more of many messages that mean nothing.
+    Storm(Storm),
     /// The session reaches its maximum length.
     Expire,
+}
+
+/// Messages that mean nothing, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Storm {
+    /// They are errors; else events that nobody knows.
+    pub(super) errors: bool,
+    pub(super) gap: Duration,
+    pub(super) left: u64,
+}
+
+impl Storm {
+    pub(super) fn new(errors: bool, per_second: u32, lasts_ms: u32) -> Self {
+        let per_second = per_second.clamp(1, STORM_MAX);
+        Self {
+            errors,
+            gap: Duration::from_secs(1) / per_second,
+            left: u64::from(per_second) * u64::from(lasts_ms) / 1_000,
+        }
+    }
 }
 
 /// Things to do, in the order of their times; of the same time, in the order in which they were planned.
@@ -67,6 +89,12 @@ impl Agenda {
             .then(|| self.due.pop_first())
             .flatten()
             .map(|(_, due)| due)
+    }
+
+    /// Drops all but what cuts the connection, which happens to a frozen session too.
+    pub(super) fn keep_ends(&mut self) {
+        self.due
+            .retain(|_, due| matches!(due, Due::Fault(What::Cut | What::Close { .. })));
     }
 
     pub(super) fn clear(&mut self) {

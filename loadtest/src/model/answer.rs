@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::ModelSession;
 use super::agenda::Due;
+use super::condition::Lasting;
 use super::config::Format;
 use super::conversation::{Body, Item, Spoken};
+use super::faults::Moment;
 use super::report::{self, AskedBy, Outcome, SpokenItem};
 use super::response::{Delta, Response, Speech, Stage, delta_bytes, split};
 use super::wire::Place;
@@ -19,19 +21,26 @@ impl ModelSession {
     /// Begins a response; the client hears of it a moment later.
     pub(super) fn ask(&mut self, now: Duration, asked_by: AskedBy, metadata: Value, greets: bool) {
         assert!(self.response.is_none(), "there is one response at a time");
+        let place = self.next_line;
         let (line, is_last) = self.next_line(greets);
         self.responses += 1;
         self.report.responses.push(report::Response {
             asked_by,
             asked: now,
+            instructed: false,
             created: None,
             first_audio: None,
             done: None,
         });
+        if self.condition.has(Lasting::NoAnswer) {
+            self.next_line = place;
+            return;
+        }
         self.response = Some(Response {
             id: self.wire.id("resp"),
             number: self.responses,
             metadata,
+            line: place,
             plan: 0,
             stage: Stage::Asked,
             pieces: line.map_or_else(Default::default, |line| {
@@ -69,6 +78,9 @@ impl ModelSession {
 
     /// The planned step of the active response, if it is still the plan.
     pub(super) fn step(&mut self, now: Duration, plan: u64, out: &mut Outbox) {
+        if self.condition.has(Lasting::Stalled) {
+            return; // No plan follows: the response stays as it is.
+        }
         let is_current =
             |response: &Response| (u64::from(response.number) << 32) + response.plan == plan;
         let Some(mut response) = self.response.take_if(|response| is_current(response)) else {
@@ -77,6 +89,10 @@ impl ModelSession {
         let stage = std::mem::replace(&mut response.stage, Stage::BetweenItems);
         match stage {
             Stage::Asked => {
+                if let Some(failing) = self.condition.next_failure() {
+                    self.fail(now, response, failing, false, out);
+                    return;
+                }
                 self.announce(now, &response, out);
                 let delay = self.settings.answer_delay_ms.pick(&mut self.rng);
                 self.resume(response, now + delay);
@@ -96,7 +112,7 @@ impl ModelSession {
         self.plan_step(next_at);
     }
 
-    fn announce(&mut self, now: Duration, response: &Response, out: &mut Outbox) {
+    pub(super) fn announce(&mut self, now: Duration, response: &Response, out: &mut Outbox) {
         let body = self.response_json(response, "in_progress", &Value::Null);
         self.send(out, "response.created", &json!({"response": body}));
         let limit = 400_000;
@@ -108,13 +124,14 @@ impl ModelSession {
     }
 
     fn begin_item(&mut self, now: Duration, mut response: Response, out: &mut Outbox) {
-        let Some(line) = response.pieces.pop_front() else {
+        let Some(mut line) = response.pieces.pop_front() else {
             if response.says_goodbye {
                 self.call_end_call(&mut response, out);
             }
             self.finish(now, &response, Outcome::Completed, out);
             return;
         };
+        line.audio = self.condition.voice.of(line.audio);
         self.audio_items = self.audio_items.saturating_add(1);
         let item_id = self.wire.id("item");
         let mut speech = Speech::new(item_id.clone(), self.audio_items, response.items, line);
@@ -187,13 +204,9 @@ impl ModelSession {
         let unevenness = 0.4 + 1.2 * self.rng.f64();
         let pause = g711::duration(bytes).mul_f64(unevenness / response.speed);
         response.stage = Stage::Speaking(speech);
-        let fault = self
-            .faults
-            .take_mid_response(response.number, response.bytes / 8);
+        let moment = Moment::MidResponse(response.number, response.bytes / 8);
         self.resume(response, now + pause);
-        if let Some(what) = fault {
-            self.go_wrong(now, what, out);
-        }
+        self.reach(now, moment, out);
     }
 
     fn send_delta(
@@ -235,6 +248,7 @@ impl ModelSession {
         if let Some(item) = self.report.spoken.list.get_mut(index) {
             item.bytes += bytes as u64;
         }
+        self.report.first_audio.get_or_insert(now);
         self.report_response(response.number, |report| {
             report.first_audio.get_or_insert(now);
         });
@@ -242,7 +256,7 @@ impl ModelSession {
     }
 
     /// Tells that an item has ended, whole or not.
-    fn end_item(
+    pub(super) fn end_item(
         &mut self,
         response: &mut Response,
         speech: &Speech,
@@ -321,6 +335,10 @@ impl ModelSession {
         let Some(mut response) = self.response.take() else {
             return false;
         };
+        if self.condition.has(Lasting::Stalled) {
+            self.response = Some(response);
+            return true; // It is heard, and nothing comes of it.
+        }
         let stage = std::mem::replace(&mut response.stage, Stage::BetweenItems);
         let speech = match stage {
             Stage::Asked => {
@@ -394,33 +412,25 @@ impl ModelSession {
     }
 
     fn finish(&mut self, now: Duration, response: &Response, outcome: Outcome, out: &mut Outbox) {
-        let (status, details) = match outcome {
-            Outcome::Completed => ("completed", Value::Null),
-            Outcome::TurnDetected => (
-                "cancelled",
-                json!({"type": "cancelled", "reason": "turn_detected"}),
-            ),
-            Outcome::ClientCancelled => (
-                "cancelled",
-                json!({"type": "cancelled", "reason": "client_cancelled"}),
-            ),
-        };
-        let body = self.response_json(response, status, &details);
-        self.send(out, "response.done", &json!({"response": body}));
-        self.report_response(response.number, |report| report.done = Some((now, outcome)));
-        if std::mem::take(&mut self.owes_answer) {
-            self.ask(now, AskedBy::Turn, Value::Null, false);
-        }
+        self.tell_done_so(response, outcome, out);
+        self.settle(now, response.number, outcome);
     }
 
-    fn response_json(&self, response: &Response, status: &str, details: &Value) -> Value {
+    pub(super) fn response_json(
+        &self,
+        response: &Response,
+        status: &str,
+        details: &Value,
+    ) -> Value {
         let output = self.config.session.pointer("/audio/output");
         let usage = (status != "in_progress").then(|| {
-            let (input, spoken) = (120, response.bytes / 400);
+            // A failed response costs nothing.
+            let (input, text, audio) = if status == "failed" { (0, 0, 0) } else { (120, 20, 100) };
+            let spoken = response.bytes / 400;
             json!({
                 "total_tokens": input + spoken, "input_tokens": input, "output_tokens": spoken,
                 "input_token_details": {
-                    "text_tokens": 20, "audio_tokens": 100, "image_tokens": 0, "cached_tokens": 0,
+                    "text_tokens": text, "audio_tokens": audio, "image_tokens": 0, "cached_tokens": 0,
                     "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0},
                 },
                 "output_token_details": {"text_tokens": 0, "audio_tokens": spoken},
@@ -459,12 +469,5 @@ impl ModelSession {
             fields.clone()
         };
         self.send(out, kind, &place.event(fields));
-    }
-
-    fn report_response(&mut self, number: u32, change: impl FnOnce(&mut report::Response)) {
-        let entry = self.report.responses.list.get_mut(number as usize - 1);
-        if let Some(entry) = entry {
-            change(entry);
-        }
     }
 }

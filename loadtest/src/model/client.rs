@@ -54,7 +54,7 @@ impl ModelSession {
             }
             "input_audio_buffer.commit" => self.commit_buffer(now, out)?,
             "input_audio_buffer.clear" => self.clear_buffer(out),
-            "conversation.item.create" => self.create_item(event, out)?,
+            "conversation.item.create" => self.create_item(now, event, out)?,
             "conversation.item.retrieve" => self.retrieve(item_id, out)?,
             "conversation.item.truncate" => {
                 let end_ms = event.get("audio_end_ms").and_then(Value::as_u64);
@@ -79,9 +79,15 @@ impl ModelSession {
         Ok(())
     }
 
-    fn create_item(&mut self, event: &Value, out: &mut Outbox) -> Result<(), Refusal> {
+    fn create_item(
+        &mut self,
+        now: Duration,
+        event: &Value,
+        out: &mut Outbox,
+    ) -> Result<(), Refusal> {
         let item = event.get("item").unwrap_or(&Value::Null);
         let body = seed::body(item)?;
+        let audio = seed::audio(item)?;
         if let Body::FunctionOutput { call_id, .. } = &body
             && !self.conversation.has_call(call_id)
         {
@@ -105,6 +111,9 @@ impl ModelSession {
         }
         let item = Item { id, body };
         self.report.seeds.push(item.said());
+        if !audio.is_empty() {
+            self.report.seeded_audio.append(now, &audio);
+        }
         self.add_item(item, after, out);
         Ok(())
     }
@@ -215,6 +224,7 @@ impl ModelSession {
         let is_told_how = event.pointer("/response/instructions").is_some();
         let greets = is_told_how && self.conversation.is_empty();
         self.ask(now, AskedBy::Client, metadata, greets);
+        self.report_response(self.responses, |report| report.instructed = is_told_how);
         Ok(())
     }
 

@@ -12,9 +12,15 @@ mod agenda;
 mod answer;
 mod append;
 mod client;
+mod condition;
 mod config;
 mod conversation;
+pub mod dials;
+mod failing;
 pub mod faults;
+mod going_wrong;
+pub mod house;
+pub mod outages;
 pub mod report;
 mod requests;
 mod response;
@@ -37,14 +43,15 @@ use serde_json::{Value, json};
 use crate::peer::{Action, Outbox, Peer};
 use crate::recording::Line;
 use agenda::{Agenda, Due};
+use condition::{Condition, Lasting};
 use config::Config;
 use conversation::Conversation;
-use faults::{Drawn, OVERSIZE_MAX, What};
-use report::{AskedBy, Ended, SessionReport};
-use response::{Flood, Response, Stage};
+use faults::{Drawn, Moment, What};
+use report::{Ended, SessionReport};
+use response::Response;
 use settings::ModelSettings;
 use vad::Vad;
-use wire::{Place, Wire};
+use wire::Wire;
 
 /// One session of the model: one WebSocket.
 ///
@@ -78,6 +85,7 @@ pub struct ModelSession {
     /// A turn ended while a response was being made: it is answered after it.
     owes_answer: bool,
     faults: Drawn,
+    condition: Condition,
     event_ids: EventIds,
     /// Decoded audio: one buffer for all messages.
     audio: Vec<u8>,
@@ -116,6 +124,7 @@ impl ModelSession {
             has_spoken: false,
             owes_answer: false,
             faults,
+            condition: Condition::default(),
             event_ids: EventIds::default(),
             audio: Vec::new(),
             report: SessionReport::new(number),
@@ -126,14 +135,31 @@ impl ModelSession {
 
     /// The socket is open: `session.created` follows a moment later.
     pub fn start(&mut self, now: Duration, _out: &mut Outbox) {
+        self.report.opened = Some(now);
         self.config.expire(&self.settings, now);
+        // First of all: what happens at once happens before anything is said.
+        for (after, what) in self.faults.take_timed() {
+            self.plan(now + after, Due::Fault(what));
+        }
         let delay = self.settings.created_delay_ms.pick(&mut self.rng);
         self.plan(now + delay, Due::Created);
         let length = Duration::from_millis(self.settings.session_length_ms);
         self.plan(now + length, Due::Expire);
-        for (after, what) in self.faults.take_timed() {
-            self.plan(now + after, Due::Fault(what));
-        }
+    }
+
+    /// The session's number: its stream in the stamps.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether it does nothing any more, and its socket does neither: what [`Action::Freeze`] told.
+    pub fn is_frozen(&self) -> bool {
+        self.condition.has(Lasting::Frozen)
+    }
+
+    /// Something happens at this time, since the beginning of the run. Call it before [`start`](Self::start).
+    pub(super) fn await_fate(&mut self, at: Duration, what: What) {
+        self.plan(at, Due::Fault(what));
     }
 
     /// Whether the session has ended: nothing comes from it any more.
@@ -166,6 +192,11 @@ impl ModelSession {
         while !self.is_over()
             && let Some(due) = self.agenda.take(now)
         {
+            let is_swallowed = self.condition.has(Lasting::BlackHole)
+                && !matches!(due, Due::Fault(_) | Due::Expire);
+            if is_swallowed {
+                continue;
+            }
             match due {
                 Due::Created => {
                     self.report.created = Some(now);
@@ -181,6 +212,7 @@ impl ModelSession {
                     spoken,
                 } => self.transcribe(&item_id, text, spoken, out),
                 Due::Fault(what) => self.go_wrong(now, what, out),
+                Due::Storm(storm) => self.storm(now, storm, out),
                 Due::Expire => self.expire(now, out),
             }
         }
@@ -189,12 +221,16 @@ impl ModelSession {
     fn take_update(&mut self, now: Duration, update: &Value, out: &mut Outbox) {
         self.config.update(update, &self.settings);
         self.vad.set(self.config.turns.map(|turns| turns.hearing));
-        if self.report.ready.is_none() {
+        let is_first = self.report.ready.is_none();
+        if is_first {
             self.report.ready = Some(now);
             self.report.uplink.open(now);
         }
         let event = json!({"session": self.config.session});
         self.send(out, "session.updated", &event);
+        if is_first {
+            self.reach(now, Moment::Ready, out);
+        }
     }
 
     fn expire(&mut self, now: Duration, out: &mut Outbox) {
@@ -223,54 +259,6 @@ impl ModelSession {
             .ended
             .get_or_insert(Ended { at, by_model, code });
     }
-
-    fn go_wrong(&mut self, now: Duration, what: What, out: &mut Outbox) {
-        self.report.faults += 1;
-        match what {
-            What::Garbage => out.push(Action::Send("\u{fffd}!<html>502</html>".to_owned())),
-            What::HalfMessage => {
-                let mut event = self.wire.event("response.done", &json!({"response": {}}));
-                event.truncate(event.len() / 2);
-                out.push(Action::Send(event));
-            }
-            What::BadBase64 => {
-                let place = Place {
-                    response_id: "resp_bad",
-                    item_id: "item_bad",
-                    output_index: 0,
-                };
-                let fields = place.event(json!({"delta": "*not base64*"}));
-                self.send(out, "response.output_audio.delta", &fields);
-            }
-            What::Binary => out.push(Action::SendBinary(vec![0xff; 160])),
-            What::Oversize { bytes } => {
-                // An event that clients do not know, and ignore if they have read it.
-                let filler = " ".repeat(bytes.min(OVERSIZE_MAX));
-                self.send(out, "x.oversize", &json!({"filler": filler}));
-            }
-            What::Close { code } => self.close(now, code, String::new(), out),
-            What::Cut => {
-                out.push(Action::Cut);
-                self.end(now, true, None);
-            }
-            What::Flood { speed, lasts_ms } => self.flood(now, Flood { speed, lasts_ms }),
-        }
-    }
-
-    fn flood(&mut self, now: Duration, flood: Flood) {
-        if self.response.is_none() {
-            self.ask(now, AskedBy::Fault, Value::Null, false);
-        }
-        let Some(response) = &mut self.response else {
-            return;
-        };
-        if let Stage::Speaking(speech) = &mut response.stage {
-            response.speed = flood.speed.into();
-            speech.prolong(speech.sent() + flood.bytes());
-        } else {
-            response.flood = Some(flood);
-        }
-    }
 }
 
 // Without the words of the script and of the caller.
@@ -287,10 +275,12 @@ impl fmt::Debug for ModelSession {
 impl Peer for ModelSession {
     fn receive(&mut self, now: Duration, text: &str, out: &mut Outbox) {
         self.run(now, out);
-        if self.is_over() {
+        if self.is_over() || self.is_frozen() {
             return;
         }
-        if let Some(append) = append::parse(text) {
+        if self.condition.has(Lasting::BlackHole) {
+            self.swallow(now, text);
+        } else if let Some(append) = append::parse(text) {
             self.note_event_id(append.event_id, true);
             self.hear(now, append.audio, append.event_id, out);
         } else {
@@ -299,10 +289,13 @@ impl Peer for ModelSession {
     }
 
     fn receive_binary(&mut self, _now: Duration, _bytes: &[u8], out: &mut Outbox) {
-        if self.is_over() {
+        if self.is_over() || self.is_frozen() {
             return;
         }
         self.report.violations.binary += 1;
+        if self.condition.has(Lasting::BlackHole) {
+            return;
+        }
         let message = "The server expects events as text messages.";
         self.refuse(&shape::Refusal::new("invalid_event", message), None, out);
     }

@@ -4,19 +4,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::faults::Failure;
 use super::uplink::Uplink;
+use crate::key::KeyMark;
 
 /// What one session has seen and done. Times are since the beginning of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionReport {
     /// The session's number: the stream in its stamps.
     pub session: u32,
+    /// The key that its client showed, if the house was told of one.
+    pub key: Option<KeyMark>,
+    /// When the socket opened.
+    pub opened: Option<Duration>,
     /// When `session.created` went out.
     pub created: Option<Duration>,
     /// When the first `session.updated` went out.
     pub ready: Option<Duration>,
+    /// When the first audio went out.
+    pub first_audio: Option<Duration>,
     /// The callers' audio.
     pub uplink: Uplink,
+    /// The callers' audio that came as items of the conversation: what was said before.
+    pub seeded_audio: Uplink,
     /// When each `input_audio_buffer.speech_started` went out.
     pub speech_started: Bounded<Duration>,
     /// The turns that were heard, in order.
@@ -47,9 +57,13 @@ impl SessionReport {
     pub(super) fn new(session: u32) -> Self {
         Self {
             session,
+            key: None,
+            opened: None,
             created: None,
             ready: None,
+            first_audio: None,
             uplink: Uplink::new(),
+            seeded_audio: Uplink::new(),
             speech_started: Bounded::default(),
             utterances: Bounded::default(),
             responses: Bounded::default(),
@@ -132,6 +146,8 @@ pub struct Response {
     pub asked_by: AskedBy,
     /// When.
     pub asked: Duration,
+    /// It was asked for with instructions of its own.
+    pub instructed: bool,
     /// When `response.created` went out.
     pub created: Option<Duration>,
     /// When its first audio went out.
@@ -160,6 +176,8 @@ pub enum Outcome {
     TurnDetected,
     /// The client cancelled it.
     ClientCancelled,
+    /// It failed, or was not let through to its end.
+    Failed(Failure),
 }
 
 /// An item of the model's audio.

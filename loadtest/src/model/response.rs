@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::condition::Voice;
 use super::faults::FLOOD_BYTES_MAX;
 use super::report::Outcome;
 use super::settings::ModelSettings;
@@ -18,6 +19,8 @@ pub(super) struct Response {
     /// Its number in the session, from 1.
     pub(super) number: u32,
     pub(super) metadata: Value,
+    /// The place of its line in the script.
+    pub(super) line: usize,
     /// Grows with every change of plan: a step that was planned before does not count.
     pub(super) plan: u64,
     pub(super) stage: Stage,
@@ -164,6 +167,13 @@ impl Speech {
         let more = bytes.saturating_sub(self.audio.len());
         let again: Vec<u8> = self.audio.iter().copied().cycle().take(more).collect();
         self.audio.extend(again);
+    }
+
+    /// Says the rest, from the next block on, in this voice.
+    pub(super) fn speak_in(&mut self, voice: Voice) {
+        let from = self.stamped.max(self.sent).min(self.audio.len());
+        let rest = self.audio.split_off(from);
+        self.audio.extend(voice.of(rest));
     }
 
     pub(super) fn sent(&self) -> usize {

@@ -1,5 +1,7 @@
 //! Items that the client puts into the conversation: which content which role may have.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::conversation::Body;
@@ -25,6 +27,26 @@ pub(super) fn body(item: &Value) -> Result<Body, Refusal> {
         // The shape let only messages through beside them.
         Some(_) | None => message(item),
     }
+}
+
+/// The caller's audio in an item, of all its parts.
+pub(super) fn audio(item: &Value) -> Result<Vec<u8>, Refusal> {
+    let parts = item.get("content").and_then(Value::as_array);
+    let mut audio = Vec::new();
+    for (i, part) in parts.into_iter().flatten().enumerate() {
+        let base64 = part.get("audio").and_then(Value::as_str);
+        if STANDARD
+            .decode_vec(base64.unwrap_or_default(), &mut audio)
+            .is_err()
+        {
+            let path = format!("item.content[{i}].audio");
+            let message = format!(
+                "Invalid '{path}'. Expected base64-encoded audio bytes, but got an invalid value."
+            );
+            return Err(Refusal::of(&path, "invalid_value", message));
+        }
+    }
+    Ok(audio)
 }
 
 fn message(item: &Value) -> Result<Body, Refusal> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::faults::Faults;
+use super::outages::HouseFaults;
 use crate::recording::Line;
 
 /// How the sessions of a model double behave.
@@ -15,6 +16,8 @@ use crate::recording::Line;
 pub struct ModelSettings {
     /// The model's name, in `session.created` and after.
     pub model: String,
+    /// From a dial to its answer: an open socket, or a refusal.
+    pub handshake_delay_ms: Between,
     /// From the open socket to `session.created`.
     pub created_delay_ms: Between,
     /// From `session.update` to `session.updated`; the new settings hold from then on, not before.
@@ -59,8 +62,10 @@ pub struct ModelSettings {
     pub truncate_error_code: String,
     /// What the caller says, turn after turn: the transcripts. After the last, a transcript tells only how long was spoken.
     pub caller_texts: Vec<String>,
-    /// What goes wrong.
+    /// What goes wrong in a session.
     pub faults: Faults,
+    /// What goes wrong with the provider as a whole.
+    pub house_faults: HouseFaults,
     /// The line that answers the first `response.create` with instructions in an empty conversation; otherwise the script does.
     #[serde(skip)]
     pub greeting: Option<Line>,
@@ -70,6 +75,7 @@ impl Default for ModelSettings {
     fn default() -> Self {
         Self {
             model: "gpt-realtime-2.1".to_owned(),
+            handshake_delay_ms: Between(0, 0),
             created_delay_ms: Between(10, 60),
             updated_delay_ms: Between(10, 80),
             response_delay_ms: Between(10, 60),
@@ -93,12 +99,36 @@ impl Default for ModelSettings {
             truncate_error_code: "invalid_value".to_owned(),
             caller_texts: Vec::new(),
             faults: Faults::default(),
+            house_faults: HouseFaults::default(),
             greeting: None,
         }
     }
 }
 
 impl ModelSettings {
+    /// All of it takes longer by this factor: every delay, and the pauses between deltas.
+    pub(super) fn slow_down(&mut self, factor: f64) {
+        for delay in [
+            &mut self.created_delay_ms,
+            &mut self.updated_delay_ms,
+            &mut self.response_delay_ms,
+            &mut self.answer_delay_ms,
+            &mut self.transcription_delay_ms,
+            &mut self.late_delta_gap_ms,
+        ] {
+            *delay = delay.times(factor);
+        }
+        self.speed_min /= factor;
+        self.speed_max /= factor;
+    }
+
+    /// `session.created` and `session.updated` come later by this.
+    pub(super) fn delay_start(&mut self, ms: u32) {
+        for delay in [&mut self.created_delay_ms, &mut self.updated_delay_ms] {
+            *delay = Between(delay.0.saturating_add(ms), delay.1.saturating_add(ms));
+        }
+    }
+
     pub(super) fn speed(&self, rng: &mut fastrand::Rng) -> f64 {
         let spread = (self.speed_max - self.speed_min).max(0.0);
         // Slower than the slowest speech is no setting but a mistake: it would never end.
@@ -120,6 +150,17 @@ impl Between {
     /// One value of the range.
     pub fn pick(self, rng: &mut fastrand::Rng) -> Duration {
         Duration::from_millis(u64::from(self.pick_ms(rng)))
+    }
+
+    /// The range, longer by this factor; at most a day.
+    pub(super) fn times(self, factor: f64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and a day by the clamp"
+        )]
+        let longer = |ms: u32| (f64::from(ms) * factor).clamp(0.0, 86_400_000.0) as u32;
+        Self(longer(self.0), longer(self.1))
     }
 
     pub(super) fn pick_ms(self, rng: &mut fastrand::Rng) -> u32 {

@@ -6,13 +6,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::ModelSession;
 use super::agenda::Due;
+use super::condition::Lasting;
 use super::config::Format;
 use super::conversation::{Body, Item};
+use super::faults::Moment;
 use super::report::{AskedBy, Outcome, Utterance};
 use super::shape::Refusal;
 use super::vad::Heard;
+use super::{ModelSession, append};
 use crate::peer::Outbox;
 
 impl ModelSession {
@@ -47,7 +49,9 @@ impl ModelSession {
         }
         self.report.uplink.append(now, audio);
         self.buffered_bytes += audio.len() as u64;
-        while let Some(heard) = self.vad.hear(&mut audio, self.config.input) {
+        while self.listens()
+            && let Some(heard) = self.vad.hear(&mut audio, self.config.input)
+        {
             match heard {
                 Heard::Started { audio_start } => self.on_speech_started(now, audio_start, out),
                 Heard::Stopped { audio_end, spoken } => {
@@ -57,12 +61,37 @@ impl ModelSession {
         }
     }
 
+    fn listens(&self) -> bool {
+        let cannot = [Lasting::Deaf, Lasting::BlackHole, Lasting::Frozen];
+        !self.is_over() && !cannot.iter().any(|&it| self.condition.has(it))
+    }
+
+    /// Takes a message that nothing follows from: of its audio is noted that it came.
+    pub(super) fn swallow(&mut self, now: Duration, text: &str) {
+        let mut audio = std::mem::take(&mut self.audio);
+        audio.clear();
+        if let Some(append) = append::parse(text)
+            && STANDARD.decode_vec(append.audio, &mut audio).is_ok()
+        {
+            self.report.uplink.append(now, &audio);
+        }
+        self.audio = audio;
+    }
+
     fn on_speech_started(&mut self, now: Duration, audio_start: Duration, out: &mut Outbox) {
         let item_id = self.wire.id("item");
         let event = json!({"audio_start_ms": millis(audio_start), "item_id": item_id});
         self.speaking = Some(item_id);
         self.send(out, "input_audio_buffer.speech_started", &event);
         self.report.speech_started.push(now);
+        self.reach(
+            now,
+            Moment::SpeechStart(self.report.speech_started.count()),
+            out,
+        );
+        if !self.listens() {
+            return;
+        }
         if self
             .config
             .turns
@@ -87,6 +116,9 @@ impl ModelSession {
         let event = json!({"audio_end_ms": millis(audio_end), "item_id": item_id});
         self.send(out, "input_audio_buffer.speech_stopped", &event);
         self.commit(now, item_id, spoken, out);
+        if !self.listens() {
+            return; // The end of this turn was the end of something else too.
+        }
         if !self.config.turns.is_some_and(|turns| turns.create_response) {
             return;
         }
@@ -115,20 +147,32 @@ impl ModelSession {
             out,
         );
         if self.config.transcribes {
-            let seconds = spoken.as_secs_f64();
-            let text = self.settings.caller_texts.get(turn).cloned();
-            let text = text.unwrap_or_else(|| format!("[speech {seconds:.1} s]"));
-            let delay = self.settings.transcription_delay_ms.pick(&mut self.rng);
-            if self.agenda.is_full() {
-                return self.transcribe(&item_id, text, spoken, out);
-            }
-            let due = Due::Transcript {
-                item_id,
-                text,
-                spoken,
-            };
-            self.plan(now + delay, due);
+            self.plan_transcript(now, turn, item_id, spoken, out);
         }
+        self.reach(now, Moment::TurnEnd(self.report.utterances.count()), out);
+    }
+
+    fn plan_transcript(
+        &mut self,
+        now: Duration,
+        turn: usize,
+        item_id: String,
+        spoken: Duration,
+        out: &mut Outbox,
+    ) {
+        let seconds = spoken.as_secs_f64();
+        let text = self.settings.caller_texts.get(turn).cloned();
+        let text = text.unwrap_or_else(|| format!("[speech {seconds:.1} s]"));
+        let delay = self.settings.transcription_delay_ms.pick(&mut self.rng);
+        if self.agenda.is_full() {
+            return self.transcribe(&item_id, text, spoken, out);
+        }
+        let due = Due::Transcript {
+            item_id,
+            text,
+            spoken,
+        };
+        self.plan(now + delay, due);
     }
 
     pub(super) fn transcribe(

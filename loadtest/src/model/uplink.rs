@@ -131,6 +131,17 @@ impl Stream {
         self.blocks.iter().map(|range| range.len() as u64).sum()
     }
 
+    /// Whether all of these blocks came, once or more often.
+    pub fn has_all(&self, blocks: Range<u32>) -> bool {
+        let mut ranges = self.blocks.iter();
+        blocks.is_empty() || ranges.any(|it| it.start <= blocks.start && blocks.end <= it.end)
+    }
+
+    /// Whether what came came in its order, and nothing twice.
+    pub fn is_in_order(&self) -> bool {
+        self.repeated == 0 && self.out_of_order == 0
+    }
+
     fn note(&mut self, block: u32) {
         self.received += 1;
         if self.last.is_some_and(|last| block < last) {

@@ -102,7 +102,7 @@ impl Wire {
 }
 
 /// µ-law as 24 kHz PCM: each sample three times, which is enough for a client that asked for the wrong format.
-fn pcm_of(mulaw: &[u8]) -> Vec<u8> {
+pub(super) fn pcm_of(mulaw: &[u8]) -> Vec<u8> {
     mulaw
         .iter()
         .flat_map(|&byte| [g711::decode(byte).to_le_bytes(); 3])

@@ -119,6 +119,8 @@ struct Line {
     unflushed: bool,
     /// The last event was a tick: the socket comes first now, so that a double that is late still listens.
     ticked: bool,
+    /// Nothing is read any more, and nothing said. What was said before still goes out.
+    is_frozen: bool,
     /// We sent a close frame; it is answered by then, or not waited for.
     closing_until: Option<Duration>,
 }
@@ -132,6 +134,7 @@ impl Line {
             timer_at: Duration::ZERO,
             unflushed: false,
             ticked: false,
+            is_frozen: false,
             closing_until: None,
         }
     }
@@ -143,6 +146,9 @@ impl Line {
     /// Puts all of `out` into the socket's bounded buffer; it is written as the other side reads.
     fn put(&mut self, out: &mut Outbox) -> Option<Ending> {
         for action in out.drain(..) {
+            if self.is_frozen && action != Action::Cut {
+                continue;
+            }
             let message = match action {
                 Action::Send(text) => Message::text(text),
                 Action::SendBinary(bytes) => Message::binary(bytes),
@@ -154,6 +160,10 @@ impl Line {
                     }))
                 }
                 Action::Cut => return Some(Ending::CutByUs),
+                Action::Freeze => {
+                    self.is_frozen = true;
+                    continue;
+                }
             };
             self.unflushed = true;
             if let Err(error) = self.socket.start_send_unpin(message) {
@@ -177,6 +187,9 @@ impl Line {
                 }
                 Poll::Pending => {}
             }
+        }
+        if self.is_frozen {
+            return self.poll_timer(cx, deadline).map(|()| self.on_timer());
         }
         if !self.ticked && self.poll_timer(cx, deadline).is_ready() {
             return Poll::Ready(self.on_timer());

@@ -7,10 +7,13 @@
 
 mod driver;
 mod faults;
+mod house;
 mod interruption;
 mod never_panics;
 mod refusals;
 // The server's own tests check what it sends by the same definitions.
 #[path = "../../../tests/wire/schema.rs"]
 mod schema;
+mod sickness;
+mod takeover;
 mod talk;

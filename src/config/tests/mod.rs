@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod prompts;
 mod providers;
 
 /// A folder that goes with the test.

@@ -17,12 +17,17 @@ const SPEECH_MIN: Duration = Duration::from_millis(240);
 /// Quiet time after which speech has ended: longer than a pause for breath, and longer than providers wait.
 const QUIET_MIN: Duration = Duration::from_millis(900);
 
+/// Quiet time between two words.
+const BETWEEN_WORDS: Duration = Duration::from_millis(200);
+
 /// What the ear hears of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ear {
     hearing: Hearing,
     /// Loud time of the speech that goes on, or of what may become speech; it leaks away in the quiet.
     loud: Duration,
+    /// When it became loud after it had been quiet.
+    loud_from: Instant,
     /// When it was last loud.
     loud_at: Instant,
 }
@@ -40,6 +45,8 @@ pub(super) enum Edge {
     Began,
     /// The caller stopped speaking.
     Ended {
+        /// When it was first loud.
+        from: Instant,
         /// When it was last loud.
         at: Instant,
         /// For how long it was loud.
@@ -52,6 +59,7 @@ impl Ear {
         Self {
             hearing: Hearing::Quiet,
             loud: Duration::ZERO,
+            loud_from: now,
             loud_at: now,
         }
     }
@@ -61,6 +69,9 @@ impl Ear {
         let lasted = duration_of(audio.len() as u64);
         let is_loud = audio.chunks(FRAME_BYTES).any(is_loud);
         if is_loud {
+            if self.loud.is_zero() {
+                self.loud_from = now;
+            }
             self.loud_at = now;
             self.loud += lasted;
         }
@@ -78,6 +89,7 @@ impl Ear {
             Hearing::Speech if now.since(self.loud_at) >= QUIET_MIN => {
                 self.hearing = Hearing::Quiet;
                 Some(Edge::Ended {
+                    from: self.loud_from,
                     at: self.loud_at,
                     spoke: std::mem::take(&mut self.loud),
                 })
@@ -89,6 +101,11 @@ impl Ear {
     /// Whether the caller speaks.
     pub(super) const fn hears_speech(&self) -> bool {
         matches!(self.hearing, Hearing::Speech)
+    }
+
+    /// Whether the caller is speaking at this very moment, as far as anybody can tell between two words.
+    pub(super) fn hears_words(&self, now: Instant) -> bool {
+        self.hears_speech() && now.since(self.loud_at) < BETWEEN_WORDS
     }
 
     /// When the caller was last loud.
@@ -126,6 +143,7 @@ mod tests {
             [(1_220, Edge::Began)]
         );
         let ended = Edge::Ended {
+            from: Instant::from_start(Duration::from_secs(1)),
             at: Instant::from_start(Duration::from_millis(1_980)),
             spoke: Duration::from_secs(1),
         };

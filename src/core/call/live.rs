@@ -83,7 +83,7 @@ impl Live {
         effects.to_provider(self.session.attempt, ProviderCommand::Append(frame));
         match edge {
             Some(Edge::Began) => self.on_ear_began(now, effects),
-            Some(Edge::Ended { at, spoke }) => self.on_ear_ended(at, spoke),
+            Some(Edge::Ended { from, at, spoke }) => self.on_ear_ended(now, from, at, spoke),
             None => {}
         }
     }
@@ -269,7 +269,7 @@ impl Live {
     /// Our ear hears the caller begin. The session hears better, but for what it still catches up with.
     fn on_ear_began(&mut self, now: Instant, effects: &mut Effects) {
         self.line.uplink.open();
-        if self.session.is_catching_up() && self.line.floor != Floor::Caller {
+        if self.session.is_catching_up(now) && self.line.floor != Floor::Caller {
             self.line.yield_floor(now, effects);
             interruption::interrupt(self, now, effects);
         }
@@ -277,15 +277,15 @@ impl Live {
 
     /// Our ear hears the caller end. A session that has not noticed that they spoke, or does not notice that they have
     /// finished, may hear nothing at all.
-    fn on_ear_ended(&mut self, at: Instant, spoke: Duration) {
+    fn on_ear_ended(&mut self, now: Instant, from: Instant, at: Instant, spoke: Duration) {
         match self.line.floor {
-            Floor::Caller if self.session.is_catching_up() => {
+            Floor::Caller if self.session.is_catching_up(now) => {
                 self.line.owe(Owed::new(at, Debt::Answer));
             }
             Floor::Caller => self.line.owe(Owed::doubtful(at)),
-            Floor::Agent if !self.session.has_heard() => {
+            Floor::Agent if !self.session.has_noticed(from) => {
                 let agent_until = self.line.downlink.plays_until();
-                let least = if agent_until > at - spoke {
+                let least = if agent_until > from {
                     UNNOTICED_OVER_AGENT_MIN
                 } else {
                     UNNOTICED_MIN
@@ -299,9 +299,9 @@ impl Live {
     }
 
     fn on_speech_started(&mut self, now: Instant, effects: &mut Effects) {
-        self.session.on_heard();
+        self.session.on_heard(now);
         self.answer.on_turn();
-        let is_past = self.session.is_catching_up() && !self.line.ear.hears_speech();
+        let is_past = self.session.is_catching_up(now) && !self.line.ear.hears_words(now);
         if is_past && matches!(self.line.floor, Floor::Owed(_)) {
             return; // What was said before it was there: the caller waits.
         }
@@ -310,7 +310,8 @@ impl Live {
     }
 
     fn on_speech_stopped(&mut self, now: Instant) {
-        if self.line.ear.hears_speech() && self.session.is_catching_up() {
+        self.session.on_heard(now);
+        if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
             return; // The caller has said more since.
         }
         let since = self.line.ear.loud_at().max(now - TURN_END_MAX).min(now);
@@ -354,7 +355,7 @@ impl Live {
         if let Floor::Owed(owed) = self.line.floor {
             self.answer.on_owed(now.since(owed.since));
         }
-        self.session.on_speech();
+        self.session.on_speech(now);
         self.line.settle_debt(now, effects);
     }
 

@@ -74,6 +74,14 @@ impl Memory {
         self.extend_last(text);
     }
 
+    /// A turn of the caller's of which there is no transcript, as raw µ-law: for stores and tests.
+    pub fn push_audio(&mut self, audio: Bytes) {
+        self.begin(Speaker::Caller, None);
+        if let Some(turn) = self.turns.back_mut() {
+            turn.audio = audio;
+        }
+    }
+
     /// The caller's words became an item; its transcript may follow later.
     pub(super) fn caller_item(&mut self, voice: Voice) {
         if self.find(voice).is_none() {

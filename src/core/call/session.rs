@@ -8,6 +8,9 @@ use crate::core::call::settings::CallSettings;
 use crate::core::ids::AttemptId;
 use crate::core::time::Instant;
 
+/// How long what was said before a session was there takes to be noticed by it: it is given faster than it was spoken.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+
 /// A session that is configured and takes audio.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -25,8 +28,10 @@ pub(super) struct Session {
     wanted: Option<Wish>,
     /// Whether it noticed that the caller spoke, since the last answer.
     has_heard: bool,
-    /// It was given what the caller said before it was there, and has not answered yet: what it hears now lies in the past.
-    is_catching_up: bool,
+    /// When it last noticed that the caller began or finished.
+    noticed_at: Option<Instant>,
+    /// Until then, or until it speaks, what it hears may have been said before it was there.
+    catches_up_until: Instant,
     /// When it was last given something to answer that the caller has not said since.
     asked_at: Instant,
 }
@@ -56,7 +61,8 @@ impl Session {
             cut: None,
             wanted: None,
             has_heard: false,
-            is_catching_up: true,
+            noticed_at: None,
+            catches_up_until: now + CATCHING_UP,
             asked_at: now,
         }
     }
@@ -107,14 +113,20 @@ impl Session {
     }
 
     /// What was said before it is given to it now.
-    pub(super) const fn on_briefed(&mut self, now: Instant) {
+    pub(super) fn on_briefed(&mut self, now: Instant) {
         self.asked_at = now;
-        self.is_catching_up = true;
+        self.catches_up_until = now + CATCHING_UP;
     }
 
-    /// It noticed that the caller spoke.
-    pub(super) const fn on_heard(&mut self) {
+    /// It noticed that the caller began or finished.
+    pub(super) const fn on_heard(&mut self, now: Instant) {
         self.has_heard = true;
+        self.noticed_at = Some(now);
+    }
+
+    /// Whether it noticed anything of what the caller has said from then on.
+    pub(super) fn has_noticed(&self, from: Instant) -> bool {
+        self.noticed_at.is_some_and(|at| at >= from)
     }
 
     /// Whether it noticed that the caller spoke, since the last answer.
@@ -123,13 +135,13 @@ impl Session {
     }
 
     /// Whether what it hears may have been said before it was there.
-    pub(super) const fn is_catching_up(&self) -> bool {
-        self.is_catching_up
+    pub(super) fn is_catching_up(&self, now: Instant) -> bool {
+        now < self.catches_up_until
     }
 
     /// It speaks.
-    pub(super) const fn on_speech(&mut self) {
-        self.is_catching_up = false;
+    pub(super) const fn on_speech(&mut self, now: Instant) {
+        self.catches_up_until = now;
         self.has_heard = false;
     }
 

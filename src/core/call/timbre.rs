@@ -10,7 +10,7 @@ const SILENT: u32 = 32;
 
 /// Mean magnitude above which 20 ms count as noise. µ-law codes drawn by lot have 6,000; speech has it in vowels only, and is
 /// never without pauses for long.
-const NOISY: u32 = 4_500;
+const NOISY: u32 = 3_500;
 
 /// How long audio may be silent.
 const MUTE_AFTER: Duration = Duration::from_secs(2);
@@ -109,7 +109,7 @@ mod tests {
     fn a_pause_in_speech_is_no_muteness() {
         let mut timbre = Timbre::default();
         for _ in 0..50 {
-            assert_eq!(timbre.hear(&frame(100, |_| 0x30)), Sound::Speech);
+            assert_eq!(timbre.hear(&frame(100, |_| 0x40)), Sound::Speech);
             for _ in 0..9 {
                 assert_eq!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Speech);
             }

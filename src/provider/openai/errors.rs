@@ -79,6 +79,11 @@ const NO_QUOTA: Verdict = Verdict::Fault(Fault::QuotaExhausted);
 const NO_KEY: Verdict = Verdict::Fault(Fault::Unauthorized);
 const NO_MODEL: Verdict = Verdict::Fault(Fault::ModelNotFound);
 const SERVER_ERROR: Verdict = Verdict::Fault(Fault::ServerError);
+const REFUSED: Verdict = Verdict::Fault(Fault::PolicyRefused);
+const TOO_LONG: Verdict = Verdict::Fault(Fault::ContextTooLong);
+
+/// The word by which a response says that a filter cut it.
+pub(super) const CONTENT_FILTER: &str = "content_filter";
 
 /// Codes and types; they share one space of names.
 const CODES: &[(&str, Verdict)] = &[
@@ -105,6 +110,13 @@ const CODES: &[(&str, Verdict)] = &[
     ("invalid_api_key", NO_KEY),
     ("authentication_error", NO_KEY),
     ("permission_denied", NO_KEY),
+    // The protocol names none of these; they are what the same vendors' other interfaces say.
+    (CONTENT_FILTER, REFUSED),
+    ("content_policy_violation", REFUSED),
+    ("moderation_blocked", REFUSED),
+    ("ResponsibleAIPolicyViolation", REFUSED),
+    ("context_length_exceeded", TOO_LONG),
+    ("context_window_exceeded", TOO_LONG),
     ("model_not_found", NO_MODEL),
     ("OpperationNotSupported", NO_MODEL), // Azure's own spelling, for a deployment that is no realtime model.
     ("DeploymentNotFound", NO_MODEL),
@@ -128,6 +140,10 @@ const MESSAGES: &[(&str, Verdict)] = &[
     ("api key", NO_KEY),
     ("unauthorized", NO_KEY),
     ("model not found", NO_MODEL),
+    ("content policy", REFUSED),
+    ("content filter", REFUSED),
+    ("context length", TOO_LONG),
+    ("context window", TOO_LONG),
     ("internal server error", SERVER_ERROR),
     ("internal error", SERVER_ERROR),
 ];

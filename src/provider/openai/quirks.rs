@@ -90,6 +90,8 @@ pub struct Quirks {
     pub turn_switches: bool,
     /// The content type of the agent's words in an item.
     pub agent_text: &'static str,
+    /// Whether the caller's words can be an item as audio: not every server says so, and one that does not may refuse the item.
+    pub audio_items: bool,
     /// What `response.create` says about modalities, where it must.
     pub response_modalities: Option<&'static [&'static str]>,
     /// Whether errors are told by their message where their code says nothing: servers that do not use OpenAI's codes.
@@ -138,6 +140,7 @@ const GA: Quirks = Quirks {
     transcription: Transcription::Model("gpt-4o-mini-transcribe"),
     turn_switches: true,
     agent_text: "output_text",
+    audio_items: true,
     response_modalities: None,
     errors_by_message: false,
     refuses_by_policy_close: false,
@@ -166,6 +169,7 @@ const AZURE_PREVIEW: Quirks = Quirks {
 };
 
 const XAI: Quirks = Quirks {
+    audio_items: false,
     layout: Layout::Mixed,
     transcription: Transcription::LanguageHint,
     turn_switches: false,
@@ -175,6 +179,7 @@ const XAI: Quirks = Quirks {
 };
 
 const INWORLD: Quirks = Quirks {
+    audio_items: false,
     auth: Auth::Basic,
     model_in_session: true,
     errors_by_message: true,
@@ -182,12 +187,14 @@ const INWORLD: Quirks = Quirks {
 };
 
 const LITELLM: Quirks = Quirks {
+    audio_items: false,
     errors_by_message: true, // It passes on what very different models say.
     refuses_by_policy_close: true,
     ..GA
 };
 
 const LOCALAI: Quirks = Quirks {
+    audio_items: false,
     transcription: Transcription::Model("whisper-1"),
     errors_by_message: true,
     ..GA

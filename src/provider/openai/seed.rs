@@ -3,8 +3,11 @@
 //! The last turns become items of their own, so that the model goes on from them. What lies before is packed into one message
 //! of the caller's side: many written answers of its own make a model forget that it speaks.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::core::call::effect::Occasion;
 use crate::core::call::memory::{Memory, Speaker, Turn};
 use crate::provider::openai::quirks::Quirks;
 
@@ -15,10 +18,14 @@ pub(super) const RECENT_TURNS: usize = 6;
 const PACKED_BYTES_MAX: usize = 16 * 1024;
 
 const PREAMBLE: &str = "This phone call began before you joined it. What was said so far, for you to know and not to answer:";
-const NOTE: &str = "The line was reconnected. Go on with the call where it was, by voice; do not greet the caller again.";
+const RECONNECTED: &str = "The line was reconnected. Go on with the call where it was, by voice; do not greet the caller again.";
+const GREETED: &str = "You have just greeted the caller aloud with these words. Do not greet them again: listen, and answer by voice.";
+
+/// In place of words that are neither written down nor can be given as audio.
+const UNWRITTEN: &str = "(The caller said something that was not written down.)";
 
 /// The items that tell of `memory`, in order; none if nothing was said.
-pub(super) fn items(memory: &Memory, quirks: &Quirks) -> Vec<Value> {
+pub(super) fn items(memory: &Memory, occasion: Occasion, quirks: &Quirks) -> Vec<Value> {
     if memory.is_empty() {
         return Vec::new();
     }
@@ -30,11 +37,16 @@ pub(super) fn items(memory: &Memory, quirks: &Quirks) -> Vec<Value> {
     }
     for turn in recent {
         items.push(match turn.speaker {
-            Speaker::Caller => message("user", "input_text", &turn.text),
+            Speaker::Caller if turn.text.is_empty() && quirks.audio_items => said(&turn.audio),
+            Speaker::Caller => message("user", "input_text", words(turn)),
             Speaker::Agent => message("assistant", quirks.agent_text, &turn.text),
         });
     }
-    items.push(message("system", "input_text", NOTE));
+    let note = match occasion {
+        Occasion::Greeted => GREETED,
+        Occasion::Reconnected => RECONNECTED,
+    };
+    items.push(message("system", "input_text", note));
     items
 }
 
@@ -43,13 +55,26 @@ pub(super) fn message(role: &str, content: &str, text: &str) -> Value {
     json!({ "type": "message", "role": role, "content": [{ "type": content, "text": text }] })
 }
 
+/// The caller's words as they were said: µ-law, which is the session's format.
+fn said(audio: &[u8]) -> Value {
+    let content = json!([{ "type": "input_audio", "audio": STANDARD.encode(audio) }]);
+    json!({ "type": "message", "role": "user", "content": content })
+}
+
+fn words(turn: &Turn) -> &str {
+    match turn.text.as_str() {
+        "" => UNWRITTEN,
+        text => text,
+    }
+}
+
 fn packed(turns: &[&Turn]) -> Value {
     let mut room = PACKED_BYTES_MAX;
     let mut lines: Vec<String> = turns
         .iter()
         .rev()
         .map(|turn| match turn.speaker {
-            Speaker::Caller => format!("Caller: {}", turn.text),
+            Speaker::Caller => format!("Caller: {}", words(turn)),
             Speaker::Agent => format!("You: {}", turn.text),
         })
         .take_while(|line| {

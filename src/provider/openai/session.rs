@@ -9,14 +9,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::core::audio::{FRAME_BYTES, Frame, duration_of};
-use crate::core::call::effect::ProviderCommand;
+use crate::core::call::effect::{Occasion, ProviderCommand};
 use crate::core::call::input::{Ignored, ProviderEvent, ResponseId, ResponseOutcome, ToolCallId};
 use crate::core::call::memory::Memory;
 use crate::core::fault::Fault;
 use crate::core::ids::ItemId;
 use crate::core::time::Utc;
 use crate::provider::openai::configure::{END_CALL, is_ours, millis, session_update};
-use crate::provider::openai::errors::{Verdict, fault_of_close, verdict};
+use crate::provider::openai::errors::{CONTENT_FILTER, Verdict, fault_of_close, verdict};
 use crate::provider::openai::names::Names;
 use crate::provider::openai::outgoing::Outgoing;
 use crate::provider::openai::quirks::Quirks;
@@ -125,8 +125,11 @@ impl Session {
             ProviderCommand::Delete { item } => self.delete(*item, out),
             ProviderCommand::Keys(keys) => self.keys(keys, out),
             ProviderCommand::GoodbyeDeclined(tool_call) => self.decline(*tool_call, out),
-            ProviderCommand::Continue => self.respond(None, out),
-            ProviderCommand::Seed { memory, .. } => self.seed(memory, out),
+            ProviderCommand::Continue => {
+                let instructions = go_on(&self.settings.instructions);
+                self.respond(Some(instructions), out);
+            }
+            ProviderCommand::Seed { memory, occasion } => self.seed(memory, *occasion, out),
             ProviderCommand::Ping => {}
         }
     }
@@ -180,11 +183,12 @@ impl Session {
             ServerEvent::ResponseDone {
                 response_id,
                 status,
+                reason,
                 error,
             } => match self.response(&response_id) {
                 Some(response) => ProviderEvent::ResponseDone {
                     response,
-                    outcome: self.outcome(&status, error),
+                    outcome: self.outcome(&status, reason.as_deref(), error),
                 },
                 None => GARBLED,
             },
@@ -265,6 +269,10 @@ impl Session {
         match verdict(error, self.quirks) {
             Verdict::Harmless => ProviderEvent::Ignored(Ignored::HarmlessError),
             Verdict::AlreadyResponding => ProviderEvent::Ignored(Ignored::AlreadyResponding),
+            // A session that failed once goes on; one that could not be set up does not.
+            Verdict::Fault(Fault::ServerError) if matches!(self.phase, Phase::Ready) => {
+                ProviderEvent::Stumbled(Fault::ServerError)
+            }
             Verdict::Fault(fault) => ProviderEvent::Failed(fault),
             // A session without its settings is of no use; any other event that is refused is lost alone.
             Verdict::Rejected if self.concerns_update(error) => {
@@ -283,8 +291,16 @@ impl Session {
         }
     }
 
-    fn outcome(&self, status: &str, error: Option<WireError<'_>>) -> ResponseOutcome {
+    fn outcome(
+        &self,
+        status: &str,
+        reason: Option<&str>,
+        error: Option<WireError<'_>>,
+    ) -> ResponseOutcome {
         match status {
+            "incomplete" if reason == Some(CONTENT_FILTER) => {
+                ResponseOutcome::Failed(Fault::PolicyRefused)
+            }
             "completed" => ResponseOutcome::Completed,
             "cancelled" => ResponseOutcome::Cancelled,
             "failed" => {
@@ -398,8 +414,8 @@ impl Session {
         }
     }
 
-    fn seed(&mut self, memory: &Memory, out: &mut Outgoing) {
-        for item in seed::items(memory, self.quirks) {
+    fn seed(&mut self, memory: &Memory, occasion: Occasion, out: &mut Outgoing) {
+        for item in seed::items(memory, occasion, self.quirks) {
             self.create_item(&item, out);
         }
     }
@@ -426,4 +442,15 @@ fn greet(greeting: Option<&str>) -> Option<String> {
     Some(format!(
         "The caller has just been connected. Say exactly this, in the same words and language, and nothing else: {greeting}"
     ))
+}
+
+/// What makes the model go on with an answer that another session began. What a response is told takes the place of what the
+/// session was told, so the agent comes first.
+fn go_on(instructions: &str) -> String {
+    format!(
+        "{instructions}\n\n\
+        The line broke while you were speaking: of your last answer the caller heard only what stands at the end of the \
+        conversation. Go on from exactly there, in the same language and tone, in mid-sentence if that is where it stops. Repeat \
+        nothing of it, do not begin anew, do not apologize and do not speak of the line."
+    )
 }

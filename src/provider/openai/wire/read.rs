@@ -67,6 +67,8 @@ pub enum ServerEvent<'a> {
         response_id: Cow<'a, str>,
         /// How it went, in the protocol's word.
         status: Cow<'a, str>,
+        /// Why it was cut, in the protocol's word, if the provider says so.
+        reason: Option<Cow<'a, str>>,
         /// Why it failed, if it did and the provider says so.
         error: Option<WireError<'a>>,
     },
@@ -180,10 +182,12 @@ pub fn read_with_serde(text: &Bytes) -> Result<ServerEvent<'_>, Malformed> {
         "response.output_item.done" => tool_call(json)?,
         "response.done" => {
             let OfResponse { response } = parse(json)?;
+            let details = response.status_details.unwrap_or_default();
             ServerEvent::ResponseDone {
                 response_id: response.id,
                 status: response.status.unwrap_or(Cow::Borrowed("completed")),
-                error: response.status_details.and_then(|details| details.error),
+                reason: details.reason,
+                error: details.error,
             }
         }
         "error" => {
@@ -338,8 +342,10 @@ struct Response<'a> {
     status_details: Option<StatusDetails<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct StatusDetails<'a> {
+    #[serde(borrow, default)]
+    reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     error: Option<WireError<'a>>,
 }

@@ -1,0 +1,18 @@
+//! Samples, where somebody needs them: what is played to a caller without a model, made ready beforehand.
+//!
+//! | file | owns |
+//! |---|---|
+//! | [`g711`] | µ-law bytes to samples and back |
+//! | [`wav`] | the container: which files are taken, how ours are written |
+//! | [`resample`] | 16 and 24 kHz down to the line's 8 kHz |
+//! | [`loudness`] | level, silence at the ends, and what is fit to be played at all |
+//! | [`prompts`] | the prompt cache: bundled recordings, those on disk, and whom they belong to |
+//!
+//! It must not be on the path of a call's frames (they are never decoded), and it must not decide when something is played:
+//! [`crate::core::call`] does. Files are read when the server starts, never for a call.
+
+pub mod g711;
+pub mod loudness;
+pub mod prompts;
+pub mod resample;
+pub mod wav;
