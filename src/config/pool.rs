@@ -158,6 +158,13 @@ impl Layers {
         if policy.breaker.slow_after >= call.dial_timeout {
             self.exceeds("breaker.slow_after", "call.dial_timeout", written);
         }
+        if call.slow_dial >= call.dial_timeout {
+            self.exceeds("call.slow_dial", "call.dial_timeout", written);
+        }
+        // Who has heard the apology is not told to wait.
+        if call.filler_after >= call.apology_after {
+            self.exceeds("call.filler_after", "call.apology_after", written);
+        }
     }
 
     /// One value is greater than it may be beside another. It is told where somebody wrote one of them.
@@ -168,7 +175,9 @@ impl Layers {
         };
         // All others may be equal.
         let (less, more) = match key {
-            "breaker.slow_after" => ("less than that", "more than that"),
+            "breaker.slow_after" | "call.filler_after" | "call.slow_dial" => {
+                ("less than that", "more than that")
+            }
             _ => ("at most that", "at least that"),
         };
         let (value, limit_value) = (shown(&of_key.value), shown(&of_limit.value));

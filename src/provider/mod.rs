@@ -17,4 +17,4 @@ pub mod flood;
 pub mod openai;
 pub mod socket;
 pub mod tls;
-mod upgrade;
+pub mod upgrade;

@@ -42,7 +42,9 @@ where
     let (response, tail) = read_head(stream).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let body = read_body(stream, &response, tail).await;
-        return Err(fault_of(&response, &body, quirks));
+        let retry_after = number(&response, RETRY_AFTER).map(Duration::from_secs);
+        let status = response.status().as_u16();
+        return Err(fault_of_refusal(status, retry_after, &body, quirks));
     }
     let accept = response.headers().get("sec-websocket-accept");
     if accept.is_none_or(|accept| accept.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes())
@@ -92,15 +94,20 @@ async fn read_body<S: AsyncRead + Unpin>(
     body
 }
 
-fn fault_of(response: &Response, body: &[u8], quirks: &Quirks) -> Fault {
-    let retry_after = number(response, RETRY_AFTER).map(Duration::from_secs);
+/// What it means that an upgrade is answered with this status, `Retry-After` and body.
+pub fn fault_of_refusal(
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+    quirks: &Quirks,
+) -> Fault {
     let error = serde_json::from_slice::<Refusal<'_>>(json_part(body));
     let named = error.ok().and_then(|refusal| refusal.error);
     match named.map(|error| verdict(&error, quirks)) {
         Some(Verdict::Fault(Fault::RateLimited { .. })) => Fault::RateLimited { retry_after },
         Some(Verdict::Fault(fault)) => fault,
         Some(Verdict::Harmless | Verdict::AlreadyResponding | Verdict::Rejected) | None => {
-            match response.status().as_u16() {
+            match status {
                 401 => Fault::Unauthorized,
                 402 => Fault::QuotaExhausted,
                 // Without a body it comes from the network's edge, and passes.

@@ -77,3 +77,65 @@ impl Drop for CallDesk {
         self.leave();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::config::{self, Environment};
+    use crate::core::overload::Stage;
+    use crate::telemetry::Telemetry;
+
+    const FIRST: AttemptId = AttemptId(0);
+
+    fn shared() -> Arc<Shared> {
+        let variables = [("RINGBACK__PUBLIC__AUTH".to_owned(), "none".to_owned())];
+        let environment: Environment = variables.into_iter().collect();
+        let config = config::load(None, &environment).unwrap();
+        Arc::new(Shared::new(config, Telemetry::default()).unwrap())
+    }
+
+    fn desk(shared: &Arc<Shared>) -> CallDesk {
+        let call = CallId::from_bits(1);
+        let now = shared.clock.now();
+        CallDesk::new(Arc::clone(shared), now, call, TenantId::default())
+    }
+
+    fn sessions(shared: &Shared) -> u32 {
+        let now = shared.clock.now();
+        let status = shared.providers.with(|pool, _| pool.status(now));
+        status.providers.iter().map(|of| of.sessions).sum()
+    }
+
+    #[test]
+    fn a_call_that_panics_gives_up_its_seat() {
+        let shared = shared();
+        let mut desk = desk(&shared);
+        let ruling = desk.dial(shared.clock.now(), FIRST, DialKind::Needed);
+        assert!(matches!(ruling.answer, DialAnswer::Made { .. }));
+        assert_eq!(sessions(&shared), 1);
+        let panics = AssertUnwindSafe(move || {
+            let _held = desk;
+            panic!("on purpose");
+        });
+        assert!(catch_unwind(panics).is_err());
+        assert_eq!(sessions(&shared), 0);
+    }
+
+    #[test]
+    fn with_much_to_do_a_call_is_dialled_for_and_nothing_beside_it() {
+        let shared = shared();
+        let mut desk = desk(&shared);
+        shared.overload.set(Stage::Lean);
+        let now = shared.clock.now();
+        let first = desk.dial(now, FIRST, DialKind::Needed);
+        let DialAnswer::Made { hedge_after, .. } = first.answer else {
+            panic!("it is dialled: {first:?}");
+        };
+        assert_eq!(hedge_after, None);
+        let beside = desk.dial(now, AttemptId(1), DialKind::Beside(FIRST));
+        assert_eq!(beside.answer, DialAnswer::Nothing);
+        assert_eq!(sessions(&shared), 1);
+    }
+}

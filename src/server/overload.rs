@@ -36,7 +36,7 @@ impl Load {
         }
     }
 
-    fn set(&self, stage: Stage) {
+    pub(super) fn set(&self, stage: Stage) {
         let number = match stage {
             Stage::Normal => 0,
             Stage::Lean => 1,
@@ -164,6 +164,6 @@ mod tests {
             ticks: Some(before),
         };
         assert_eq!(worked.percent(Duration::from_millis(1)), 100);
-        assert_eq!(worked.percent(Duration::from_secs(3_600)), 0);
+        assert_eq!(worked.percent(Duration::from_hours(1)), 0);
     }
 }

@@ -175,7 +175,7 @@ async fn a_phone_that_stops_reading_costs_its_own_call_and_little_memory() {
 }
 
 #[tokio::test]
-async fn a_model_that_leaves_ends_its_own_call() {
+async fn a_model_that_leaves_again_and_again_costs_its_own_call_an_apology() {
     let mut model = Model::start(Manner::Leaves).await;
     let mut server = Server::start(&model.url(), "").await;
     let mut waiting = Phone::dial(&server, 1).await;
@@ -183,37 +183,38 @@ async fn a_model_that_leaves_ends_its_own_call() {
     model.until(|seen| seen.instructions.len() == 2).await;
     left.say(1).await;
     left.heard_to_end().await;
-    let ended = server.ended("provider_failed").await;
-    assert!(
-        ended["cause"].as_str().unwrap().starts_with("closed"),
-        "{ended}"
+    let of_this = |line: &serde_json::Value| line["carrier_call"] == format!("CA{:032x}", 2);
+    assert_eq!(
+        server.line("call ended", of_this).await["reason"],
+        "apologized"
     );
-    waiting.say(1).await;
-    waiting.heard_to_end().await;
-    server
-        .line("call ended", |line| {
-            line["carrier_call"] == format!("CA{:032x}", 1)
-        })
-        .await;
+    let closed = |line: &serde_json::Value| line["fault"].as_str().unwrap().starts_with("closed");
+    server.line("session failed", closed).await;
+    // The other one still has its session.
+    waiting.hang_up().await;
+    server.ended("caller_hung_up").await;
 }
 
 #[tokio::test]
-async fn a_model_that_sends_garbage_ends_its_own_call() {
+async fn a_model_that_sends_nothing_but_garbage_costs_its_own_call_an_apology() {
     let model = Model::start(Manner::Garbles).await;
     let mut server = Server::start(&model.url(), "").await;
     let mut phone = Phone::dial(&server, 1).await;
     phone.say(1).await;
     phone.heard_to_end().await;
-    assert_eq!(server.ended("provider_failed").await["cause"], "garbled");
+    server.ended("apologized").await;
+    server
+        .line("session failed", |line| line["fault"] == "garbled")
+        .await;
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_reached_ends_the_call_with_its_fault() {
+async fn a_caller_whom_no_provider_can_be_reached_for_hears_an_apology() {
     let mut server = Server::start("ws://127.0.0.1:1/", "").await;
     let mut phone = Phone::dial(&server, 1).await;
     phone.heard_to_end().await;
-    assert_eq!(
-        server.ended("provider_failed").await["cause"],
-        "connect_failed"
-    );
+    server.ended("apologized").await;
+    server
+        .line("session failed", |line| line["fault"] == "connect_failed")
+        .await;
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::DEADLINE;
-use crate::model::spawn;
+use crate::model::{VOICE, spawn};
 use crate::server::Server;
 
 /// Longer than any of the recorded calls, whose answers end in time.
@@ -218,7 +218,7 @@ impl Peer for Storm {
         say(out, "response.created", &json!({ "response": began }));
         let delta = json!({
             "response_id": response, "item_id": format!("item_{}", self.round),
-            "output_index": 0, "content_index": 0, "delta": "////".repeat(40_000 / 3),
+            "output_index": 0, "content_index": 0, "delta": VOICE.repeat(40_000 / 3),
         });
         say(out, "response.output_audio.delta", &delta);
     }

@@ -27,6 +27,8 @@ mod phone;
 #[cfg(test)]
 mod prompts;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod whole_calls;

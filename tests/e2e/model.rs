@@ -13,6 +13,9 @@ use tokio_tungstenite::{WebSocketStream, accept_async};
 use crate::DEADLINE;
 use crate::phone::decoded_len;
 
+/// Three bytes of µ-law as loud as speech, in base64: silence would be a fault.
+pub(crate) const VOICE: &str = "wMDA";
+
 /// What a model does with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -20,6 +23,8 @@ pub(crate) enum Manner {
     Greets,
     /// It accepts the connection and never answers the upgrade.
     NeverAnswers,
+    /// It hangs up on so many connections without a word, and then greets as the first does.
+    RecoversAfter(usize),
     /// It closes every session after the first frame of the caller's audio.
     Leaves,
     /// It answers the first frame with bytes that are no protocol.
@@ -58,7 +63,13 @@ impl Model {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 sender.send_modify(|seen| seen.connections += 1);
-                spawn(serve(stream, manner, sender.clone()));
+                match manner {
+                    Manner::RecoversAfter(count) if sender.borrow().connections <= count => {}
+                    Manner::RecoversAfter(_) => {
+                        spawn(serve(stream, Manner::Greets, sender.clone()));
+                    }
+                    _ => spawn(serve(stream, manner, sender.clone())),
+                }
             }
         });
         Self { address, seen }
@@ -73,6 +84,10 @@ impl Model {
         let waited = timeout(DEADLINE, self.seen.wait_for(|seen| fits(seen))).await;
         let found = waited.ok().and_then(Result::ok).map(|seen| seen.clone());
         found.unwrap_or_else(|| panic!("the model has only seen {:?}", self.seen.borrow()))
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.borrow().connections
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -169,7 +184,7 @@ impl Session {
                 }
                 true
             }
-            Manner::Greets | Manner::NeverAnswers => true,
+            Manner::Greets | Manner::NeverAnswers | Manner::RecoversAfter(_) => true,
         }
     }
 
@@ -181,7 +196,7 @@ impl Session {
             json!({"id": response, "object": "realtime.response", "status": "in_progress"});
         self.tell(&json!({"type": "response.created", "event_id": "e", "response": of_response}))
             .await;
-        let delta = "////".repeat(bytes / 3);
+        let delta = VOICE.repeat(bytes / 3);
         self.tell(&json!({
             "type": "response.output_audio.delta", "event_id": "e", "response_id": response,
             "item_id": item, "output_index": 0, "content_index": 0, "delta": delta,

@@ -47,6 +47,14 @@ pub(crate) fn ringback(arguments: &[&str]) -> Command {
     command
 }
 
+/// An entry of the ladder: a model at this address, with these further lines.
+pub(crate) fn provider(name: &str, url: &str, lines: &str) -> String {
+    format!(
+        "[[provider]]\nname = \"{name}\"\nprotocol = \"openai\"\ndialect = \"ga\"\n\
+         url = \"{url}\"\nkeys = []\n{lines}\n"
+    )
+}
+
 /// A running server; killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -70,12 +78,14 @@ impl Server {
 
     /// Starts a server with these sections, and a model at `model_url`.
     pub(crate) async fn with(model_url: &str, sections: &str, variables: &[(&str, &str)]) -> Self {
+        let providers = provider("test", model_url, "");
+        Self::launch(&format!("{sections}\n{providers}"), variables).await
+    }
+
+    /// Starts a server with these settings, providers among them.
+    pub(crate) async fn launch(settings: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
-        let settings = format!(
-            "{sections}\n[[provider]]\nname = \"test\"\nprotocol = \"openai\"\ndialect = \"ga\"\n\
-             url = \"{model_url}\"\nkeys = []\n"
-        );
-        let file = folder.write("ringback.toml", &settings);
+        let file = folder.write("ringback.toml", settings);
         let mut command = ringback(&["serve", "--log-format", "json", "--log-level", "trace"]);
         let mut child = command
             .arg("--config")

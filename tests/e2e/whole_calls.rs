@@ -51,14 +51,20 @@ async fn five_calls_in_trouble_are_not_noticed_by_the_others() {
     doubles.opened(1).await;
     deaf.say(1).await;
     let calls = join_all((1..=CALLS).map(|number| doubles.call(&server, number))).await;
-    let sessions = doubles.ended(calls.len()).await;
+    // Three of them lost a session, and had another.
+    let sessions = doubles.ended(calls.len() + 3).await;
     drop(deaf);
 
     let mut healthy = 0;
     for call in &calls {
+        // A model that takes over in mid-script may talk on for longer than the script; the caller is who ends the call.
+        let by_caller = matches!(call.ended, Some(Ended::HungUp | Ended::TooLong));
+        assert!(by_caller, "call {}: {:?}", call.number, call.ended);
         let theirs = |session: &&SessionReport| session.uplink.streams.contains_key(&call.number);
-        let session = sessions.iter().find(theirs).unwrap();
-        if session.faults == 0 {
+        let theirs: Vec<_> = sessions.iter().filter(theirs).collect();
+        if let [session] = theirs[..]
+            && session.faults == 0
+        {
             nothing_is_lost(call, session);
             healthy += 1;
         }
@@ -66,10 +72,9 @@ async fn five_calls_in_trouble_are_not_noticed_by_the_others() {
     assert_eq!(healthy, CALLS - 4);
 
     server.ended("carrier_stuck").await;
-    for cause in ["garbled", "oversized", "closed (1006)"] {
-        let ended = |line: &serde_json::Value| line["cause"] == cause;
-        let ended = server.line("call ended", ended).await;
-        assert_eq!(ended["reason"], "provider_failed");
+    for fault in ["garbled", "oversized", "closed (1006)"] {
+        let failed = |line: &serde_json::Value| line["fault"] == fault;
+        server.line("session failed", failed).await;
     }
     // A flood is cut where it would no longer be heard; the call goes on.
     let flooded = "more audio than may be held; the response is cancelled";
@@ -83,10 +88,10 @@ async fn five_calls_in_trouble_are_not_noticed_by_the_others() {
         "closed=1",
         "held_overflows=1",
         "carrier_stuck=1",
-        "provider_failed=3",
     ] {
         assert!(counts.contains(part), "{part}: {counts}");
     }
+    assert!(!counts.contains("apologized"), "{counts}");
 }
 
 /// What awaits the sessions, in the order in which they come.

@@ -8,7 +8,7 @@ use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
 
-use crate::world::Life;
+use crate::setup::Life;
 
 /// Without any sound, while an answer is owed.
 const DEAD_AIR_MAX: Duration = Duration::from_secs(2);
@@ -38,6 +38,7 @@ pub(crate) fn judge(life: &Life) -> Vec<Finding> {
     no_dead_air(life, &mut findings);
     one_voice(life, &mut findings);
     uplink_conserved(life, &mut findings);
+    heard_to_the_end(life, &mut findings);
     downlink_conserved(life, &mut findings);
     heard_out(life, &mut findings);
     yields_the_floor(life, &mut findings);
@@ -66,7 +67,7 @@ fn ends(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "No dead air": the caller is never owed an answer in silence for long.
-fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
     if life.phone.dead_air_max > DEAD_AIR_MAX {
         findings.push(("no dead air", format!("{:?}", life.phone.dead_air_max)));
     }
@@ -75,30 +76,39 @@ fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
 /// How often the call moved to a fresh session while the caller spoke or waited for an answer.
 pub(crate) fn moved_in_mid_turn(life: &Life) -> usize {
     let moved = |(at, seen): &&(Duration, Observation)| {
-        matches!(seen, Observation::Rotated { .. }) && open_turn(life, *at).is_some()
+        matches!(seen, Observation::Rotated { .. }) && open_turn(life, *at, *at).is_some()
     };
     life.observations.iter().filter(moved).count()
 }
 
-/// When the turn began that the caller was speaking, or was owed an answer to, at this time.
-fn open_turn(life: &Life, at: Duration) -> Option<Duration> {
-    let before = life.happenings.iter().rev().filter(|(when, _)| *when < at);
-    let mut turning = before.filter_map(|(when, what)| match what {
-        Happening::TurnBegan { .. } => Some(Some(*when)),
-        Happening::AgentBegan { .. } => Some(None),
-        Happening::Started
-        | Happening::TurnEnded { .. }
-        | Happening::Key { .. }
-        | Happening::AgentEnded
-        | Happening::Cleared { .. }
-        | Happening::Violated(_)
-        | Happening::Ended(_) => None,
-    });
-    turning.next().flatten()
+/// When the turn began that the caller was speaking, or was owed an answer to, when a session took over; the one before it was
+/// gone since `lost_at`.
+pub(crate) fn open_turn(life: &Life, lost_at: Duration, took_over: Duration) -> Option<Duration> {
+    let mut open = None;
+    for (at, what) in &life.happenings {
+        match what {
+            Happening::TurnBegan { .. } if *at <= took_over => open = Some(*at),
+            // What was on its way when the session was lost is an answer, too.
+            Happening::AgentBegan { after: Some(_) } if *at <= lost_at + ON_ITS_WAY => open = None,
+            Happening::TurnBegan { .. }
+            | Happening::AgentBegan { .. }
+            | Happening::Started
+            | Happening::TurnEnded { .. }
+            | Happening::Key { .. }
+            | Happening::AgentEnded
+            | Happening::Cleared { .. }
+            | Happening::Violated(_)
+            | Happening::Ended(_) => {}
+        }
+    }
+    open
 }
 
+/// From a server's word to the caller's ear.
+const ON_ITS_WAY: Duration = Duration::from_millis(400);
+
 /// "One voice": what was cut never plays again.
-fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
     let late: Vec<_> = life
         .phone
         .items
@@ -110,50 +120,64 @@ fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Frames conserved", up: every frame of the caller reaches a model in order, from the first on, and each session gets it once.
-/// A session that takes over in the middle of a turn is given that turn again, and nothing that was answered.
-fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+/// "Frames conserved", up: each session gets the caller's frames in order, without a gap and once. One that takes over gets the
+/// turn that is not answered from its beginning on, and nothing that was.
+pub(crate) fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let mut next = 0;
-    for (attempt, session) in &life.sessions {
+    for (attempt, session) in life.sessions() {
         let uplink = &session.uplink;
         let Some(stream) = uplink.streams.get(&life.phone.number) else {
             continue;
         };
         let first = stream.blocks.first().map_or(0, |range| range.start);
         let whole = stream.blocks.len() == 1 && stream.repeated == 0 && stream.out_of_order == 0;
-        let is_gapless =
-            (again_from(life, *attempt).unwrap_or(next).min(next)..=next).contains(&first);
-        if !whole || !is_gapless || uplink.unstamped_bytes > 0 {
-            let what = format!("{attempt}: expected from {next}: {:?}", stream.blocks);
+        let allowed = first_allowed(life, attempt).unwrap_or((0, next));
+        if !whole || !(allowed.0..=allowed.1).contains(&first) || uplink.unstamped_bytes > 0 {
+            let what = format!("{attempt}: expected from {allowed:?}: {:?}", stream.blocks);
             findings.push(("frames conserved up", what));
         }
         next = stream.blocks.last().map_or(next, |range| range.end);
     }
-    // What was on its way when the call ended is lost to nobody.
-    let sent = life.phone.frames_sent;
-    if u64::from(next) + 50 < sent {
-        findings.push(("frames conserved up", format!("{next} of {sent} arrived")));
+}
+
+/// What was on its way when the call ended is lost to nobody; all else reached a model.
+fn heard_to_the_end(life: &Life, findings: &mut Vec<Finding>) {
+    let streams = life
+        .sessions()
+        .filter_map(|(_, session)| session.uplink.streams.get(&life.phone.number));
+    let ends = streams.filter_map(|stream| Some(stream.blocks.last()?.end));
+    let (heard, sent) = (ends.max().unwrap_or(0), life.phone.frames_sent);
+    if u64::from(heard) + 50 < sent {
+        findings.push(("frames conserved up", format!("{heard} of {sent} arrived")));
     }
 }
 
-/// The first frame that a session may be given although one before it had it: where the open turn began, and the second before
-/// that in which its beginning goes unnoticed.
-fn again_from(life: &Life, attempt: AttemptId) -> Option<u32> {
-    let took_over = Observation::Rotated { attempt };
-    let (at, _) = life
-        .observations
-        .iter()
-        .find(|(_, seen)| *seen == took_over)?;
-    let began = open_turn(life, *at)?.saturating_sub(life.phone.began);
-    let frame = u32::try_from(began.as_millis() / 20).unwrap();
-    Some(frame.saturating_sub(FRAMES_BEFORE_TURN))
+/// The first frame that a session which took over may be given: from the second before the open turn, in which its beginning
+/// goes unnoticed, to that beginning; without one, any of the last second.
+fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
+    let (took_over, lost_at) = life.observations.iter().find_map(|(at, seen)| match seen {
+        Observation::Rotated { attempt: by } if *by == attempt => Some((*at, *at)),
+        Observation::FailedOver { attempt: by, after } if *by == attempt => {
+            Some((*at, at.saturating_sub(*after)))
+        }
+        _ => None,
+    })?;
+    let frame = |at: Duration| {
+        let since = at.saturating_sub(life.phone.began);
+        u32::try_from(since.as_millis() / 20).unwrap()
+    };
+    let latest = open_turn(life, lost_at, took_over).unwrap_or(took_over);
+    Some((
+        frame(latest).saturating_sub(FRAMES_BEFORE_TURN),
+        frame(latest),
+    ))
 }
 
 /// A second of pre-roll, and what the network makes of it.
-const FRAMES_BEFORE_TURN: u32 = 55;
+const FRAMES_BEFORE_TURN: u32 = 60;
 
 /// "Frames conserved", down: of each item the caller hears a beginning without a gap.
-fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let wrong =
         |item: &&PlayedItem| item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
     let damaged: Vec<_> = life.phone.items.iter().filter(wrong).collect();
@@ -170,16 +194,15 @@ fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
     }
     let said_goodbye = life.reason == Some(EndReason::Goodbye);
     let spoken = life
-        .sessions
-        .values()
-        .flat_map(|session| &session.spoken.list);
+        .sessions()
+        .flat_map(|(_, session)| &session.spoken.list);
     // The rest of an item that fills no block has no stamp: it is told by how much came in all.
     let bytes: u64 = spoken.map(|item| item.bytes.next_multiple_of(BLOCK)).sum();
     if said_goodbye && life.phone.clears.is_empty() && life.phone.media_bytes != bytes {
         let what = format!("{} of {bytes} bytes in all", life.phone.media_bytes);
         findings.push(("heard out", what));
     }
-    for session in life.sessions.values() {
+    for (_, session) in life.sessions() {
         let cut = |item: u16| {
             let truncated = session.truncations.list.iter().any(|cut| cut.item == item);
             truncated
@@ -210,11 +233,10 @@ fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Yields the floor": once a model has noticed that the caller speaks, the agent falls silent, also if the model had finished.
-fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     let noticed = life
-        .sessions
-        .values()
-        .flat_map(|session| &session.speech_started.list);
+        .sessions()
+        .flat_map(|(_, session)| &session.speech_started.list);
     for &at in noticed {
         let began = life
             .happenings
@@ -232,12 +254,12 @@ fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Memory handed on": the session that takes over knows what was said before it.
-fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
     for (seen_at, seen) in &life.observations {
         let Observation::Rotated { attempt } = seen else {
             continue;
         };
-        let knows = life.sessions.get(attempt);
+        let knows = life.session(*attempt);
         if knows.is_none_or(|session| session.seeds.list.is_empty()) {
             findings.push(("memory handed on", format!("{attempt} at {seen_at:?}")));
         }
@@ -249,7 +271,7 @@ fn saw(life: &Life, what: impl Fn(&Observation) -> bool) -> bool {
 }
 
 /// "Never overstated": a model is never told that more was heard than was played.
-fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
     for (told, played) in truncations(life) {
         if told > played + OVERSTATED_MAX_MS {
             findings.push(("never overstated", format!("told {told} ms of {played} ms")));
@@ -267,7 +289,7 @@ pub(crate) fn truncations(life: &Life) -> Vec<(i64, i64)> {
         .collect();
     let of = |session: u32, item: u16| played.get(&(session, item)).copied().unwrap_or(0);
     let mut pairs = Vec::new();
-    for session in life.sessions.values() {
+    for (_, session) in life.sessions() {
         for cut in &session.truncations.list {
             let told = i64::try_from(cut.audio_end_ms).unwrap();
             pairs.push((told, of(cut.session, cut.item)));
@@ -282,14 +304,14 @@ pub(crate) fn truncations(life: &Life) -> Vec<(i64, i64)> {
 }
 
 /// "Protocol kept": neither side has anything to complain of.
-fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
     if !life.phone.violations.is_empty() {
         findings.push((
             "protocol kept",
             format!("the carrier saw {:?}", life.phone.violations),
         ));
     }
-    for (attempt, session) in &life.sessions {
+    for (attempt, session) in life.sessions() {
         if session.violations != loadtest::model::report::Violations::default() {
             findings.push((
                 "protocol kept",
@@ -311,7 +333,7 @@ fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have.
-fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
     for (at, observation) in &life.observations {
         let is_drop = matches!(
             observation,

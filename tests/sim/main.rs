@@ -13,7 +13,11 @@
 )]
 
 mod checkers;
+mod legs;
 mod network;
 mod scenarios;
+mod setup;
+mod storm;
 mod swarm;
+mod weather;
 mod world;

@@ -22,6 +22,14 @@ pub(crate) enum Parcel {
     Binary,
     /// A dial reaches the model.
     Open,
+    /// The upgrade is refused.
+    Refused {
+        status: u16,
+        retry_after: Option<Duration>,
+        body: String,
+    },
+    /// The connection is reset before there is a socket.
+    Reset,
     /// The sender closed, with a close code if it said goodbye.
     Closed(Option<u16>),
     Ping,

@@ -10,10 +10,12 @@ use loadtest::model::settings::{Between, ModelSettings};
 use loadtest::recording::{Recording, Then};
 use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
+use ringback::core::call::prompt::Greeting;
 use ringback::core::observation::Observation;
 
 use crate::checkers::{judge, moved_in_mid_turn, truncations};
-use crate::world::{EPOCH_S, Life, Setup, World};
+use crate::setup::{EPOCH_S, Life, Setup, ladder, prompts};
+use crate::world::World;
 
 /// Calls of the ordinary test run.
 const CALLS: u64 = 5_000;
@@ -64,8 +66,12 @@ pub(crate) fn setup(seed: u64) -> Setup {
         seed,
         recording: Arc::new(recording),
         carrier,
-        model,
-        call: CallSettings::default(),
+        models: vec![model],
+        policy: ladder(1),
+        call: CallSettings {
+            prompts: prompts(Greeting::Spoken),
+            ..CallSettings::default()
+        },
         latency: (Duration::from_micros(least), Duration::from_micros(most)),
         tells: false,
     }
@@ -217,30 +223,44 @@ fn the_same_seed_tells_the_same_story() {
 
 /// Lives the calls of these seeds on all cores.
 fn live(seeds: std::ops::Range<u64>) -> Tally {
+    let mut all = Tally::default();
+    let tallies = each(seeds, |seed, tally: &mut Tally| {
+        tally.count(seed, &World::new(setup(seed)).live());
+    });
+    for tally in tallies {
+        all.add(tally);
+    }
+    all.failures.sort();
+    all
+}
+
+/// Does something with each seed, on all cores; what each core has gathered.
+pub(crate) fn each<T: Default + Send>(
+    seeds: std::ops::Range<u64>,
+    work: impl Fn(u64, &mut T) + Sync,
+) -> Vec<T> {
     let next = AtomicU64::new(seeds.start);
     let work = || {
-        let mut tally = Tally::default();
+        let mut gathered = T::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
-                return tally;
+                return gathered;
             }
-            tally.count(seed, &World::new(setup(seed)).live());
+            work(seed, &mut gathered);
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let mut all = Tally::default();
-        for worker in workers {
-            all.add(worker.join().unwrap());
-        }
-        all.failures.sort();
-        all
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .collect()
     })
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| {
         text.parse()
             .unwrap_or_else(|_| panic!("{name}={text} is no number"))

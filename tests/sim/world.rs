@@ -1,30 +1,26 @@
-//! One call in virtual time: the doubles of `loadtest`, the wires and the core, coupled without a socket or a clock.
+//! One call in virtual time: the doubles of `loadtest`, the wires, the core and the pool, coupled without a socket or a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use loadtest::carrier::{CallReport, CarrierSettings, Happening, Phone};
-use loadtest::model::ModelSession;
-use loadtest::model::report::SessionReport;
-use loadtest::model::settings::ModelSettings;
+use loadtest::carrier::Phone;
+use loadtest::model::house::ModelHouse;
 use loadtest::peer::{Action, Outbox, Peer};
-use loadtest::recording::Recording;
 use ringback::carrier::twilio::Stream;
-use ringback::core::call::effect::{CarrierCommand, Effect, Effects, EndReason, ProviderCommand};
-use ringback::core::call::input::{CarrierEvent, Input, ProviderEvent};
-use ringback::core::call::{Call, CallSettings};
-use ringback::core::fault::{Fault, Refusal};
-use ringback::core::ids::{AttemptId, CallId};
-use ringback::core::observation::Observation;
+use ringback::core::call::Call;
+use ringback::core::call::effect::{CarrierCommand, Effect, Effects};
+use ringback::core::call::input::{CarrierEvent, Input};
+use ringback::core::desk::Desk;
+use ringback::core::fault::Refusal;
+use ringback::core::ids::{AttemptId, CallId, TenantId};
+use ringback::core::pool::{News, Pool, Rung};
 use ringback::core::time::{Instant, Utc};
-use ringback::provider::openai::outgoing::Outgoing;
-use ringback::provider::openai::quirks::Dialect;
-use ringback::provider::openai::session::Session;
-use ringback::provider::openai::settings::{SessionSettings, TurnDetection};
 
+use crate::legs::Leg;
 use crate::network::{Network, Parcel, Pipe};
+use crate::setup::{EPOCH_S, Life, Setup};
 
 /// Nobody's call lasts longer; what is still going on then hangs.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -32,89 +28,55 @@ const LONGEST: Duration = Duration::from_mins(10);
 /// Inputs at one moment: more of them is a loop that never rests.
 const INPUTS_AT_ONCE_MAX: usize = 20_000;
 
-/// The wall clock's seconds at the beginning of every call.
-pub(crate) const EPOCH_S: u64 = 1_700_000_000;
-
-/// How a call is set up: everything else follows from the seed.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) seed: u64,
-    pub(crate) recording: Arc<Recording>,
-    pub(crate) carrier: CarrierSettings,
-    pub(crate) model: ModelSettings,
-    pub(crate) call: CallSettings,
-    /// The least and the most that a parcel takes on its way.
-    pub(crate) latency: (Duration, Duration),
-    /// Whether the story is written down.
-    pub(crate) tells: bool,
-}
-
-/// What became of a call.
-#[derive(Debug)]
-pub(crate) struct Life {
-    pub(crate) lasted: Duration,
-    pub(crate) reason: Option<EndReason>,
-    pub(crate) phone: CallReport,
-    pub(crate) sessions: BTreeMap<AttemptId, SessionReport>,
-    pub(crate) observations: Vec<(Duration, Observation)>,
-    /// Attempts that were dialled and were neither abandoned nor lost when the call ended.
-    pub(crate) leaked: Vec<AttemptId>,
-    /// What the caller did and heard, and when.
-    pub(crate) happenings: Vec<(Duration, Happening)>,
-    pub(crate) frames: u64,
-    /// A digest of every input and effect, in order.
-    pub(crate) trace: u64,
-    pub(crate) story: Vec<String>,
-}
-
-/// A provider session: our adapter and the double that it speaks with.
-struct Leg {
-    session: Session,
-    outgoing: Outgoing,
-    model: ModelSession,
-    model_open: bool,
-    /// The server has let go of it, or lost it: it hears nothing of it any more.
-    released: bool,
-}
+/// The sessions of a house are numbered apart from those of the others.
+const SESSIONS_OF_HOUSE: usize = 1_000;
 
 pub(crate) struct World {
-    setup: Setup,
-    now: Duration,
-    network: Network,
+    pub(crate) setup: Setup,
+    pub(crate) now: Duration,
+    pub(crate) network: Network,
     phone: Phone,
     phone_open: bool,
     stream: Stream,
     stream_open: bool,
     call: Call,
+    /// What the call is to be told next, before anything else happens.
+    inputs: VecDeque<Input>,
     effects: Effects,
-    legs: BTreeMap<AttemptId, Leg>,
+    pub(crate) desk: Desk,
+    pub(crate) pool: Pool,
+    pub(crate) news: News,
+    /// Synthetic sessions, and when each is over.
+    pub(crate) probes: Vec<(Duration, Rung)>,
+    pub(crate) houses: Vec<ModelHouse>,
+    pub(crate) legs: BTreeMap<AttemptId, Leg>,
     text: BytesMut,
     out: Outbox,
     inputs_now: (Duration, usize),
-    life: Life,
+    pub(crate) life: Life,
 }
 
 impl World {
     pub(crate) fn new(setup: Setup) -> Self {
-        let call = Call::new(
-            CallId::from_bits(u128::from(setup.seed)),
-            Instant::ZERO,
-            Utc::from_millis(EPOCH_S * 1_000),
-            setup.call.clone(),
-        );
-        let phone = Phone::new(
-            Arc::clone(&setup.recording),
-            Arc::new(setup.carrier.clone()),
-            1,
-            setup.seed,
-        );
+        let id = CallId::from_bits(u128::from(setup.seed));
+        let utc = Utc::from_millis(EPOCH_S * 1_000);
+        let call = Call::new(id, Instant::ZERO, utc, setup.call.clone());
+        let carrier = Arc::new(setup.carrier.clone());
+        let phone = Phone::new(Arc::clone(&setup.recording), carrier, 1, setup.seed);
+        let script = Arc::new(setup.recording.agent.clone());
+        let house = |(first, model)| {
+            let model = Arc::new(Clone::clone(model));
+            ModelHouse::new(model, Arc::clone(&script), setup.seed ^ u64::from(first))
+                .numbered_from(first)
+        };
         let life = Life {
             lasted: Duration::ZERO,
             reason: None,
             phone: phone.report(),
-            sessions: BTreeMap::new(),
+            legs: BTreeMap::new(),
             observations: Vec::new(),
             leaked: Vec::new(),
+            seated: 0,
             happenings: Vec::new(),
             frames: 0,
             trace: 0xcbf2_9ce4_8422_2325,
@@ -128,7 +90,17 @@ impl World {
             stream: Stream::new(Arc::new([])),
             stream_open: true,
             call,
+            inputs: VecDeque::new(),
             effects: Effects::new(),
+            desk: Desk::new(Instant::ZERO, id, TenantId::default()),
+            pool: Pool::new(setup.policy.clone(), setup.seed).unwrap(),
+            news: News::default(),
+            probes: Vec::new(),
+            houses: (1..)
+                .step_by(SESSIONS_OF_HOUSE)
+                .zip(&setup.models)
+                .map(house)
+                .collect(),
             legs: BTreeMap::new(),
             text: BytesMut::new(),
             out: Outbox::new(),
@@ -153,8 +125,14 @@ impl World {
             self.life.leaked = self.unreleased();
         }
         for (attempt, leg) in std::mem::take(&mut self.legs) {
-            self.life.sessions.insert(attempt, leg.model.into_report());
+            self.life.legs.insert(attempt, leg.into_report());
         }
+        let status = self.pool.status(self.instant());
+        self.life.seated = status
+            .providers
+            .iter()
+            .map(|provider| provider.sessions)
+            .sum();
         self.life.happenings = self.phone.take_happenings();
         self.life.phone = self.phone.into_report();
         self.life
@@ -163,9 +141,10 @@ impl World {
     fn next_moment(&self) -> Option<Duration> {
         let phone = self.phone.deadline().filter(|_| self.phone_open);
         let call = self.call.deadline().map(Instant::since_start);
-        let models = self.legs.values().filter(|leg| leg.model_open);
-        let models = models.filter_map(|leg| leg.model.deadline()).min();
-        [self.network.deadline(), phone, call, models]
+        let models = self.legs.values().filter_map(Leg::deadline).min();
+        // A pool never rests; when the call is over, nobody waits for it.
+        let pool = self.pool_deadline().filter(|_| self.life.reason.is_none());
+        [self.network.deadline(), phone, call, models, pool]
             .into_iter()
             .flatten()
             .min()
@@ -185,27 +164,12 @@ impl World {
             .is_some_and(|at| at.since_start() <= self.now)
         {
             self.input(Input::Tick);
+        } else if self.pool_deadline().is_some_and(|at| at <= self.now) {
+            self.tick_pool();
         } else {
             self.tick_models(&mut out);
         }
         self.out = out;
-    }
-
-    fn tick_models(&mut self, out: &mut Outbox) {
-        let due: Vec<_> = self
-            .legs
-            .iter()
-            .filter(|(_, leg)| {
-                leg.model_open && leg.model.deadline().is_some_and(|at| at <= self.now)
-            })
-            .map(|(&attempt, _)| attempt)
-            .collect();
-        for attempt in due {
-            if let Some(leg) = self.legs.get_mut(&attempt) {
-                leg.model.tick(self.now, out);
-            }
-            self.carry_model(attempt, out);
-        }
     }
 
     fn deliver(&mut self, pipe: Pipe, parcel: Parcel, out: &mut Outbox) {
@@ -225,6 +189,8 @@ impl World {
                     | Parcel::Closed(_)
                     | Parcel::Binary
                     | Parcel::Open
+                    | Parcel::Refused { .. }
+                    | Parcel::Reset
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
@@ -246,118 +212,53 @@ impl World {
             }
             Parcel::Binary => CarrierEvent::Refused(Refusal::Binary),
             Parcel::Closed(_) => CarrierEvent::Closed,
-            Parcel::Open | Parcel::Ping | Parcel::Pong => return,
+            Parcel::Open | Parcel::Refused { .. } | Parcel::Reset | Parcel::Ping | Parcel::Pong => {
+                return;
+            }
         };
         self.input(Input::Carrier(event));
     }
 
-    fn reach_model(&mut self, attempt: AttemptId, parcel: Parcel, out: &mut Outbox) {
-        let now = self.now;
-        let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
-            return;
-        };
-        match parcel {
-            Parcel::Open => leg.model.start(now, out),
-            Parcel::Text(text) => leg.model.receive(now, &text, out),
-            Parcel::Ping => self
-                .network
-                .send(now, Pipe::ModelToServer(attempt), Parcel::Pong),
-            Parcel::Closed(code) => {
-                leg.model_open = false;
-                leg.model.closed(now, code);
-            }
-            Parcel::Binary | Parcel::Pong => {}
-        }
-        self.carry_model(attempt, out);
-    }
-
-    fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
-        let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) else {
-            return;
-        };
-        let event = match parcel {
-            Parcel::Text(text) => {
-                let event = leg.session.receive(&Bytes::from(text), &mut leg.outgoing);
-                self.send_outgoing(attempt);
-                event
-            }
-            Parcel::Binary => Some(ProviderEvent::Failed(Fault::Garbled)),
-            Parcel::Closed(code) => Some(ProviderEvent::Failed(
-                leg.session.closed(code.unwrap_or(1006), ""),
-            )),
-            Parcel::Pong => Some(ProviderEvent::Pong),
-            Parcel::Open | Parcel::Ping => None,
-        };
-        if let Some(event) = event {
-            if matches!(event, ProviderEvent::Failed(_)) {
-                self.abandon(attempt);
-            }
-            self.input(Input::Provider(attempt, event));
-        }
-    }
-
     /// Tells the call, and does what it wants.
-    fn input(&mut self, input: Input) {
-        self.count_input();
-        self.note(|| format!("{input:?}"));
-        let mut effects = std::mem::take(&mut self.effects);
-        self.call
-            .handle(Instant::from_start(self.now), input, &mut effects);
-        for effect in effects.drain() {
-            self.note(|| format!("    → {effect:?}"));
-            self.perform(effect);
+    pub(crate) fn input(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            self.count_input();
+            self.note(|| format!("{input:?}"));
+            let mut effects = std::mem::take(&mut self.effects);
+            self.call.handle(self.instant(), input, &mut effects);
+            for effect in effects.drain() {
+                self.note(|| format!("    → {effect:?}"));
+                self.perform(effect);
+            }
+            self.effects = effects;
         }
-        self.effects = effects;
+    }
+
+    pub(crate) fn instant(&self) -> Instant {
+        Instant::from_start(self.now)
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Dial(attempt) => self.dial(attempt),
+            Effect::Dial(attempt, kind) => {
+                let answer = self.dial(attempt, kind);
+                self.inputs.push_back(Input::DialAnswer(attempt, answer));
+            }
+            Effect::Report(attempt, fares) => self.report(attempt, fares),
             Effect::Abandon(attempt) => self.abandon(attempt),
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
                 self.life.leaked = self.unreleased();
+                self.leave();
                 self.stream_open = false;
                 self.network
                     .send(self.now, Pipe::ServerToPhone, Parcel::Closed(Some(1000)));
             }
             Effect::Observe(observation) => self.life.observations.push((self.now, observation)),
         }
-    }
-
-    fn dial(&mut self, attempt: AttemptId) {
-        let seed = self.setup.seed ^ (u64::from(attempt.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let number = attempt.0;
-        let script = Arc::new(self.setup.recording.agent.clone());
-        let model = ModelSession::new(Arc::new(self.setup.model.clone()), script, number, seed);
-        let session = Session::new(session_settings(), Dialect::Ga.quirks());
-        let leg = Leg {
-            session,
-            outgoing: Outgoing::new(),
-            model,
-            model_open: true,
-            released: false,
-        };
-        self.legs.insert(attempt, leg);
-        self.network
-            .send(self.now, Pipe::ServerToModel(attempt), Parcel::Open);
-    }
-
-    fn abandon(&mut self, attempt: AttemptId) {
-        if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) {
-            leg.released = true;
-            // A close waits its turn: what was said before it arrives.
-            let close = Parcel::Closed(Some(1000));
-            self.network
-                .send(self.now, Pipe::ServerToModel(attempt), close);
-        }
-    }
-
-    fn unreleased(&self) -> Vec<AttemptId> {
-        let legs = self.legs.iter().filter(|(_, leg)| !leg.released);
-        legs.map(|(&attempt, _)| attempt).collect()
     }
 
     fn tell_carrier(&mut self, command: &CarrierCommand) {
@@ -367,29 +268,6 @@ impl World {
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn tell_provider(&mut self, attempt: AttemptId, command: &ProviderCommand) {
-        if *command == ProviderCommand::Ping {
-            self.network
-                .send(self.now, Pipe::ServerToModel(attempt), Parcel::Ping);
-            return;
-        }
-        if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.released) {
-            leg.session.command(command, &mut leg.outgoing);
-        }
-        self.send_outgoing(attempt);
-    }
-
-    fn send_outgoing(&mut self, attempt: AttemptId) {
-        let Some(leg) = self.legs.get_mut(&attempt) else {
-            return;
-        };
-        while let Some(text) = leg.outgoing.pop() {
-            let text = String::from_utf8(text.to_vec()).unwrap();
-            self.network
-                .send(self.now, Pipe::ServerToModel(attempt), Parcel::Text(text));
-        }
-    }
-
     fn carry_phone(&mut self, out: &mut Outbox) {
         for action in out.drain(..) {
             let (parcel, ends) = parcel(action);
@@ -397,29 +275,6 @@ impl World {
                 self.network.send(self.now, Pipe::PhoneToServer, parcel);
             }
             self.phone_open &= !ends;
-        }
-    }
-
-    fn carry_model(&mut self, attempt: AttemptId, out: &mut Outbox) {
-        for action in out.drain(..) {
-            if action == Action::Freeze {
-                self.freeze(attempt);
-                continue;
-            }
-            let (parcel, ends) = parcel(action);
-            let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.model_open) else {
-                continue;
-            };
-            leg.model_open = !ends;
-            self.network
-                .send(self.now, Pipe::ModelToServer(attempt), parcel);
-        }
-    }
-
-    /// The model neither hears nor says anything any more, and the socket stays open.
-    fn freeze(&mut self, attempt: AttemptId) {
-        if let Some(leg) = self.legs.get_mut(&attempt) {
-            leg.model_open = false;
         }
     }
 
@@ -436,7 +291,7 @@ impl World {
         );
     }
 
-    /// Writes down what happened, for people where the setup wants it, and always for the digest.
+    /// Writes down what happened, for people and the digest, where the setup wants it.
     fn note(&mut self, what: impl Fn() -> String) {
         if self.setup.tells {
             let line = format!("{:9.3}  {}", self.now.as_secs_f64(), what());
@@ -449,25 +304,15 @@ impl World {
     }
 }
 
-fn session_settings() -> SessionSettings {
-    SessionSettings {
-        model: None,
-        instructions: "You answer the phone of a dentist.".into(),
-        voice: Some("marin".into()),
-        language: Some("en-US".into()),
-        greeting: None,
-        transcription_model: None,
-        turn_detection: TurnDetection::default(),
-    }
-}
-
 /// An action as it travels, and whether the socket ends with it.
-fn parcel(action: Action) -> (Parcel, bool) {
+pub(crate) fn parcel(action: Action) -> (Parcel, bool) {
     match action {
         Action::Send(text) => (Parcel::Text(text), false),
         Action::SendBinary(_) => (Parcel::Binary, false),
         Action::Close { code, .. } => (Parcel::Closed(Some(code)), true),
         Action::Cut => (Parcel::Closed(None), true),
-        Action::Freeze => unreachable!("phones do not freeze, and models are frozen above"),
+        Action::Freeze => {
+            unreachable!("a phone never freezes, and whoever has a model looks for it")
+        }
     }
 }

@@ -238,6 +238,16 @@ fn numbers_that_exceed_each_other_are_refused_where_they_are_written() {
             "breaker.slow_after = \"3s\" is too much beside call.dial_timeout = \"3s\"; allowed: less than that",
         ),
         (
+            "call",
+            "slow_dial = \"4s\"",
+            "call.slow_dial = \"4s\" is too much beside call.dial_timeout = \"3s\"; allowed: less than that",
+        ),
+        (
+            "call",
+            "apology_after = \"1s\"",
+            "call.apology_after = \"1s\" is too little beside call.filler_after = \"1.2s\"; allowed: more than that",
+        ),
+        (
             "retry",
             "backoff_max = \"1s\"",
             "retry.backoff_max = \"1s\" is too much beside retry.wait_max = \"900ms\"; allowed: at most that",

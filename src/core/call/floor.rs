@@ -11,6 +11,9 @@ const FILLERS_MAX: u8 = 2;
 /// How much longer a turn waits of which only our ear says that it has ended: the caller may be thinking.
 const DOUBT: Duration = Duration::from_millis(600);
 
+/// How much longer the first filler waits for an answer that is being made: its first words are moments away.
+const IMMINENT: Duration = Duration::from_millis(500);
+
 /// Who has the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Floor {
@@ -93,17 +96,22 @@ impl Owed {
         self.since.max(asked_at) + settings.answer_timeout + patience
     }
 
-    /// What is due next, and when; `silent_since` is when the last sound ended or will end.
-    pub(super) fn due(&self, silent_since: Instant, settings: &CallSettings) -> (Instant, Due) {
+    /// What is due next, and when; `silent_since` is when the last sound ended or will end, and an answer may be under way.
+    pub(super) fn due(
+        &self,
+        silent_since: Instant,
+        is_answering: bool,
+        settings: &CallSettings,
+    ) -> (Instant, Due) {
         let silent_since = silent_since.max(self.since);
         let by = self.since + settings.apology_after;
-        let doubt = if self.is_doubtful {
-            DOUBT
-        } else {
-            Duration::ZERO
+        let more = match (self.is_doubtful, is_answering) {
+            (true, _) => DOUBT,
+            (false, true) => IMMINENT,
+            (false, false) => Duration::ZERO,
         };
         let filler_at = match self.fillers {
-            0 => silent_since + settings.filler_after + doubt,
+            0 => silent_since + settings.filler_after + more,
             1..FILLERS_MAX => silent_since + settings.filler_again_after,
             // Nothing but the apology is left to say.
             FILLERS_MAX.. => {

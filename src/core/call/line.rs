@@ -158,14 +158,16 @@ impl Line {
         }
     }
 
-    /// Says something to a caller who waits, if it is time.
+    /// Says something to a caller who waits, if it is time; a little later where an answer is being made.
     pub(super) fn comfort(
         &mut self,
         now: Instant,
+        is_answering: bool,
         settings: &CallSettings,
         effects: &mut Effects,
     ) -> Result<(), OutOfPatience> {
-        let Some((_, due)) = self.due(settings).filter(|&(at, _)| now >= at) else {
+        let due = self.due(is_answering, settings);
+        let Some((_, due)) = due.filter(|&(at, _)| now >= at) else {
             return Ok(());
         };
         let Floor::Owed(owed) = &mut self.floor else {
@@ -187,8 +189,12 @@ impl Line {
     }
 
     /// When [`comfort`](Self::comfort) is next to be called.
-    pub(super) fn comfort_at(&self, settings: &CallSettings) -> Option<Instant> {
-        self.due(settings).map(|(at, _)| at)
+    pub(super) fn comfort_at(
+        &self,
+        is_answering: bool,
+        settings: &CallSettings,
+    ) -> Option<Instant> {
+        self.due(is_answering, settings).map(|(at, _)| at)
     }
 
     /// Tells a session that is ready what was said, gives it what was not answered, and asks it for what is owed.
@@ -264,9 +270,11 @@ impl Line {
             .fold(self.check_at, Instant::min)
     }
 
-    fn due(&self, settings: &CallSettings) -> Option<(Instant, Due)> {
+    fn due(&self, is_answering: bool, settings: &CallSettings) -> Option<(Instant, Due)> {
         match self.floor {
-            Floor::Owed(owed) => Some(owed.due(self.downlink.plays_until(), settings)),
+            Floor::Owed(owed) => {
+                Some(owed.due(self.downlink.plays_until(), is_answering, settings))
+            }
             Floor::Agent | Floor::Caller => None,
         }
     }

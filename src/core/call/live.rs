@@ -189,7 +189,7 @@ impl Live {
             return Err(Exit::Lost(fault));
         }
         self.line
-            .comfort(now, settings, effects)
+            .comfort(now, self.session.is_responding(), settings, effects)
             .map_err(|_| Exit::Apologize)
     }
 
@@ -222,7 +222,7 @@ impl Live {
             self.goodbye
                 .map(|goodbye| self.hang_up_by(goodbye, settings)),
             self.worry(settings).map(|(at, _)| at),
-            self.line.comfort_at(settings),
+            self.line.comfort_at(self.session.is_responding(), settings),
         ];
         let deadline = self.line.deadline().min(self.session.deadline());
         others.into_iter().flatten().fold(deadline, Instant::min)

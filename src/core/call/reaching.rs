@@ -144,14 +144,14 @@ impl Reaching {
         self.line.take_keys(now);
         self.dialling.on_tick(now, settings, attempts, effects);
         self.reach()?;
-        Ok(self.line.comfort(now, settings, effects)?)
+        Ok(self.line.comfort(now, false, settings, effects)?)
     }
 
     /// When a tick is next wanted.
     pub(super) fn deadline(&self, settings: &CallSettings) -> Instant {
         let others = [
             self.dialling.deadline(settings),
-            self.line.comfort_at(settings),
+            self.line.comfort_at(false, settings),
         ];
         others
             .into_iter()

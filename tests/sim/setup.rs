@@ -1,0 +1,103 @@
+//! How a simulated call is set up, and what is known of it when it is over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use loadtest::carrier::{CallReport, CarrierSettings, Happening};
+use loadtest::model::report::SessionReport;
+use loadtest::model::settings::ModelSettings;
+use loadtest::recording::Recording;
+use ringback::core::call::CallSettings;
+use ringback::core::call::effect::EndReason;
+use ringback::core::call::prompt::{Greeting, Prompts};
+use ringback::core::ids::{AttemptId, ProviderId};
+use ringback::core::observation::Observation;
+use ringback::core::pool::{PoolPolicy, ProviderPolicy};
+
+/// The wall clock's seconds at the beginning of every call.
+pub(crate) const EPOCH_S: u64 = 1_700_000_000;
+
+/// How a call is set up: everything else follows from the seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) recording: Arc<Recording>,
+    pub(crate) carrier: CarrierSettings,
+    /// The doubles behind the rungs of the ladder, in the order of the policy.
+    pub(crate) models: Vec<ModelSettings>,
+    pub(crate) policy: PoolPolicy,
+    pub(crate) call: CallSettings,
+    /// The least and the most that a parcel takes on its way.
+    pub(crate) latency: (Duration, Duration),
+    /// Whether the story is written down.
+    pub(crate) tells: bool,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) lasted: Duration,
+    pub(crate) reason: Option<EndReason>,
+    pub(crate) phone: CallReport,
+    pub(crate) legs: BTreeMap<AttemptId, LegReport>,
+    pub(crate) observations: Vec<(Duration, Observation)>,
+    /// Attempts that were dialled and were neither abandoned nor lost when the call ended.
+    pub(crate) leaked: Vec<AttemptId>,
+    /// Sessions that the pool still counts when all is over.
+    pub(crate) seated: u32,
+    /// What the caller did and heard, and when.
+    pub(crate) happenings: Vec<(Duration, Happening)>,
+    pub(crate) frames: u64,
+    /// A digest of every input and effect, in order.
+    pub(crate) trace: u64,
+    pub(crate) story: Vec<String>,
+}
+
+/// What became of one dial.
+#[derive(Debug)]
+pub(crate) struct LegReport {
+    pub(crate) provider: ProviderId,
+    pub(crate) dialled_at: Duration,
+    /// When the server let go of it, or lost it.
+    pub(crate) released_at: Option<Duration>,
+    /// What the double knows; `None`: the dial never got that far.
+    pub(crate) session: Option<SessionReport>,
+}
+
+impl Life {
+    /// The sessions that were opened, by the attempt that they were dialled for.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (AttemptId, &SessionReport)> {
+        self.legs
+            .iter()
+            .filter_map(|(&attempt, leg)| Some((attempt, leg.session.as_ref()?)))
+    }
+
+    /// The session of this attempt.
+    pub(crate) fn session(&self, attempt: AttemptId) -> Option<&SessionReport> {
+        self.legs.get(&attempt)?.session.as_ref()
+    }
+}
+
+/// A policy of providers that stand one below the other.
+pub(crate) fn ladder(rungs: u8) -> PoolPolicy {
+    let provider =
+        |tier| ProviderPolicy::new(&format!("provider-{tier}"), ringback::core::ids::Tier(tier));
+    PoolPolicy::new((1..=rungs).map(provider).collect())
+}
+
+/// Prompts that sound, and are told from a model's speech by having no stamps.
+pub(crate) fn prompts(greeting: Greeting) -> Arc<Prompts> {
+    let tone = |ms: usize| -> Bytes {
+        (0..ms * 8)
+            .map(|n| if n / 8 % 2 == 0 { 0x30 } else { 0xB0 })
+            .collect()
+    };
+    Arc::new(Prompts {
+        greeting,
+        one_moment: tone(800),
+        still_here: tone(1_000),
+        apology: tone(2_500),
+    })
+}
