@@ -55,10 +55,10 @@ impl Edge {
     fn live() -> Self {
         let settings = CallSettings {
             carrier_silence_max: Duration::from_hours(1),
-            prompts: std::sync::Arc::new(ringback::core::call::prompt::Prompts {
+            prompts: ringback::core::call::prompt::Prompts {
                 greeting: ringback::core::call::prompt::Greeting::None,
                 ..Default::default()
-            }),
+            },
             ..CallSettings::default()
         };
         let now = Instant::ZERO;
@@ -159,7 +159,7 @@ impl Edge {
                 self.empty_outgoing();
             }
             Effect::EndCall(reason) => panic!("the call ended: {reason:?}"),
-            Effect::Dial(_) | Effect::Abandon(_) | Effect::Observe(_) => {}
+            Effect::Dial(..) | Effect::Report(..) | Effect::Abandon(_) | Effect::Observe(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod import;
+pub(crate) mod proxy;
 pub(crate) mod run;
 pub(crate) mod serve;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Import(loadtest::import::ImportArgs),
     /// Is a realtime model until it is stopped.
     Model(serve::ModelArgs),
+    /// Is a bad network between two parties until it is stopped.
+    Proxy(proxy::Args),
     /// Is the bare relay that plans compare with, until it is stopped.
     #[command(hide = true)]
     Relay(serve::RelayArgs),
@@ -38,7 +41,7 @@ impl Command {
     /// Threads of the runtime; 0: that of a single thread; `None`: one a core.
     pub(crate) fn workers(&self) -> Option<usize> {
         match self {
-            Self::Call(_) | Self::Run(_) | Self::Import(_) | Self::Model(_) => {
+            Self::Call(_) | Self::Run(_) | Self::Import(_) | Self::Model(_) | Self::Proxy(_) => {
                 Some(DOUBLES_WORKERS)
             }
             Self::Relay(args) => args.workers,

@@ -53,6 +53,7 @@ async fn act(command: Command) -> ExitCode {
         Command::Run(args) => cli::run::run(args).await,
         Command::Import(args) => cli::import::run(&args),
         Command::Model(args) => cli::serve::model(args).await,
+        Command::Proxy(args) => cli::proxy::run(args).await,
         Command::Relay(args) => cli::serve::relay(args).await,
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! Owns every socket of loadtest and the run's one clock. Knows nothing of any protocol: what is said over a socket is the
 //! business of the [`Peer`](crate::peer::Peer) at its end. Look next at [`couple`] for the loop, [`dial`] for the client's side
-//! and [`host`] for the server's.
+//! and [`host`] for the server's; a [`Keeper`] decides who may come in.
 
 mod clock;
 mod couple;
 mod dial;
+mod door;
 mod host;
+mod keeper;
 
 pub use clock::Clock;
 pub use couple::{Coupled, Ending, couple};
 pub use dial::{DialError, dial};
-pub use host::{House, Upgrade, host};
+pub use host::{House, Upgrade, host, host_by};
+pub use keeper::{Arrival, Entry, Keeper, Open};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::WebSocketConfig};

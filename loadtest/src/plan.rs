@@ -32,10 +32,15 @@ pub struct Plan {
     /// How phones and their carrier behave.
     #[serde(default)]
     pub carrier: CarrierSettings,
-    /// How the model behaves.
+    /// How the model behaves, if there is one; its name is `model`.
+    model: Option<ModelSettings>,
+    /// How each of several models behaves, by their names.
     #[serde(default)]
-    pub model: ModelSettings,
-    /// The model speaks TLS, and presents this certificate; without the key it speaks plain.
+    models: BTreeMap<String, ModelSettings>,
+    /// When a breaker of the server is taken for open, in figures.
+    #[serde(default)]
+    pub breaker: Breaker,
+    /// The models speak TLS, and present this certificate; without the key they speak plain.
     pub model_certificate: Option<Certificate>,
     /// The server under test, as a child of the run; without it, `--url` says where it is.
     pub server: Option<Server>,
@@ -45,6 +50,26 @@ pub struct Plan {
     /// What must hold: a figure's name with `_min` or `_max`, and its limit.
     #[serde(default)]
     objectives: BTreeMap<String, f64>,
+}
+
+/// When a breaker of the server is taken for open: what a model is dialled then should not have been.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Breaker {
+    /// This long after the first dial that failed it is open.
+    pub opens_within_ms: u64,
+    /// And this long it stays so, without a probe.
+    pub cool_down_ms: u64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            opens_within_ms: 1_500,
+            // Thirty seconds less a tenth of jitter, less the time to open.
+            cool_down_ms: 25_000,
+        }
+    }
 }
 
 /// Who calls.
@@ -75,7 +100,8 @@ pub struct Calls {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}`, `{ca_file}` and `{folder}`.
+    /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}` (or
+    /// `{NAME_url}`, of several models), `{ca_file}` and `{folder}`.
     pub command: Vec<String>,
     /// Added to its environment.
     #[serde(default)]
@@ -138,6 +164,10 @@ fn default_ready_within_ms() -> u64 {
 const CONCURRENT_MAX: u32 = 4_000;
 /// The longest window; stamps hold twelve days, nobody watches that long.
 const STEADY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The name of a model that is alone.
+const ONE_MODEL: &str = "model";
+/// More models than this have no numbers for their sessions.
+const MODELS_MAX: usize = 16;
 /// More rounds do not make a better median.
 const ROUNDS_MAX: u32 = 99;
 
@@ -213,6 +243,20 @@ impl Plan {
         self.calls.recordings.iter().map(load).collect()
     }
 
+    /// The models, by their names: at least one.
+    pub fn models(&self) -> BTreeMap<String, ModelSettings> {
+        if self.models.is_empty() {
+            let model = self.model.clone().unwrap_or_default();
+            return [(ONE_MODEL.to_owned(), model)].into();
+        }
+        self.models.clone()
+    }
+
+    /// Whether a call that the server closes in order is complete.
+    pub fn agent_hangs_up(&self) -> bool {
+        self.models().values().any(|model| model.goodbye)
+    }
+
     /// What must hold, in the order of their names.
     pub fn objectives(&self) -> Vec<Objective> {
         self.objectives
@@ -246,7 +290,22 @@ impl Plan {
             let allowed = "allowed: only with a model_certificate and a [server]";
             return wrong("compare.plain", "true", allowed);
         }
-        self.server.as_ref().map_or(Ok(()), Server::check)
+        if self.model.is_some() && !self.models.is_empty() {
+            let allowed = "allowed: [model], or [models.NAME] for each of several";
+            return wrong("model", "{..}", allowed);
+        }
+        if self.models.len() > MODELS_MAX {
+            let allowed = format!("allowed: at most {MODELS_MAX}");
+            return wrong("models", &self.models.len().to_string(), &allowed);
+        }
+        for name in self.models.keys() {
+            if name.is_empty() || !name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_') {
+                return wrong("models", name, "allowed: a name of small letters and _");
+            }
+        }
+        let names = self.models();
+        let allowed = template::allowed(names.keys().map(String::as_str));
+        (self.server.as_ref()).map_or(Ok(()), |server| server.check(&allowed))
     }
 }
 
@@ -268,7 +327,7 @@ impl Calls {
 }
 
 impl Server {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, names: &[String]) -> Result<(), Wrong> {
         if self.command.is_empty() {
             return wrong(
                 "server.command",
@@ -290,8 +349,8 @@ impl Server {
         let env = self.env.values().map(|text| ("server.env", text));
         let files = self.files.values().map(|text| ("server.files", text));
         for (key, text) in texts.chain(env).chain(files) {
-            if let Some(unknown) = template::unknown(text) {
-                let allowed = format!("allowed: {}", template::ALLOWED);
+            if let Some(unknown) = template::unknown(text, names) {
+                let allowed = format!("allowed: {}", names.join(", "));
                 return wrong(key, &unknown, &allowed);
             }
         }

@@ -11,6 +11,7 @@ pub use figure::{Figure, Figures};
 pub use objective::{Objective, verdict};
 use serde_json::{Map, Value, json};
 
+use crate::model::dials::{Dials, Second};
 use objective::Plain;
 
 /// Figures of one subject: the server under test, or what it is compared with.
@@ -22,6 +23,55 @@ pub struct Column {
     pub figures: Figures,
     /// Of each round.
     pub rounds: Vec<Figures>,
+    /// How its models were dialled in the last round.
+    pub dialled: Vec<Dialled>,
+}
+
+/// How one model was dialled.
+#[derive(Clone, Debug)]
+pub struct Dialled {
+    /// The model's name.
+    pub model: String,
+    /// By whom nobody knows; when, and what became of it.
+    pub dials: Dials,
+}
+
+/// How models were dialled, second by second, where there is more to tell than that each dial was a session.
+pub fn dials(columns: &[Column]) -> String {
+    let mut text = String::new();
+    for column in columns {
+        let are_all_open = |it: &Dialled| it.dials.total().opened == it.dials.total().dials();
+        if column.dialled.len() == 1 && column.dialled.iter().all(are_all_open) {
+            continue;
+        }
+        for Dialled { model, dials } in &column.dialled {
+            let total = dials.total();
+            append(
+                &mut text,
+                format_args!(
+                    "{}: {model} was dialled {} times: {} opened, {} refused, {} reset, {} hung\n",
+                    column.name,
+                    total.dials(),
+                    total.opened,
+                    total.refused,
+                    total.reset,
+                    total.hung,
+                ),
+            );
+            let rates: Vec<_> = rates(dials).iter().map(ToString::to_string).collect();
+            append(&mut text, format_args!("  a second: {}\n", rates.join(" ")));
+        }
+    }
+    text
+}
+
+/// Dials of each second from the first on; an hour at most.
+fn rates(dials: &Dials) -> Vec<u32> {
+    const SECONDS_MAX: u64 = 3_600;
+    let last = dials.seconds.keys().next_back().copied();
+    let seconds = last.map_or(0, |last| last.min(SECONDS_MAX - 1) + 1);
+    let of = |second| dials.seconds.get(&second).map_or(0, Second::dials);
+    (0..seconds).map(of).collect()
 }
 
 /// Writes the figures of all subjects as a table.
@@ -58,7 +108,9 @@ pub fn to_json(plan: &str, columns: &[Column], verdict: &Result<String, String>)
         .iter()
         .map(|column| {
             let rounds: Vec<_> = column.rounds.iter().map(object).collect();
-            let value = json!({ "figures": object(&column.figures), "rounds": rounds });
+            let models: Map<_, _> = column.dialled.iter().map(dialled).collect();
+            let figures = object(&column.figures);
+            let value = json!({ "figures": figures, "rounds": rounds, "models": models });
             (column.name.clone(), value)
         })
         .collect();
@@ -66,6 +118,15 @@ pub fn to_json(plan: &str, columns: &[Column], verdict: &Result<String, String>)
         Ok(line) | Err(line) => line,
     };
     json!({ "plan": plan, "subjects": subjects, "objectives_hold": verdict.is_ok(), "verdict": line })
+}
+
+fn dialled(it: &Dialled) -> (String, Value) {
+    let total = it.dials.total();
+    let value = json!({
+        "dials": total.dials(), "opened": total.opened, "refused": total.refused,
+        "reset": total.reset, "hung": total.hung, "dials_a_second": rates(&it.dials),
+    });
+    (it.model.clone(), value)
 }
 
 fn object(figures: &Figures) -> Value {
@@ -93,6 +154,7 @@ mod tests {
             name: name.into(),
             figures: figures.clone(),
             rounds: vec![figures.clone()],
+            dialled: Vec::new(),
         });
         let text = table(&columns);
         assert!(text.contains("server"), "{text}");

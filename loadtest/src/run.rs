@@ -17,7 +17,7 @@ use crate::{
     plan::Plan,
     process::StartError,
     recording::Recording,
-    report::{Column, Figure, Figures},
+    report::{Column, Dialled, Figure, Figures},
     tls::{Authority, TlsError},
 };
 use round::Stage;
@@ -114,19 +114,22 @@ pub async fn run(
     };
     stage.write_ca()?;
     let subjects = Subject::of(plan);
-    let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); subjects.len()];
+    let mut rounds: Vec<(Vec<Figures>, Vec<Dialled>)> = vec![Default::default(); subjects.len()];
     for number in 1..=plan.compare.rounds {
-        for (subject, figures) in subjects.iter().zip(&mut rounds) {
-            figures.push(round::measure(&stage, *subject, number, watch).await?);
+        for (subject, (figures, dialled)) in subjects.iter().zip(&mut rounds) {
+            let measured = round::measure(&stage, *subject, number, watch).await?;
+            figures.push(measured.0);
+            *dialled = measured.1;
         }
     }
     let mut columns: Vec<_> = subjects
         .iter()
         .zip(rounds)
-        .map(|(subject, rounds)| Column {
+        .map(|(subject, (rounds, dialled))| Column {
             name: subject.name().to_owned(),
             figures: Figures::median(&rounds),
             rounds,
+            dialled,
         })
         .collect();
     set_ratios(&subjects, &mut columns);

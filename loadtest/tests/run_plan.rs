@@ -121,6 +121,43 @@ fn an_objective_that_does_not_hold_is_the_last_word_and_the_exit_code() {
 }
 
 #[test]
+fn several_models_each_with_its_faults_are_told_apart() {
+    let plan = PLAN
+        .replace(
+            "[model]\nunaligned_share = 0\nlate_deltas_max = 0\n",
+            "[models.backup]\n\n[models.primary]\nhouse_faults = [\n\
+                { from_ms = 3000, what = { kill = {} } },\n\
+                { from_ms = 3000, what = { refuse = { status = 503 } } },\n]\n",
+        )
+        .replace("{model_url}", "{primary_url}");
+    let (head, _) = plan.split_once("[objectives]").unwrap();
+    let objectives = "[objectives]\ncalls_failed_min = 3\ndials_failed_min = 1\n";
+    let plan = TempFile::new("models.toml", &[head, objectives].concat());
+    let json = TempFile::new("models.json", "");
+    let output = loadtest(&plan.0).arg("--json").arg(&json.0).output();
+    let output = output.unwrap();
+    assert_eq!(last_line(&output), "all objectives hold");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("primary was dialled"), "{text}");
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json.0).unwrap()).unwrap();
+    let server = &report["subjects"]["server"];
+    let models = &server["models"];
+    assert_eq!(models["backup"]["dials"], 0, "{models}");
+    assert_eq!(models["primary"]["opened"], 3, "{models}");
+    assert!(
+        models["primary"]["refused"].as_u64().unwrap() > 0,
+        "{models}"
+    );
+    let figures = &server["figures"];
+    let struck: f64 = ["struck_speaking", "struck_waiting", "struck_mid_answer"]
+        .iter()
+        .map(|name| figures[name].as_f64().unwrap())
+        .sum();
+    assert!(struck <= 3.0, "{figures}");
+}
+
+#[test]
 fn a_model_with_an_expired_certificate_gets_no_calls() {
     let plan = PLAN.replace("steady_ms = 6_000", "steady_ms = 1_000");
     let plan = ["model_certificate = \"expired\"\n", &plan].concat();
@@ -145,6 +182,16 @@ fn a_wrong_plan_names_file_key_value_and_what_is_allowed() {
             "calls.recordings = interupts",
         ),
         ("unaligned_share", "unalinged_share", "unalinged_share"),
+        (
+            "[model]",
+            "[models.other]\n\n[model]",
+            "allowed: [model], or [models.NAME]",
+        ),
+        (
+            "{model_url}",
+            "{primary_url}",
+            "server.command = {primary_url}",
+        ),
     ] {
         let plan = TempFile::new("wrong.toml", &PLAN.replace(from, to));
         let output = loadtest(&plan.0).output().unwrap();

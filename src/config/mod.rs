@@ -33,6 +33,7 @@ use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
+use crate::core::call::prompt::Prompts;
 use crate::core::ids::AccountSid;
 use crate::core::overload::OverloadSettings;
 use crate::core::pool::PoolPolicy;
@@ -245,7 +246,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
-            prompts: Arc::default(),
+            prompts: Prompts::default(),
         };
         section.finish();
         call

@@ -5,7 +5,7 @@
 
 use crate::core::call::effect::{DialKind, Report as Fares};
 use crate::core::call::input::DialAnswer;
-use crate::core::fault::{DialStage, Fault};
+use crate::core::fault::{DialStage, Fault, Retry};
 use crate::core::ids::{AttemptId, CallId, TenantId};
 use crate::core::observation::Observation;
 use crate::core::pool::{Admission, News, Pool, Report, Request, Rung};
@@ -29,6 +29,7 @@ struct Seated {
     attempt: AttemptId,
     rung: Rung,
     is_ready: bool,
+    has_answered: bool,
 }
 
 /// What becomes of a wish to dial.
@@ -123,12 +124,16 @@ impl Desk {
                 Report::Ready
             }
             Fares::Answered { after } => {
+                seated.has_answered = true;
                 self.request.answered(&rung);
                 Report::Answered { after }
             }
             Fares::AnswerFailed(fault) => Report::AnswerFailed(fault),
             Fares::Failed(fault) => {
-                if seated.is_ready {
+                // A session that ends before its first answer has not lived its time, whatever it says: the next is sought elsewhere.
+                if seated.is_ready && !seated.has_answered && fault.retry() == Retry::Rotate {
+                    self.request.lost(now, &rung, Fault::ServerError);
+                } else if seated.is_ready {
                     self.request.lost(now, &rung, fault);
                 } else {
                     self.request.failed(&rung, fault);
@@ -161,6 +166,7 @@ impl Desk {
             attempt,
             rung,
             is_ready: false,
+            has_answered: false,
         });
         let Rung {
             provider,

@@ -25,6 +25,7 @@ use crate::config::{Agent, Found};
 use crate::core::call::Call;
 use crate::core::call::effect::Effects;
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
+use crate::core::call::prompt::Prompts;
 use crate::core::fault::Refusal;
 use crate::core::ids::{AttemptId, CallId, TenantId};
 use crate::core::time::Instant;
@@ -50,6 +51,8 @@ pub(super) struct CallTask {
     pub(super) answers: VecDeque<(AttemptId, DialAnswer)>,
     /// Whom the caller speaks with; the default until the stream has started.
     pub(super) agent: Arc<Agent>,
+    /// The language that the stream says the caller speaks.
+    language: Option<Box<str>>,
     effects: Effects,
     pub(super) log: CallLog,
     seat: Seat,
@@ -74,6 +77,7 @@ impl CallTask {
             desk: CallDesk::new(Arc::clone(&shared), now, id, TenantId::default()),
             answers: VecDeque::new(),
             agent: Arc::clone(agent),
+            language: None,
             effects: Effects::new(),
             log: shared.telemetry.call(id),
             seat,
@@ -172,7 +176,10 @@ impl CallTask {
     fn handle(&mut self, now: Instant, input: Input) {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
-                Input::Carrier(self.on_started(now, started))
+                let started = self.on_started(now, started);
+                let prompts = Input::Prompts(self.prompts());
+                self.call.handle(now, prompts, &mut self.effects);
+                Input::Carrier(started)
             }
             Input::Carrier(CarrierEvent::Media(_)) => {
                 self.log.frame_in();
@@ -193,6 +200,13 @@ impl CallTask {
         self.effects = effects;
     }
 
+    /// What this caller is told without a model.
+    fn prompts(&self) -> Box<Prompts> {
+        let language = self.language.as_deref();
+        let prompts = self.shared.prompts.for_call(&self.agent.name, language);
+        Box::new(Prompts::clone(&prompts))
+    }
+
     /// The stream started: the call takes its place among the live ones, and its agent.
     fn on_started(&mut self, now: Instant, started: Started) -> CarrierEvent {
         if !self.seat.start(started.call) {
@@ -202,6 +216,7 @@ impl CallTask {
         let agents = &self.shared.agents;
         let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
         self.agent = Arc::clone(agent);
+        self.language = parameters.get("language").map(Into::into);
         let tenant = self.shared.tenants.get(&agent.name).copied();
         let shared = Arc::clone(&self.shared);
         self.desk = CallDesk::new(shared, now, self.call.id(), tenant.unwrap_or_default());

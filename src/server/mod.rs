@@ -44,6 +44,7 @@ pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::overload::Load;
 use self::providers::Providers;
+use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Admin, Agents, Config};
 use crate::core::call::CallSettings;
@@ -95,6 +96,7 @@ struct Shared {
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
     agents: Agents,
+    prompts: Arc<PromptCache>,
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
@@ -235,6 +237,7 @@ impl Shared {
             accounts: public.accounts,
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
+            prompts: config.prompts,
             providers,
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {

@@ -75,37 +75,67 @@ pub(crate) fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
 
 /// How often the call moved to a fresh session while the caller spoke or waited for an answer.
 pub(crate) fn moved_in_mid_turn(life: &Life) -> usize {
-    let moved = |(at, seen): &&(Duration, Observation)| {
-        matches!(seen, Observation::Rotated { .. }) && open_turn(life, *at, *at).is_some()
+    let moved = |(at, seen): &&(Duration, Observation)| match seen {
+        Observation::Rotated { attempt } => open_turn(life, *attempt, *at, *at).is_some(),
+        _ => false,
     };
     life.observations.iter().filter(moved).count()
 }
 
 /// When the turn began that the caller was speaking, or was owed an answer to, when a session took over; the one before it was
-/// gone since `lost_at`.
-pub(crate) fn open_turn(life: &Life, lost_at: Duration, took_over: Duration) -> Option<Duration> {
-    let mut open = None;
-    for (at, what) in &life.happenings {
+/// gone since `lost_at`. What was on its way by then answers a turn, too.
+pub(crate) fn open_turn(
+    life: &Life,
+    taker: AttemptId,
+    lost_at: Duration,
+    took_over: Duration,
+) -> Option<Duration> {
+    let mut turns: Vec<(Duration, Option<Duration>)> = Vec::new();
+    for (at, what) in life.happenings.iter().filter(|(at, _)| *at <= took_over) {
         match what {
-            Happening::TurnBegan { .. } if *at <= took_over => open = Some(*at),
-            // What was on its way when the session was lost is an answer, too.
-            Happening::AgentBegan { after: Some(_) } if *at <= lost_at + ON_ITS_WAY => open = None,
-            Happening::TurnBegan { .. }
-            | Happening::AgentBegan { .. }
-            | Happening::Started
-            | Happening::TurnEnded { .. }
+            Happening::TurnBegan { .. } => turns.push((*at, None)),
+            Happening::TurnEnded { .. } => {
+                if let Some((_, ended)) = turns.last_mut() {
+                    *ended = Some(*at);
+                }
+            }
+            Happening::Started
             | Happening::Key { .. }
+            | Happening::AgentBegan { .. }
             | Happening::AgentEnded
             | Happening::Cleared { .. }
             | Happening::Violated(_)
             | Happening::Ended(_) => {}
         }
     }
+    let heard = heard_of_others(life, taker);
+    let mut open = None;
+    for (nth, &(began, ended)) in turns.iter().enumerate() {
+        open = open.or(Some(began));
+        let until = turns
+            .get(nth + 1)
+            .map_or(took_over + ON_ITS_WAY, |&(next, _)| next);
+        let is_answered = |ended: Duration| heard.iter().any(|at| (ended..=until).contains(at));
+        if ended.is_some_and(|ended| ended <= lost_at && is_answered(ended)) {
+            open = None;
+        }
+    }
     open
 }
 
-/// From a server's word to the caller's ear.
-const ON_ITS_WAY: Duration = Duration::from_millis(400);
+/// When the caller first heard each item of other sessions than this attempt's.
+fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<Duration> {
+    let own = life.session(attempt).map(|session| session.session);
+    let others = life
+        .phone
+        .items
+        .iter()
+        .filter(|item| Some(item.stream) != own);
+    others.filter_map(|item| item.first_played).collect()
+}
+
+/// From a server's word to the caller's ear, behind a prompt that is playing.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// "One voice": what was cut never plays again.
 pub(crate) fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
@@ -166,11 +196,14 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         let since = at.saturating_sub(life.phone.began);
         u32::try_from(since.as_millis() / 20).unwrap()
     };
-    let latest = open_turn(life, lost_at, took_over).unwrap_or(took_over);
-    Some((
-        frame(latest).saturating_sub(FRAMES_BEFORE_TURN),
-        frame(latest),
-    ))
+    let latest = open_turn(life, attempt, lost_at, took_over).unwrap_or(took_over);
+    let anything_answered = !heard_of_others(life, attempt).is_empty();
+    let earliest = if anything_answered {
+        frame(latest).saturating_sub(FRAMES_BEFORE_TURN)
+    } else {
+        0
+    };
+    Some((earliest, frame(latest)))
 }
 
 /// A second of pre-roll, and what the network makes of it.

@@ -109,7 +109,10 @@ impl World {
     pub(crate) fn leave(&mut self) {
         let now = self.instant();
         self.desk.leave(&mut self.pool, now, &mut self.news);
-        self.probes.clear();
+        for (_, rung) in self.probes.drain(..) {
+            self.pool
+                .record(now, rung.seat, Report::Ended, &mut self.news);
+        }
     }
 
     pub(crate) fn abandon(&mut self, attempt: AttemptId) {

@@ -88,16 +88,16 @@ pub(crate) fn ladder(rungs: u8) -> PoolPolicy {
 }
 
 /// Prompts that sound, and are told from a model's speech by having no stamps.
-pub(crate) fn prompts(greeting: Greeting) -> Arc<Prompts> {
+pub(crate) fn prompts(greeting: Greeting) -> Prompts {
     let tone = |ms: usize| -> Bytes {
         (0..ms * 8)
             .map(|n| if n / 8 % 2 == 0 { 0x30 } else { 0xB0 })
             .collect()
     };
-    Arc::new(Prompts {
+    Prompts {
         greeting,
         one_moment: tone(800),
         still_here: tone(1_000),
         apology: tone(2_500),
-    })
+    }
 }

@@ -22,8 +22,11 @@ pub(crate) fn storm(seed: u64, calm: Setup) -> Setup {
     let alone = rng.u8(..100) < 15;
     let (models, rungs) = if alone {
         // The only provider: it has trouble once, and is well again.
-        let row = row(&mut rng);
-        let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..8_000));
+        let mut row = row(&mut rng);
+        while is_lasting(row.what) {
+            row.what = what(&mut rng);
+        }
+        let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..60));
         let mut once_ill = well;
         once_ill.house_faults.0 = vec![once];
         (vec![once_ill], 1)
@@ -46,6 +49,17 @@ pub(crate) fn storm(seed: u64, calm: Setup) -> Setup {
         policy,
         ..calm
     }
+}
+
+/// Faults after which the same provider is not to be asked again within a call.
+fn is_lasting(what: What) -> bool {
+    matches!(
+        what,
+        What::Quota { .. }
+            | What::RateLimited { .. }
+            | What::ContentFilter { .. }
+            | What::ContextTooLong { .. }
+    )
 }
 
 fn window(rng: &mut fastrand::Rng) -> Window {

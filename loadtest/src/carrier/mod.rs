@@ -12,10 +12,12 @@ mod play_out;
 mod report;
 mod settings;
 mod stream;
+mod waiting;
 mod wire;
 
 pub use report::{Arrival, CallReport, Ended, Happening, PlayedItem, Timeline, Violation};
 pub use settings::{Answer, AnswerEnd, CarrierSettings, SettingError};
+pub use waiting::{After, Gap, PAUSE_MAX, Turn};
 
 use std::{sync::Arc, time::Duration};
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use crate::g711;
 
 pub use super::items::PlayedItem;
+use super::waiting::{Gap, Turn};
 
 /// All that one call showed. Points in time are since the beginning of the run, as everywhere; lengths of time say from when.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +68,10 @@ pub struct CallReport {
     pub turns_unanswered: u32,
     /// The longest time without any sound while an answer was owed.
     pub dead_air_max: Duration,
+    /// Owed time in which the model was not heard; at most 4,096.
+    pub gaps: Vec<Gap>,
+    /// When the caller spoke; at most 4,096.
+    pub turns: Vec<Turn>,
     /// This call's delay of mark echoes, which the server does not know.
     pub echo_delay: Duration,
 

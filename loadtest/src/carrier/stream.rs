@@ -15,6 +15,7 @@ use super::{
     play_out::PlayOut,
     report::{Arrival, CallReport, Ended, Happening, Timeline, Violation},
     settings::CarrierSettings,
+    waiting::Waiting,
     wire::{self, Command, Wire},
 };
 use crate::{
@@ -41,6 +42,7 @@ pub(super) struct Stream {
     play_out: PlayOut,
     ledger: Ledger,
     hearing: Hearing,
+    waiting: Waiting,
     caller: Caller,
     /// Decoded audio, kept for its memory.
     audio: Vec<u8>,
@@ -62,6 +64,7 @@ impl Stream {
             play_out: PlayOut::new(&settings, &mut rng),
             ledger: Ledger::default(),
             hearing: Hearing::new(&settings),
+            waiting: Waiting::default(),
             caller: Caller::new(&recording, &settings, began),
             audio: Vec::new(),
             recording,
@@ -76,6 +79,7 @@ impl Stream {
         self.caller = Caller::new(&self.recording, &self.settings, now);
         if self.settings.greeting_expected || self.caller.is_listening() {
             self.hearing.await_greeting(now);
+            self.waiting.owe(now);
         }
         log.report.began = now;
         log.arrivals = self.settings.record;
@@ -132,6 +136,7 @@ impl Stream {
     pub(super) fn end(&mut self, now: Duration, log: &mut Log) {
         self.play_and_hear(now, log);
         self.hearing.interrupt(now);
+        self.waiting.give_up(now);
         log.report.lasted = now.saturating_sub(self.began);
     }
 
@@ -150,6 +155,8 @@ impl Stream {
         report.answer_latencies.clone_from(&self.hearing.latencies);
         report.turns_unanswered = self.hearing.unanswered;
         report.dead_air_max = self.hearing.dead_air_until(ends);
+        report.gaps.clone_from(&self.waiting.gaps);
+        report.turns.clone_from(&self.waiting.turns);
         report.items.clone_from(&self.ledger.items);
         report.downlink_latencies.clone_from(&self.ledger.latencies);
     }
@@ -206,6 +213,7 @@ impl Stream {
         while let Some(window) = self.play_out.next_window(now) {
             tell(log, self.hearing.pass(window.begins));
             tell(log, self.hearing.hear(&window));
+            self.waiting.hear(&window);
         }
         tell(log, self.hearing.pass(now));
     }
@@ -247,6 +255,7 @@ impl Stream {
             }
             Act::Press { turn, nth } => {
                 self.hearing.key_pressed(at);
+                self.waiting.key_pressed(at);
                 let key = keys_of(&self.recording, turn).and_then(|keys| keys.chars().nth(nth));
                 if let Some(key) = key {
                     out.push(Action::Send(self.wire.dtmf(key)));
@@ -311,13 +320,17 @@ impl Stream {
             log.tell(at, began);
         }
         if let Some(place) = begins {
-            self.hearing.interrupt(frame_began + g711::duration(place));
+            let began = frame_began + g711::duration(place);
+            self.hearing.interrupt(began);
+            self.waiting.turn_began(began);
         }
         if let Some(place) = ends {
             let ended = frame_began + g711::duration(place);
             self.hearing.turn_ended(ended);
+            self.waiting.turn_ended(ended);
             if farewell {
                 self.hearing.excuse();
+                self.waiting.excuse();
             }
             log.tell(ended, Happening::TurnEnded { turn });
         }

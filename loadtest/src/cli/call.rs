@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use loadtest::{
     call::{OneCall, call, complaints, sentence, write_heard},
     carrier::CarrierSettings,
+    model::settings::ModelSettings,
     net::Clock,
     recording::Recording,
     tls,
@@ -65,7 +66,15 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     let called = match args.model_listen {
         None => calling.await,
         Some(address) => {
-            let model = match serve::Model::bind(address, &recording, clock).await {
+            let model = match serve::Model::bind(
+                address,
+                &recording,
+                ModelSettings::default(),
+                args.seed,
+                clock,
+            )
+            .await
+            {
                 Ok(model) => model,
                 Err(error) => return serve::failed(&error),
             };

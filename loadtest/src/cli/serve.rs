@@ -1,16 +1,22 @@
 //! `loadtest model` and `loadtest relay`: one of the two ends alone, until it is stopped.
 
 use std::{
-    convert::Infallible, fmt::Display, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    convert::Infallible,
+    fmt::Display,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex},
 };
 
 use loadtest::{
-    model::{ModelSession, settings::ModelSettings},
-    net::{Clock, House, host},
-    recording::{Line, Recording},
+    model::{house::ModelHouse, settings::ModelSettings},
+    net::{Clock, House, host_by},
+    recording::Recording,
     relay::Relay,
     tls,
 };
+use serde::de::DeserializeOwned;
 use tokio::{net::TcpListener, sync::watch};
 
 /// Exit code for what was asked wrongly.
@@ -25,6 +31,12 @@ pub(crate) struct ModelArgs {
     /// Answers with the agent's lines of this recording.
     #[arg(long, value_name = "NAME|DIR", default_value = "order_status")]
     recording: String,
+    /// How it behaves, and what goes wrong: a TOML file with the keys of a plan's [model].
+    #[arg(long, value_name = "FILE.toml")]
+    settings: Option<PathBuf>,
+    /// What chance is drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Arguments of `loadtest relay`.
@@ -47,7 +59,7 @@ pub(crate) struct RelayArgs {
 /// A model that tells who comes and goes.
 pub(crate) struct Model {
     house: House,
-    script: Arc<Vec<Line>>,
+    keeper: Arc<Mutex<ModelHouse>>,
     /// The house is open for as long as there is one who could close it.
     _open: watch::Sender<bool>,
 }
@@ -56,11 +68,15 @@ impl Model {
     pub(crate) async fn bind(
         address: SocketAddr,
         recording: &Recording,
+        settings: ModelSettings,
+        seed: u64,
         clock: Clock,
     ) -> Result<Self, String> {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| format!("{address}: {error}"))?;
         let (open, closing) = watch::channel(false);
+        let script = Arc::new(recording.agent.clone());
+        let keeper = ModelHouse::new(Arc::new(settings), script, seed);
         Ok(Self {
             house: House {
                 listener,
@@ -68,7 +84,7 @@ impl Model {
                 clock,
                 closing,
             },
-            script: Arc::new(recording.agent.clone()),
+            keeper: Arc::new(Mutex::new(keeper)),
             _open: open,
         })
     }
@@ -76,17 +92,10 @@ impl Model {
     pub(crate) async fn serve(self) -> Infallible {
         let Self {
             house,
-            script,
+            keeper,
             _open,
         } = self;
-        let settings = Arc::new(ModelSettings::default());
-        let open = move |number: u32, _: &_, now, out: &mut _| {
-            let (settings, script) = (Arc::clone(&settings), Arc::clone(&script));
-            let mut session = ModelSession::new(settings, script, number, number.into());
-            session.start(now, out);
-            session
-        };
-        host(house, open, |_, _| {}).await;
+        host_by(house, keeper, |_, _| {}).await;
         std::future::pending().await
     }
 }
@@ -96,7 +105,12 @@ pub(crate) async fn model(args: ModelArgs) -> ExitCode {
         Ok(recording) => recording,
         Err(error) => return wrong(&error),
     };
-    match Model::bind(args.listen, &recording, Clock::start()).await {
+    let settings = match args.settings.as_deref().map(settings_of) {
+        None => ModelSettings::default(),
+        Some(Ok(settings)) => settings,
+        Some(Err(error)) => return wrong(&error),
+    };
+    match Model::bind(args.listen, &recording, settings, args.seed, Clock::start()).await {
         Ok(model) => {
             let address = args.listen;
             println!("a model at ws://{address}/v1/realtime; any key will do");
@@ -104,6 +118,13 @@ pub(crate) async fn model(args: ModelArgs) -> ExitCode {
         }
         Err(error) => failed(&error),
     }
+}
+
+/// Reads a file of TOML. The error names the file.
+pub(crate) fn settings_of<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    toml::from_str(&text).map_err(|error| wrong(&error))
 }
 
 pub(crate) async fn relay(args: RelayArgs) -> ExitCode {

@@ -8,7 +8,7 @@ use crate::key::KeyMark;
 /// One dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dial {
-    /// When the provider decided about it, since the beginning of the run.
+    /// When the provider decided about it, since its windows count.
     pub at: Duration,
     /// The key that was shown, if it came so far.
     pub key: Option<KeyMark>,
@@ -47,7 +47,7 @@ pub struct Second {
 pub struct Dials {
     /// The first of them, in order.
     pub list: Bounded<Dial>,
-    /// How many there were in each second of the run that had any; the first [`SECONDS_MAX`] of them.
+    /// How many there were in each second that had any, since its windows count; the first [`SECONDS_MAX`] of them.
     pub seconds: BTreeMap<u64, Second>,
 }
 

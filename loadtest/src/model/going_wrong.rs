@@ -25,6 +25,7 @@ impl ModelSession {
 
     pub(super) fn go_wrong(&mut self, now: Duration, what: What, out: &mut Outbox) {
         self.report.faults += 1;
+        self.report.first_fault.get_or_insert(now);
         match what {
             What::Garbage => out.push(Action::Send("\u{fffd}!<html>502</html>".to_owned())),
             What::HalfMessage => self.send_half_a_message(out),

@@ -12,6 +12,7 @@ use super::{
     dials::{Dials, End},
     faults::{What, When},
     outages::{Stage, Trouble, Window, With},
+    refusal::Refusal,
     settings::ModelSettings,
 };
 use crate::{key::KeyMark, recording::Line};
@@ -27,17 +28,6 @@ pub enum Door {
     Hang(Stage),
     /// The connection is reset, or there never was one.
     Reset,
-}
-
-/// An HTTP answer to an upgrade that is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The status.
-    pub status: u16,
-    /// `Retry-After`.
-    pub retry_after: Option<Duration>,
-    /// The body: mostly JSON, as real servers write it.
-    pub body: String,
 }
 
 /// A door, and how long a visitor waits before it.
@@ -68,6 +58,8 @@ pub struct ModelHouse {
     seed: u64,
     /// The number of the first session.
     first: u32,
+    /// When windows count from; `None`: not yet.
+    zero: Option<Duration>,
     /// Visitors that came, and that came as far as the upgrade.
     arrived: u64,
     upgraded: u64,
@@ -98,6 +90,7 @@ impl ModelHouse {
             scripts,
             seed,
             first: 1,
+            zero: Some(Duration::ZERO),
             arrived: 0,
             upgraded: 0,
             opened: 0,
@@ -111,6 +104,25 @@ impl ModelHouse {
     pub fn numbered_from(mut self, first: u32) -> Self {
         self.first = first;
         self
+    }
+
+    /// Its windows do not count from the beginning of the run, but from when it [begins](Self::begin). Until then those hold that are
+    /// open at first, and nobody is killed: a session that was opened before lives on.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        self.zero = None;
+        self
+    }
+
+    /// Windows, and the times of [`dials`](Self::dials), count from now on.
+    pub fn begin(&mut self, now: Duration) {
+        self.zero = Some(now);
+    }
+
+    /// How long windows have counted.
+    fn since(&self, now: Duration) -> Duration {
+        self.zero
+            .map_or(Duration::ZERO, |zero| now.saturating_sub(zero))
     }
 
     /// Who came until now, and what became of it.
@@ -138,6 +150,7 @@ impl ModelHouse {
 
     /// Somebody connects.
     pub fn arrive(&mut self, now: Duration) -> Arrival {
+        let now = self.since(now);
         self.arrived += 1;
         let visitor = self.arrived;
         let settings = Arc::clone(&self.settings);
@@ -176,6 +189,7 @@ impl ModelHouse {
 
     /// Somebody who was let in asks for an upgrade, and shows a key.
     pub fn enter(&mut self, now: Duration, key: Option<KeyMark>) -> Door {
+        let now = self.since(now);
         self.upgraded += 1;
         let visitor = self.upgraded;
         let settings = Arc::clone(&self.settings);
@@ -251,8 +265,11 @@ impl ModelHouse {
                 continue;
             }
             if let Some((at, with)) = self.death(row, window, nth, now) {
-                session.await_fate(at, with);
-            } else if window.is_open(now) && self.draws(row, visitor, 1, window.share) {
+                // Windows that do not count yet kill nobody.
+                if let Some(zero) = self.zero {
+                    session.await_fate(zero + at, with);
+                }
+            } else if window.span.is_open(now) && self.draws(row, visitor, 1, window.share) {
                 afflict(&mut session, &window.what);
             }
         }
@@ -314,7 +331,7 @@ impl ModelHouse {
             | Trouble::Reject { .. }
             | Trouble::Session(_) => return None,
         };
-        let mut openings = window.openings(now).zip(0_u64..);
+        let mut openings = window.span.beginnings(now).zip(0_u64..);
         let (at, draw) = openings.find(|&(_, draw)| {
             if by_node {
                 is_on_node(nth, window.share)
@@ -360,7 +377,7 @@ impl ModelHouse {
 /// The windows that are open, with their places in the plan.
 fn open_windows(settings: &ModelSettings, now: Duration) -> impl Iterator<Item = (usize, &Window)> {
     let windows = settings.house_faults.0.iter().enumerate();
-    windows.filter(move |(_, window)| window.is_open(now))
+    windows.filter(move |(_, window)| window.span.is_open(now))
 }
 
 /// Gives a session what is wrong with all that are opened in a window.
@@ -408,60 +425,6 @@ impl Bucket {
             return Ok(());
         }
         Err(Duration::from_secs_f64((1.0 - self.tokens) / per_second))
-    }
-}
-
-impl Refusal {
-    fn new(status: u16, retry_after: Option<Duration>, code: Option<&str>) -> Self {
-        let (kind, usual, message) = match status {
-            401 => (
-                "invalid_request_error",
-                "invalid_api_key",
-                "Incorrect API key provided.",
-            ),
-            // Seen with an empty body.
-            403 if code.is_none() => {
-                return Self {
-                    status,
-                    retry_after,
-                    body: String::new(),
-                };
-            }
-            404 => (
-                "invalid_request_error",
-                "model_not_found",
-                "The model does not exist or you do not have access to it.",
-            ),
-            429 => (
-                "requests",
-                "rate_limit_exceeded",
-                "Rate limit reached. Please try again later.",
-            ),
-            500..=599 if code.is_none() => {
-                // The edge in front of the provider answers, in HTML.
-                return Self {
-                    status,
-                    retry_after,
-                    body: format!(
-                        "<html><head><title>{status}</title></head><body>{status}</body></html>"
-                    ),
-                };
-            }
-            _ => (
-                "invalid_request_error",
-                "bad_request",
-                "The request was refused.",
-            ),
-        };
-        let code = code.unwrap_or(usual);
-        let error = serde_json::json!({
-            "message": message, "type": kind, "param": null, "code": code,
-        });
-        Self {
-            status,
-            retry_after,
-            body: serde_json::json!({ "error": error }).to_string(),
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`ModelSession`] owns what a real server would know of one session, and answers from a script. It makes no sound of its own,
 //! reads no clock and imports nothing of the server under test. Where to look next: [`settings`] for what a plan may set,
-//! [`faults`] for what may go wrong, [`report`] and [`uplink`] for what it tells at the end; `client` for what a client may
+//! [`faults`] for what may go wrong in a session and [`outages`] for what may with the provider as a whole, which [`house`] is;
+//! [`report`] and [`uplink`] for what it tells at the end; `client` for what a client may
 //! ask, `turns` for how it hears, `answer` for how it speaks.
 //!
 //! What it leaves out: answers as text, responses outside of the conversation, images, MCP, the idle timeout, A-law. It refuses
@@ -21,6 +22,7 @@ pub mod faults;
 mod going_wrong;
 pub mod house;
 pub mod outages;
+pub mod refusal;
 pub mod report;
 mod requests;
 mod response;

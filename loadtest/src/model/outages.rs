@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::faults::{FaultRow, Rejection, Via};
-use crate::key::KeyMark;
+use crate::{key::KeyMark, span::Span};
 
 /// The windows of a provider, none by default. All that are open at a time hold together; of those that keep a visitor out, the
 /// first of the list does.
@@ -20,10 +20,7 @@ pub struct HouseFaults(pub Vec<Window>);
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Window {
-    from: Duration,
-    /// `None`: for ever.
-    to: Option<Duration>,
-    every: Option<Duration>,
+    pub(super) span: Span,
     /// The share of visitors, or of sessions, that it concerns.
     pub(super) share: f64,
     key: Option<KeyMark>,
@@ -134,9 +131,7 @@ impl Window {
     /// A window that opens then, stays open and concerns everybody.
     pub fn new(from_ms: u64, what: Trouble) -> Self {
         Self {
-            from: Duration::from_millis(from_ms),
-            to: None,
-            every: None,
+            span: Span::from(Duration::from_millis(from_ms)),
             share: 1.0,
             key: None,
             what,
@@ -146,14 +141,14 @@ impl Window {
     /// It closes then.
     #[must_use]
     pub fn until(mut self, to_ms: u64) -> Self {
-        self.to = Some(Duration::from_millis(to_ms));
+        self.span = self.span.until(Duration::from_millis(to_ms));
         self
     }
 
     /// It opens again every so often.
     #[must_use]
     pub fn every(mut self, every_ms: u64) -> Self {
-        self.every = Some(Duration::from_millis(every_ms));
+        self.span = self.span.every(Duration::from_millis(every_ms));
         self
     }
 
@@ -171,50 +166,10 @@ impl Window {
         self
     }
 
-    /// Whether it is open.
-    pub(super) fn is_open(&self, now: Duration) -> bool {
-        let Some(since) = now.checked_sub(self.from) else {
-            return false;
-        };
-        let Some(length) = self.to.map(|to| to.saturating_sub(self.from)) else {
-            return true;
-        };
-        self.every.map_or(since, |every| remainder(since, every)) < length
-    }
-
     /// Whether it concerns whoever shows this key. Before the upgrade nobody has shown one.
     pub(super) fn concerns(&self, key: Option<KeyMark>) -> bool {
         self.key.is_none() || self.key == key
     }
-
-    /// When it opens next, after `now`; the first times, at most [`OPENINGS_MAX`].
-    pub(super) fn openings(&self, now: Duration) -> impl Iterator<Item = Duration> {
-        let (from, every) = (self.from, self.every);
-        let passed = now.checked_sub(from).map_or(0, |since| {
-            every.map_or(1, |every| count(since, every).saturating_add(1))
-        });
-        let times = if every.is_some() {
-            OPENINGS_MAX
-        } else {
-            1 - passed.min(1)
-        };
-        (passed..passed.saturating_add(times)).map(move |nth| {
-            let later = every.unwrap_or_default();
-            from + later.saturating_mul(nth)
-        })
-    }
-}
-
-/// So many times ahead a session looks for its end; who survives that many kills is spared.
-const OPENINGS_MAX: u32 = 64;
-
-fn remainder(time: Duration, every: Duration) -> Duration {
-    let micros = time.as_micros() % every.as_micros().max(1);
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
-}
-
-fn count(time: Duration, every: Duration) -> u32 {
-    u32::try_from(time.as_micros() / every.as_micros().max(1)).unwrap_or(u32::MAX)
 }
 
 /// A window as it stands in a plan.
@@ -247,39 +202,14 @@ impl TryFrom<Written> for Window {
             key,
             what,
         } = written;
-        if to_ms.is_some_and(|to| to <= from_ms) {
-            return Err(format!(
-                "to_ms = {}: allowed: more than from_ms = {from_ms}",
-                to_ms.unwrap_or(0)
-            ));
-        }
         if !(0.0..=1.0).contains(&share) {
             return Err(format!("share = {share}: allowed: 0 to 1"));
         }
         let is_moment = matches!(what, Trouble::Kill { .. } | Trouble::OneBadNode { .. });
-        if is_moment && to_ms.is_some() {
-            return Err("to_ms: sessions are killed at a moment, from_ms; allowed: none".into());
-        }
-        match (every_ms, to_ms) {
-            (Some(every), Some(to)) if every <= to - from_ms => {
-                return Err(format!(
-                    "every_ms = {every}: allowed: more than to_ms - from_ms"
-                ));
-            }
-            (Some(_), None) if !is_moment => {
-                return Err(
-                    "every_ms: allowed only with to_ms: a window that stays open cannot open again"
-                        .into(),
-                );
-            }
-            (Some(0), None) => return Err("every_ms = 0: allowed: 1 or more".into()),
-            (Some(_) | None, Some(_) | None) => {}
-        }
+        let span = Span::parse(from_ms, to_ms, every_ms, is_moment)?;
         what.check()?;
         Ok(Self {
-            from: Duration::from_millis(from_ms),
-            to: to_ms.map(Duration::from_millis),
-            every: every_ms.map(Duration::from_millis),
+            span,
             share,
             key,
             what,
@@ -321,34 +251,6 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    #[test]
-    fn a_window_opens_closes_and_opens_again() {
-        let window = Window::new(1_000, Trouble::Down).until(1_500).every(2_000);
-        let open: Vec<_> = (0..60).filter(|&at| window.is_open(MS(at * 100))).collect();
-        let expected: Vec<_> = [10..15, 30..35, 50..55].into_iter().flatten().collect();
-        assert_eq!(open, expected);
-        let stays = Window::new(1_000, Trouble::Down);
-        assert!(!stays.is_open(MS(999)) && stays.is_open(MS(1_000_000)));
-    }
-
-    #[test]
-    fn a_session_knows_when_a_window_opens_next() {
-        let kill = Trouble::Kill {
-            with: With::Cut,
-            spread_ms: 0,
-        };
-        let once = Window::new(1_000, kill.clone());
-        assert_eq!(once.openings(MS(999)).collect::<Vec<_>>(), [MS(1_000)]);
-        assert_eq!(once.openings(MS(1_000)).count(), 0);
-        let again = Window::new(1_000, kill).every(500);
-        let next = |now| again.openings(MS(now)).take(2).collect::<Vec<_>>();
-        assert_eq!(next(0), [MS(1_000), MS(1_500)]);
-        assert_eq!(next(1_000), [MS(1_500), MS(2_000)]);
-        assert_eq!(next(1_499), [MS(1_500), MS(2_000)]);
-    }
 
     #[test]
     fn a_plan_says_all_of_it_in_a_line_each() {

@@ -49,6 +49,8 @@ pub struct SessionReport {
     pub conversation: Vec<Said>,
     /// Faults that happened.
     pub faults: u64,
+    /// When the first of them did.
+    pub first_fault: Option<Duration>,
     /// How and when the session ended, if it has.
     pub ended: Option<Ended>,
 }
@@ -75,6 +77,7 @@ impl SessionReport {
             seeds: Bounded::default(),
             conversation: Vec::new(),
             faults: 0,
+            first_fault: None,
             ended: None,
         }
     }

@@ -32,6 +32,8 @@ pub enum Ending {
     CutByUs,
     /// The other side did not read, and more than the bound waited to be written.
     Overflowed,
+    /// The house closed, and the socket was still there: nobody left, or the double was frozen.
+    Stayed,
     /// The connection broke.
     Broke(String),
 }
@@ -94,7 +96,7 @@ pub async fn couple<P: Peer>(
             line.finish().await;
             None
         }
-        Ending::CutByUs | Ending::Overflowed | Ending::Broke(_) => None,
+        Ending::CutByUs | Ending::Overflowed | Ending::Stayed | Ending::Broke(_) => None,
     };
     peer.closed(clock.now(), code);
     after(peer, clock.now());

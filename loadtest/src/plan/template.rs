@@ -7,34 +7,41 @@ use std::path::Path;
 pub struct Names<'a> {
     /// `{port}`: where the server is to listen.
     pub port: u16,
-    /// `{model_url}`: where the model is.
-    pub model_url: &'a str,
+    /// `{NAME_url}`: where the model of that name is; a single `[model]` has the name `model`.
+    pub models: &'a [(String, String)],
     /// `{ca_file}`: the certificate that signed the model's.
     pub ca_file: &'a Path,
     /// `{folder}`: where the plan's files are written.
     pub folder: &'a Path,
 }
 
-/// The names, for messages.
-pub(super) const ALLOWED: &str = "{port}, {model_url}, {ca_file}, {folder}";
+/// The names that a plan with these models may use.
+pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names = ["port", "ca_file", "folder"].map(|name| format!("{{{name}}}"));
+    let urls = models.map(|name| format!("{{{name}_url}}"));
+    names.into_iter().chain(urls).collect()
+}
 
 /// Puts values in the place of names.
 pub fn fill(text: &str, names: &Names<'_>) -> String {
-    text.replace("{port}", &names.port.to_string())
-        .replace("{model_url}", names.model_url)
+    let text = text
+        .replace("{port}", &names.port.to_string())
         .replace("{ca_file}", &names.ca_file.display().to_string())
-        .replace("{folder}", &names.folder.display().to_string())
+        .replace("{folder}", &names.folder.display().to_string());
+    names.models.iter().fold(text, |text, (name, url)| {
+        text.replace(&format!("{{{name}_url}}"), url)
+    })
 }
 
 /// A name in braces that stands for nothing. What is between braces with anything but small letters and `_` is no name: TOML
 /// and JSON have braces of their own.
-pub(super) fn unknown(text: &str) -> Option<String> {
+pub(super) fn unknown(text: &str, allowed: &[String]) -> Option<String> {
     text.split('{').skip(1).find_map(|rest| {
         let (name, _) = rest.split_once('}')?;
         let is_name =
             !name.is_empty() && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
         let braced = format!("{{{name}}}");
-        (is_name && !ALLOWED.split(", ").any(|allowed| allowed == braced)).then_some(braced)
+        (is_name && !allowed.contains(&braced)).then_some(braced)
     })
 }
 
@@ -46,7 +53,7 @@ mod tests {
     fn names_are_filled_in_and_other_braces_stay() {
         let names = Names {
             port: 80,
-            model_url: "ws://m",
+            models: &[("model".to_owned(), "ws://m".to_owned())],
             ca_file: Path::new("/ca"),
             folder: Path::new("/f"),
         };
@@ -55,7 +62,12 @@ mod tests {
             fill(text, &names),
             "80 ws://m /ca /f [{ env = 'X' }] {\"a\":{}}"
         );
-        assert_eq!(unknown(text), None);
-        assert_eq!(unknown("{ports}").as_deref(), Some("{ports}"));
+        let allowed = allowed(["model"].into_iter());
+        assert_eq!(unknown(text, &allowed), None);
+        assert_eq!(unknown("{ports}", &allowed).as_deref(), Some("{ports}"));
+        assert_eq!(
+            unknown("{other_url}", &allowed).as_deref(),
+            Some("{other_url}")
+        );
     }
 }

@@ -54,6 +54,21 @@ figures! {
     AnswerP50, "answer_p50_ms", "ms", "From the end of a caller's turn to the first sound of the answer, median.";
     AnswerP99, "answer_p99_ms", "ms", "From the end of a caller's turn to the first sound of the answer, 99 %.";
     DeadAirMax, "dead_air_ms", "ms", "The longest time that a caller who was owed an answer heard nothing.";
+    GapP50, "gap_p50_ms", "ms", "After a fault of a session that was owed to be heard, with nothing buffered: from then until the model is heard, median.";
+    GapP99, "gap_p99_ms", "ms", "The same, 99 %.";
+    GapMax, "gap_max_ms", "ms", "The same, the longest.";
+    GapSpeakingP99, "gap_speaking_p99_ms", "ms", "Of faults while the caller spoke: from the end of the turn until the model is heard, 99 %.";
+    GapWaitingP99, "gap_waiting_p99_ms", "ms", "Of faults while the caller waited: from the fault until the model is heard, 99 %.";
+    GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", "Of faults in the middle of an answer: how long it broke off, 99 %.";
+    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard until the caller spoke again or left.";
+    StruckSpeaking, "struck_speaking", "", "Sessions that went wrong while the caller spoke.";
+    StruckWaiting, "struck_waiting", "", "Sessions that went wrong while the caller waited.";
+    StruckMidAnswer, "struck_mid_answer", "", "Sessions that went wrong in the middle of an answer.";
+    Dials, "dials", "", "Dials to all models.";
+    DialsFailed, "dials_failed", "", "Dials that were refused, reset or never answered.";
+    DialsPeak, "dials_peak", "", "The most dials to one model in one second.";
+    ExtraDials, "extra_dials_percent", "%", "Dials beyond one for each call and one for each session that went wrong under a call.";
+    DialsWhileOpen, "dials_while_open", "", "Dials to a model whose breaker should have been open, by the plan's [breaker].";
     TurnsSaid, "turns_said", "", "Turns that callers said.";
     TurnsUnanswered, "turns_unanswered", "", "Turns whose answer was still owed when the caller spoke again or the call ended.";
     BargeIns, "barge_ins", "", "Turns that callers began while the agent was heard.";
@@ -149,11 +164,21 @@ impl Figure {
             | Self::DeadAirMax
             | Self::TurnsUnanswered
             | Self::TruncationOver
+            | Self::GapMax
+            | Self::GapsUnanswered
+            | Self::DialsFailed
+            | Self::DialsPeak
+            | Self::ExtraDials
+            | Self::DialsWhileOpen
             | Self::Violations
             | Self::Errors => Worst::Highest,
-            Self::CallsStarted | Self::CallsCompleted | Self::BargeIns | Self::Truncations => {
-                Worst::Lowest
-            }
+            Self::CallsStarted
+            | Self::CallsCompleted
+            | Self::BargeIns
+            | Self::Truncations
+            | Self::StruckSpeaking
+            | Self::StruckWaiting
+            | Self::StruckMidAnswer => Worst::Lowest,
             Self::FramesUp
             | Self::FramesDown
             | Self::TurnsSaid
@@ -167,6 +192,12 @@ impl Figure {
             | Self::FirstAudioP99
             | Self::AnswerP50
             | Self::AnswerP99
+            | Self::GapP50
+            | Self::GapP99
+            | Self::GapSpeakingP99
+            | Self::GapWaitingP99
+            | Self::GapMidAnswerP99
+            | Self::Dials
             | Self::TruncationErrorP95
             | Self::ClearP50
             | Self::ClearP99

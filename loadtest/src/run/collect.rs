@@ -4,15 +4,21 @@
 //! to which. Who is right where they differ is never asked of the server under test.
 
 mod downlink;
+mod gaps;
+mod providers;
 mod uplink;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::callers::{Outcome, Told};
+use super::{
+    callers::{Outcome, Told},
+    house::Seen,
+};
 use crate::{
     model::report::SessionReport,
+    plan::Breaker,
     process::Usage,
     report::{Figure, Figures},
 };
@@ -32,14 +38,11 @@ pub(super) struct Window {
     pub(super) unfinished: u32,
     /// The agent hangs up: a call that the server closes in order is complete too.
     pub(super) agent_hangs_up: bool,
+    pub(super) breaker: Breaker,
 }
 
 /// What all calls and sessions of a round say together.
-pub(super) fn figures(
-    outcomes: &[Outcome],
-    sessions: &[SessionReport],
-    window: &Window,
-) -> Figures {
+pub(super) fn figures(outcomes: &[Outcome], seen: &[Seen], window: &Window) -> Figures {
     let told: Vec<&Told> = outcomes
         .iter()
         .filter_map(|outcome| match outcome {
@@ -50,11 +53,13 @@ pub(super) fn figures(
     let mut figures = Figures::default();
     endings(outcomes, &told, window, &mut figures);
     hearing(&told, &mut figures);
-    let sessions = Sessions::sort(sessions);
+    let sessions = Sessions::sort(seen);
     let up = uplink::tally(&told, &sessions, &mut figures);
     let down = downlink::tally(&told, &sessions, &mut figures);
     figures.set(Figure::FramesLost, count(up.lost + down.lost));
     figures.set(Figure::FramesTwice, count(up.twice + down.twice));
+    gaps::tally(&told, &sessions, &mut figures);
+    providers::tally(outcomes.len(), seen, window.breaker, &mut figures);
     costs(&told, window, &mut figures);
     figures
 }
@@ -80,14 +85,15 @@ const REASONS_MAX: usize = 8;
 
 /// The sessions of a round, by the call whose audio they got.
 struct Sessions<'a> {
-    all: &'a [SessionReport],
+    all: Vec<&'a SessionReport>,
     by_call: BTreeMap<u32, Vec<&'a SessionReport>>,
 }
 
 impl<'a> Sessions<'a> {
-    fn sort(all: &'a [SessionReport]) -> Self {
+    fn sort(seen: &'a [Seen]) -> Self {
+        let all: Vec<_> = seen.iter().flat_map(|seen| &seen.sessions).collect();
         let mut by_call: BTreeMap<u32, Vec<_>> = BTreeMap::new();
-        for session in all {
+        for &session in &all {
             for &call in session.uplink.streams.keys() {
                 by_call.entry(call).or_default().push(session);
             }

@@ -1,41 +1,102 @@
-//! The model of a round: a house of sessions, for as long as the round lasts.
+//! The models of a round: houses of sessions, for as long as the round lasts.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{RunError, round::Stage, subject::Subject};
 use crate::{
-    model::{ModelSession, report::SessionReport},
-    net::{House, host},
-    plan::Plan,
-    recording::Recording,
+    model::{dials::Dials, house::ModelHouse, report::SessionReport, settings::ModelSettings},
+    net::{House, host_by},
 };
 
-/// The model of a round.
-pub(super) struct Model {
-    pub(super) url: String,
+/// Between the numbers of two models' sessions: stamps hold sixteen times this.
+const NUMBERS: u32 = 1_000_000;
+
+/// The models of a round, in the order of their names.
+pub(super) struct Models(Vec<Model>);
+
+struct Model {
+    name: String,
+    url: String,
+    keeper: Arc<Mutex<ModelHouse>>,
     closing: watch::Sender<bool>,
     house: JoinSet<Vec<SessionReport>>,
 }
 
-impl Model {
+/// What a model has seen.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) sessions: Vec<SessionReport>,
+    pub(super) dials: Dials,
+}
+
+impl Models {
     pub(super) async fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
+        let mut models = Vec::new();
+        for (nth, (name, settings)) in (0..).zip(stage.plan.models()) {
+            models.push(Model::open(stage, subject, nth, name, settings).await?);
+        }
+        Ok(Self(models))
+    }
+
+    /// Where each of them is.
+    pub(super) fn urls(&self) -> Vec<(String, String)> {
+        let url = |model: &Model| (model.name.clone(), model.url.clone());
+        self.0.iter().map(url).collect()
+    }
+
+    /// Callers come: the times of what goes wrong count from now on.
+    pub(super) fn begin(&self, now: Duration) {
+        for model in &self.0 {
+            model.keeper().begin(now);
+        }
+    }
+
+    pub(super) async fn close(self) -> Vec<Seen> {
+        for model in &self.0 {
+            model.closing.send_replace(true);
+        }
+        let mut seen = Vec::new();
+        for mut model in self.0 {
+            // A house that panicked has no reports: frames that nobody got are counted as lost.
+            let closed = model.house.join_next().await;
+            let dials = model.keeper().dials().clone();
+            seen.push(Seen {
+                name: model.name,
+                sessions: closed.and_then(Result::ok).unwrap_or_default(),
+                dials,
+            });
+        }
+        seen
+    }
+}
+
+impl Model {
+    async fn open(
+        stage: &Stage<'_>,
+        subject: Subject,
+        nth: u16,
+        name: String,
+        settings: ModelSettings,
+    ) -> Result<Self, RunError> {
         let certificate = match subject {
             Subject::Server | Subject::Relay => stage.plan.model_certificate,
             Subject::Plain => None,
         };
-        let address = stage
-            .elsewhere
-            .filter(|_| subject == Subject::Server)
-            .map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |elsewhere| {
-                elsewhere.model_listen
-            });
+        let elsewhere = stage.elsewhere.filter(|_| subject == Subject::Server);
+        let address = elsewhere.map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |elsewhere| {
+            let mut address = elsewhere.model_listen;
+            address.set_port(address.port().saturating_add(nth));
+            address
+        });
         let refused = |source| RunError::Listen {
-            what: format!("the model's address {address}"),
+            what: format!("the address of {name}, {address}"),
             source,
         };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
@@ -51,53 +112,38 @@ impl Model {
             clock: stage.clock,
             closing: closed,
         };
+        let keeper = Arc::new(Mutex::new(keeper(stage, nth, settings)));
         let mut houses = JoinSet::new();
-        houses.spawn(keep(house, stage.plan, stage.recordings));
+        houses.spawn(keep(house, Arc::clone(&keeper)));
         Ok(Self {
+            name,
             url: format!("{scheme}://{address}/v1/realtime?model=gpt-realtime"),
+            keeper,
             closing,
             house: houses,
         })
     }
 
-    pub(super) async fn close(mut self) -> Vec<SessionReport> {
-        self.closing.send_replace(true);
-        // A house that panicked has no reports: frames that nobody got are counted as lost.
-        let closed = self.house.join_next().await;
-        closed.and_then(Result::ok).unwrap_or_default()
+    fn keeper(&self) -> std::sync::MutexGuard<'_, ModelHouse> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeps a house of model sessions. Which call a session belongs to is not known when it begins, so each takes the script of the
-/// next recording.
-fn keep(
-    house: House,
-    plan: &Plan,
-    recordings: &[Arc<Recording>],
-) -> impl Future<Output = Vec<SessionReport>> + Send + 'static {
-    let settings = Arc::new(plan.model.clone());
-    let seed = plan.calls.seed;
-    let scripts: Vec<_> = recordings
-        .iter()
-        .map(|recording| Arc::new(recording.agent.clone()))
-        .collect();
-    async move {
-        let mut reports = Vec::new();
-        let open = move |number: u32, _: &_, now, out: &mut _| {
-            let script = scripts
-                .iter()
-                .cycle()
-                .nth(number as usize % scripts.len().max(1));
-            let script = script.cloned().unwrap_or_default();
-            let seed = seed.wrapping_mul(0x85eb_ca6b).wrapping_add(number.into());
-            let mut session = ModelSession::new(Arc::clone(&settings), script, number, seed);
-            session.start(now, out);
-            session
-        };
-        host(house, open, |session, _| {
-            reports.push(session.into_report());
-        })
-        .await;
-        reports
-    }
+/// Which call a session belongs to is not known when it begins, so each takes the script of the next recording.
+fn keeper(stage: &Stage<'_>, nth: u16, settings: ModelSettings) -> ModelHouse {
+    let scripts = stage.recordings.iter();
+    let scripts = scripts.map(|recording| Arc::new(recording.agent.clone()));
+    let seed = stage.plan.calls.seed.wrapping_add(u64::from(nth) << 32);
+    ModelHouse::with_scripts(Arc::new(settings), scripts.collect(), seed)
+        .numbered_from(u32::from(nth) * NUMBERS + 1)
+        .waiting()
+}
+
+async fn keep(house: House, keeper: Arc<Mutex<ModelHouse>>) -> Vec<SessionReport> {
+    let mut reports = Vec::new();
+    host_by(house, keeper, |session, _| {
+        reports.push(session.into_report());
+    })
+    .await;
+    reports
 }

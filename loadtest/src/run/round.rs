@@ -12,7 +12,7 @@ use super::{
     Elsewhere, RunError, Watch,
     callers::{Callers, Counts, Outcome},
     collect::{self, Window},
-    house::Model,
+    house::Models,
     subject::{Running, Subject, free_port, start_relay, start_server},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     plan::{Names, Plan},
     process::{Usage, usage},
     recording::Recording,
-    report::Figures,
+    report::{Dialled, Figures},
     tls::Authority,
 };
 
@@ -95,26 +95,15 @@ pub(super) async fn measure(
     subject: Subject,
     round: u32,
     watch: &mut dyn Watch,
-) -> Result<Figures, RunError> {
-    let model = Model::open(stage, subject).await?;
-    let running = start(stage, subject, &model.url, watch).await?;
+) -> Result<(Figures, Vec<Dialled>), RunError> {
+    let models = Models::open(stage, subject).await?;
+    let running = start(stage, subject, &models.urls(), watch).await?;
     let idle = used(&running)?;
     let calls = &stage.plan.calls;
     let begin = stage.clock.now();
+    models.begin(begin);
     let window = (begin + calls.ramp(), begin + calls.ramp() + calls.steady());
-    let callers = Arc::new(Callers {
-        url: running.url.clone(),
-        recordings: stage.recordings.to_vec(),
-        settings: Arc::new(CarrierSettings {
-            record: false, // Hundreds of calls that nobody listens to.
-            ..stage.plan.carrier.clone()
-        }),
-        seed: calls.seed,
-        clock: stage.clock,
-        until: window.1.saturating_sub(LAST_CALLS.min(calls.steady() / 4)),
-        hang_up_at: calls.hang_up.then_some(window.1),
-        counts: Counts::default(),
-    });
+    let callers = Arc::new(callers(stage, &running.url, window.1));
     let mut lines = JoinSet::new();
     for at in arrivals(calls.concurrent, calls.ramp(), calls.seed) {
         lines.spawn(Arc::clone(&callers).line(begin + at));
@@ -145,7 +134,7 @@ pub(super) async fn measure(
     if let Some(child) = running.child {
         child.end().await;
     }
-    let sessions = model.close().await;
+    let seen = models.close().await;
     let window = Window {
         begin: before.0,
         end: after.0,
@@ -154,18 +143,42 @@ pub(super) async fn measure(
         after: after.1,
         live,
         unfinished,
-        agent_hangs_up: stage.plan.model.goodbye,
+        agent_hangs_up: stage.plan.agent_hangs_up(),
+        breaker: stage.plan.breaker,
     };
     for (reason, times) in collect::failures(&outcomes, &window) {
         watch.say(&format!("{times} × {reason}"));
     }
-    Ok(collect::figures(&outcomes, &sessions, &window))
+    let figures = collect::figures(&outcomes, &seen, &window);
+    let dialled = seen.into_iter().map(|seen| Dialled {
+        model: seen.name,
+        dials: seen.dials,
+    });
+    Ok((figures, dialled.collect()))
+}
+
+/// Who calls, until the window ends.
+fn callers(stage: &Stage<'_>, url: &str, end: Duration) -> Callers {
+    let calls = &stage.plan.calls;
+    Callers {
+        url: url.to_owned(),
+        recordings: stage.recordings.to_vec(),
+        settings: Arc::new(CarrierSettings {
+            record: false, // Hundreds of calls that nobody listens to.
+            ..stage.plan.carrier.clone()
+        }),
+        seed: calls.seed,
+        clock: stage.clock,
+        until: end.saturating_sub(LAST_CALLS.min(calls.steady() / 4)),
+        hang_up_at: calls.hang_up.then_some(end),
+        counts: Counts::default(),
+    }
 }
 
 async fn start(
     stage: &Stage<'_>,
     subject: Subject,
-    model_url: &str,
+    models: &[(String, String)],
     watch: &mut dyn Watch,
 ) -> Result<Running, RunError> {
     if let (Subject::Server, Some(elsewhere)) = (subject, stage.elsewhere) {
@@ -181,7 +194,7 @@ async fn start(
     })?;
     let names = Names {
         port,
-        model_url,
+        models,
         ca_file: &stage.ca_file(),
         folder: &stage.folder,
     };

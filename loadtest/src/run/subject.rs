@@ -107,13 +107,15 @@ pub(super) async fn start_relay(
     let program = std::env::current_exe().map_err(RunError::OwnPath)?;
     let ca_file = names.ca_file.display().to_string();
     let address = address(names.port);
+    // It knows one: the first.
+    let model_url = names.models.first().map_or("", |(_, url)| url.as_str());
     let workers = workers.map(|workers| format!("--workers={workers}"));
     let arguments = [
         "relay",
         "--listen",
         &address,
         "--model",
-        names.model_url,
+        model_url,
         "--ca-file",
         &ca_file,
     ];

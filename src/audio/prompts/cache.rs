@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::bundled::Name;
 use super::language::Language;
 use super::script::{Greets, Script};
-use super::store::{Source, Store, StoreError};
+use super::store::{Key, Source, Store, StoreError, Stored};
 use super::voice::{Greeter, Tongue, Voice};
 use crate::audio::loudness;
 use crate::audio::wav::{self, Wav, Wrong};
@@ -56,6 +56,8 @@ pub struct PromptCache {
     warnings: Vec<String>,
     /// Warnings beyond those.
     more_warnings: usize,
+    /// What was read from the store, by the names of files.
+    stored: BTreeMap<String, Stored>,
     /// Bytes of agents' own audio.
     bytes: usize,
 }
@@ -151,35 +153,60 @@ impl PromptCache {
             return None; // Most agents of most servers.
         }
         let key = script.key(language, name)?;
-        let of_file = recording.and_then(|path| match read_recording(path) {
-            Ok(audio) => Some((audio, Source::Recording)),
-            Err(error) => {
-                self.warn(format!("{} {error}", at(script, language, name)));
+        let of_file = recording.and_then(|path| match self.read(path) {
+            Ok(stored) => Some(stored),
+            Err(what) => {
+                self.warn(format!("{} {what}", at(script, language, name)));
                 None
             }
         });
-        let of_store = || match store?.get(&key) {
-            Ok(stored) => stored.map(|stored| (stored.audio, stored.source)),
-            Err(error) => {
-                self.warn(format!("{} {error}", at(script, language, name)));
+        let of_store = || match self.stored(store?, &key) {
+            Ok(stored) => stored,
+            Err(what) => {
+                self.warn(format!("{} {what}", at(script, language, name)));
                 None
             }
         };
-        let (audio, source) = of_file.or_else(of_store)?;
-        if self.bytes.saturating_add(audio.len()) > BYTES_MAX {
-            let at = at(script, language, name);
-            self.warn(format!(
-                "{at} is not loaded: {BYTES_MAX} bytes are in use, and more are not allowed"
-            ));
-            return None;
-        }
-        self.bytes += audio.len();
+        let Stored { audio, source } = of_file.or_else(of_store)?;
         Some(Found {
             audio,
             text: key.text.into(),
             source,
             language: language.clone(),
         })
+    }
+
+    /// What an agent's file names.
+    fn read(&mut self, path: &Path) -> Result<Stored, String> {
+        let audio = read_recording(path).map_err(|error| error.to_string())?;
+        self.take_room(audio.len())?;
+        let source = Source::Recording;
+        Ok(Stored { audio, source })
+    }
+
+    /// What the store has. Agents of the same words and voice share it.
+    fn stored(&mut self, store: &Store, key: &Key) -> Result<Option<Stored>, String> {
+        let name = key.file_name();
+        if let Some(stored) = self.stored.get(&name) {
+            return Ok(Some(stored.clone()));
+        }
+        let stored = store.get(key).map_err(|error| error.to_string())?;
+        if let Some(stored) = &stored {
+            self.take_room(stored.audio.len())?;
+            self.stored.insert(name, stored.clone());
+        }
+        Ok(stored)
+    }
+
+    fn take_room(&mut self, bytes: usize) -> Result<(), String> {
+        let taken = self.bytes.saturating_add(bytes);
+        if taken > BYTES_MAX {
+            return Err(format!(
+                "is not loaded: {BYTES_MAX} bytes are in use, and more are not allowed"
+            ));
+        }
+        self.bytes = taken;
+        Ok(())
     }
 
     /// Warns of words that nobody has recorded.

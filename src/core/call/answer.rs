@@ -1,10 +1,14 @@
 //! The answer that is being made: whether it comes on, and whether it is speech.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::core::audio::Frame;
 use crate::core::call::settings::CallSettings;
 use crate::core::call::timbre::{Sound, Timbre};
+use crate::core::ids::ItemId;
 use crate::core::time::Instant;
 
 /// A stall is seen this long before the caller hears it: time to reach another session.
@@ -15,10 +19,26 @@ const AHEAD_OF_SILENCE: Duration = Duration::from_millis(300);
 pub(super) struct Answer {
     progress: Progress,
     timbre: Timbre,
+    /// Audio of which nobody can tell yet whether it is speech; a few seconds at most.
+    held: VecDeque<(ItemId, Frame)>,
     /// From the end of the caller's turn to the first speech of this response, if it was owed.
     after: Option<Duration>,
     /// It failed once and was asked for again.
     was_asked_again: bool,
+}
+
+/// What a complete response was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completed {
+    /// It had no audio.
+    Nothing,
+    /// It had audio, and nothing that could be heard.
+    Silence,
+    /// It was spoken.
+    Speech {
+        /// From the end of the caller's turn to the first speech, if it was owed.
+        after: Duration,
+    },
 }
 
 /// How far a response has come.
@@ -43,6 +63,7 @@ impl Answer {
     pub(super) fn begin(&mut self) {
         self.progress = Progress::None;
         self.timbre = Timbre::default();
+        self.held.clear();
         self.after = None;
     }
 
@@ -50,6 +71,23 @@ impl Answer {
     pub(super) fn on_audio(&mut self, now: Instant, frame: &Frame) -> Sound {
         self.progress = Progress::Speaking { last_at: now };
         self.timbre.hear(frame)
+    }
+
+    /// Holds audio back of which nobody can tell yet whether it is speech.
+    pub(super) fn hold(&mut self, item: ItemId, frame: &Frame) {
+        // A copy: a slice of a message would pin the socket's read buffer.
+        let copy = Frame::from_raw(frame.with_raw(Bytes::copy_from_slice));
+        self.held.push_back((item, copy));
+    }
+
+    /// Whether what was held back is speech, now that its item is complete.
+    pub(super) fn ends_in_speech(&self) -> bool {
+        !self.held.is_empty() && self.timbre.was_speech()
+    }
+
+    /// What was held back, one piece after the other.
+    pub(super) fn release(&mut self) -> Option<(ItemId, Frame)> {
+        self.held.pop_front()
     }
 
     /// It is the first speech of what was owed for so long.
@@ -65,15 +103,23 @@ impl Answer {
     }
 
     /// It was cut.
-    pub(super) const fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         self.progress = Progress::None;
+        self.held.clear();
     }
 
-    /// The response is complete: the time to its first speech, if it had any.
-    pub(super) fn complete(&mut self) -> Option<Duration> {
-        let had_audio = !matches!(self.progress, Progress::None);
-        self.progress = Progress::None;
-        had_audio.then(|| self.after.take().unwrap_or_default())
+    /// The response is complete.
+    pub(super) fn complete(&mut self) -> Completed {
+        let had_audio = self.is_under_way();
+        let was_silent = !self.held.is_empty();
+        self.cut();
+        match (had_audio, was_silent) {
+            (false, _) => Completed::Nothing,
+            (true, true) => Completed::Silence,
+            (true, false) => Completed::Speech {
+                after: self.after.take().unwrap_or_default(),
+            },
+        }
     }
 
     /// Whether a response has begun to speak and is not complete.

@@ -96,6 +96,7 @@ impl Dialling {
         self.forget(attempt);
         effects.observe(Observation::AttemptFailed { attempt, fault });
         effects.push(Effect::Report(attempt, Report::Failed(fault)));
+        effects.push(Effect::Abandon(attempt));
         if self.tries.iter().all(|known| known.is_slow) {
             self.dial(now, DialKind::Needed, attempts, effects);
         }
@@ -138,7 +139,6 @@ impl Dialling {
         if let Some(&Try { attempt, .. }) = late {
             let fault = Fault::DialTimedOut(DialStage::Session);
             self.on_failed(now, attempt, fault, attempts, effects);
-            effects.push(Effect::Abandon(attempt));
         }
         for known in &mut self.tries {
             if !known.is_slow && now >= known.slow_at(settings) {

@@ -9,10 +9,10 @@ use crate::core::time::Instant;
 const FILLERS_MAX: u8 = 2;
 
 /// How much longer a turn waits of which only our ear says that it has ended: the caller may be thinking.
-const DOUBT: Duration = Duration::from_millis(600);
+const DOUBT: Duration = Duration::from_millis(400);
 
 /// How much longer the first filler waits for an answer that is being made: its first words are moments away.
-const IMMINENT: Duration = Duration::from_millis(500);
+const IMMINENT: Duration = Duration::from_millis(400);
 
 /// Who has the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +115,13 @@ impl Owed {
             1..FILLERS_MAX => silent_since + settings.filler_again_after,
             // Nothing but the apology is left to say.
             FILLERS_MAX.. => {
-                return (
-                    by.min(silent_since + settings.filler_again_after),
-                    Due::Apology,
-                );
+                let at = silent_since + settings.filler_again_after;
+                let more = if is_answering {
+                    IMMINENT / 2
+                } else {
+                    Duration::ZERO
+                };
+                return (by.min(at + more), Due::Apology);
             }
         };
         if filler_at < by {

@@ -1,7 +1,6 @@
 //! What a call is told.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::audio::Frame;
@@ -22,7 +21,7 @@ pub enum Input {
     /// What became of a wish to dial.
     DialAnswer(AttemptId, DialAnswer),
     /// What is said to this caller without a model; known before the stream starts, or not at all.
-    Prompts(Arc<Prompts>),
+    Prompts(Box<Prompts>),
     /// The [deadline](super::Call::deadline) is reached.
     Tick,
     /// The process is going away: end the call now.

@@ -73,6 +73,11 @@ impl Keypad {
         is_complete.then(|| std::mem::take(&mut self.keys).into_boxed_str())
     }
 
+    /// Whether an entry is being keyed.
+    pub(super) const fn is_busy(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// When the entry will be complete if nothing more is pressed.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.keys.is_empty()).then(|| self.last_at + self.timeout)

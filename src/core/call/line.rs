@@ -95,6 +95,7 @@ impl Line {
 
     /// What was owed has come.
     pub(super) fn settle_debt(&mut self, now: Instant, effects: &mut Effects) {
+        self.end_dead_air(now, effects);
         if let Floor::Owed(owed) = self.floor {
             let after = now.since(owed.since);
             effects.observe(Observation::Gap { after });
@@ -241,8 +242,11 @@ impl Line {
         let keys = self.keypad.take_complete(now)?;
         self.memory
             .push(Speaker::Caller, &format!("(keyed in: {keys})"));
-        if self.floor == Floor::Agent {
-            self.owe(Owed::new(now, Debt::Keys));
+        match self.floor {
+            Floor::Agent => self.floor = Floor::Owed(Owed::new(now, Debt::Keys)),
+            // What was said before the keys waits for the same answer.
+            Floor::Owed(owed) => self.floor = Floor::Owed(Owed::new(now, owed.debt)),
+            Floor::Caller => {}
         }
         Some(keys)
     }
@@ -272,6 +276,8 @@ impl Line {
 
     fn due(&self, is_answering: bool, settings: &CallSettings) -> Option<(Instant, Due)> {
         match self.floor {
+            // Who is keying wants no answer yet.
+            Floor::Owed(_) if self.keypad.is_busy() => None,
             Floor::Owed(owed) => {
                 Some(owed.due(self.downlink.plays_until(), is_answering, settings))
             }

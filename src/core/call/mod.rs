@@ -5,7 +5,7 @@
 //! | [`input`], [`effect`] | what it is told, what it wants done |
 //! | `phase` | the phases and the data that each carries |
 //! | `reaching`, `dialling` | no session: one is sought, while somebody may be waiting |
-//! | `live` | a session takes the caller's audio and speaks |
+//! | `live`, `hearing`, `speaking` | a session takes the caller's audio and speaks |
 //! | `parting` | the last words are heard out |
 //! | `line` | the carrier's side and what was said: it outlives every session |
 //! | [`uplink`], [`downlink`], `playout` | the two ways of audio, and what of it was heard |
@@ -23,6 +23,7 @@ pub mod downlink;
 mod ear;
 pub mod effect;
 mod floor;
+mod hearing;
 pub mod input;
 mod interruption;
 mod keypad;
@@ -37,6 +38,7 @@ mod reaching;
 mod rotation;
 mod session;
 mod settings;
+mod speaking;
 #[cfg(test)]
 mod tests;
 mod timbre;
@@ -129,7 +131,7 @@ impl Call {
             Input::Provider(attempt, event) => self.on_provider(now, attempt, event, effects),
             Input::DialAnswer(attempt, answer) => self.on_dial_answer(now, attempt, answer),
             Input::Prompts(prompts) => {
-                self.settings.prompts = prompts;
+                self.settings.prompts = *prompts;
                 Ok(())
             }
             Input::Tick => self.on_tick(now, effects),

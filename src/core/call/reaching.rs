@@ -107,9 +107,6 @@ impl Reaching {
             ProviderEvent::Failed(fault) | ProviderEvent::Stumbled(fault) => {
                 self.dialling
                     .on_failed(now, attempt, *fault, attempts, effects);
-                if matches!(event, ProviderEvent::Stumbled(_)) {
-                    effects.push(Effect::Abandon(attempt));
-                }
                 self.reach()
             }
             ProviderEvent::Ignored(what) => {

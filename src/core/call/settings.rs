@@ -1,6 +1,5 @@
 //! The numbers that a call goes by.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::call::prompt::Prompts;
@@ -47,7 +46,7 @@ pub struct CallSettings {
     /// How many messages of a stream may be refused before it ends.
     pub refusals_max: u32,
     /// What is said without a model.
-    pub prompts: Arc<Prompts>,
+    pub prompts: Prompts,
 }
 
 impl Default for CallSettings {
@@ -72,7 +71,7 @@ impl Default for CallSettings {
             goodbye_grace: Duration::from_secs(2),
             keys_timeout: Duration::from_secs(2),
             refusals_max: 100,
-            prompts: Arc::default(),
+            prompts: Prompts::default(),
         }
     }
 }

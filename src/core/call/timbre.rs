@@ -18,11 +18,23 @@ const MUTE_AFTER: Duration = Duration::from_secs(2);
 /// How long audio may be noise.
 const NOISE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long speech may pause before nobody can tell again.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// How long nobody can tell: what is neither for so long is no speech.
+const UNCLEAR_MAX: Duration = Duration::from_secs(4);
+
+/// Pieces in a row that make speech: now and then a piece of noise looks like one.
+const CLEAR_MIN: u8 = 3;
+
 /// What the audio of one response sounds like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Timbre {
+    unclear: Duration,
     silent: Duration,
     noisy: Duration,
+    /// Pieces in a row that sound like speech, as long as nothing is known for it.
+    clear: u8,
     is_speech: bool,
 }
 
@@ -53,11 +65,20 @@ impl Timbre {
         self.sound()
     }
 
+    /// Whether it is speech, now that no more of it comes: a word can be too short to tell before.
+    pub(super) const fn was_speech(&self) -> bool {
+        self.is_speech || (self.clear > 0 && self.noisy.is_zero())
+    }
+
     const fn sound(self) -> Sound {
         if self.silent.as_micros() >= MUTE_AFTER.as_micros() {
             Sound::Mute
-        } else if self.noisy.as_micros() >= NOISE_AFTER.as_micros() {
+        } else if self.noisy.as_micros() >= NOISE_AFTER.as_micros()
+            || self.unclear.as_micros() >= UNCLEAR_MAX.as_micros()
+        {
             Sound::Noise
+        } else if self.is_speech && self.pauses() {
+            Sound::Unclear
         } else if self.is_speech {
             Sound::Speech
         } else {
@@ -65,22 +86,33 @@ impl Timbre {
         }
     }
 
+    const fn pauses(self) -> bool {
+        self.silent.as_micros() >= PAUSE.as_micros() || self.noisy.as_micros() >= PAUSE.as_micros()
+    }
+
     /// Adds a piece; whether it is speech.
     fn add(&mut self, piece: &[u8]) -> bool {
         let lasts = duration_of(piece.len() as u64);
         let sum: u32 = piece.iter().map(|&byte| magnitude(byte)).sum();
         let mean = sum / u32::try_from(piece.len()).unwrap_or(u32::MAX).max(1);
+        if !self.is_speech {
+            self.unclear += lasts;
+        }
         if mean < SILENT {
             self.silent += lasts;
             self.noisy = Duration::ZERO;
+            self.clear = 0;
         } else if mean >= NOISY {
             self.noisy += lasts;
             self.silent = Duration::ZERO;
+            self.clear = 0;
         } else {
-            *self = Self {
-                is_speech: true,
-                ..Self::default()
-            };
+            self.clear = self.clear.saturating_add(1);
+            self.silent = Duration::ZERO;
+            if self.is_speech || self.clear >= CLEAR_MIN {
+                self.is_speech = true;
+                self.noisy = Duration::ZERO;
+            }
         }
         (SILENT..NOISY).contains(&mean)
     }
@@ -110,8 +142,8 @@ mod tests {
         let mut timbre = Timbre::default();
         for _ in 0..50 {
             assert_eq!(timbre.hear(&frame(100, |_| 0x40)), Sound::Speech);
-            for _ in 0..9 {
-                assert_eq!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Speech);
+            for _ in 0..19 {
+                assert_ne!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Mute);
             }
         }
     }

@@ -13,6 +13,9 @@ const REPLAY_BYTES: usize = 1_600;
 /// What is kept while no turn is open: a turn begins before anybody notices.
 const PRE_ROLL: Duration = Duration::from_secs(1);
 
+/// What is kept of an answered turn: less than the silence after it, by which its end is known.
+const LAST_MOMENT: Duration = Duration::from_millis(400);
+
 /// The ring of the caller's current turn.
 ///
 /// It holds raw copies, never slices of messages.
@@ -63,11 +66,13 @@ impl Uplink {
         self.is_open = false;
     }
 
-    /// What was kept is answered: it is not to be heard again. The memory of a long turn is given back.
+    /// What was kept is answered: it is not to be heard again, but for the last moment, in which the next words may begin. The
+    /// memory of a long turn is given back.
     pub fn close(&mut self) {
         if self.is_open {
             self.is_open = false;
-            self.ring.clear();
+            let answered = self.ring.len().saturating_sub(size(LAST_MOMENT));
+            self.ring.drain(..answered);
             self.ring.shrink_to(size(PRE_ROLL));
         }
     }
@@ -102,6 +107,7 @@ mod tests {
     #[test]
     fn an_open_turn_is_replayed_in_order_as_often_as_it_takes() {
         let mut uplink = Uplink::new(Duration::from_secs(1));
+        let moment = size(LAST_MOMENT);
         let said: Vec<u8> = (0..=255).cycle().take(4_000).collect();
         for frame in said.chunks(160) {
             assert_eq!(uplink.keep(frame), 0);
@@ -109,7 +115,7 @@ mod tests {
         assert_eq!(replayed(&uplink), said);
         assert_eq!(replayed(&uplink), said);
         uplink.close();
-        assert!(replayed(&uplink).is_empty());
+        assert_eq!(replayed(&uplink), said[said.len() - moment..]);
     }
 
     #[test]
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn a_turn_begins_before_it_is_noticed() {
         let mut uplink = Uplink::new(Duration::from_secs(30));
-        uplink.close();
+        uplink.rest();
         for _ in 0..500 {
             assert_eq!(
                 uplink.keep(&[1; 160]),

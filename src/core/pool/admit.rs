@@ -124,7 +124,7 @@ impl Pool {
             found.entry = self.canary(now, request);
         }
         let mut second_choice = None;
-        for wanted in [Fit::Preferred, Fit::Usual] {
+        for wanted in [Fit::Preferred, Fit::Usual, Fit::Avoided] {
             for (tier, entries) in self.ladder.tiers() {
                 if found.entry.is_some() {
                     return found;

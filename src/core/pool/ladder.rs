@@ -6,7 +6,7 @@ use crate::core::fault::{Count, DialStage, Fault};
 use crate::core::ids::{CallId, KeyId, ProviderId, Tier};
 use crate::core::pool::backoff::mix;
 use crate::core::pool::policy::{ProviderPolicy, Share};
-use crate::core::pool::request::Request;
+use crate::core::pool::request::{Request, Tried};
 
 /// A set of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) enum Fit {
     Preferred,
     /// It would do.
     Usual,
+    /// It failed this call before, and has no better reason to be taken than that there is nobody else.
+    Avoided,
     /// It would fail in the same way.
     Unfit,
 }
@@ -166,6 +168,11 @@ pub(super) fn fit(
     }
     if request.is_rotation() {
         return preferred(request.home() == Some(provider));
+    }
+    let limits = |tried: &&Tried| tried.provider == provider && tried.fault.count() == Count::Rests;
+    let has_limited_all = request.tried().filter(limits).count() >= usize::from(entry.keys);
+    if request.is_avoided(provider) || has_limited_all {
+        return Fit::Avoided;
     }
     let Some(last) = request.last_tried() else {
         return Fit::Preferred;

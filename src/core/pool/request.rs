@@ -31,6 +31,8 @@ pub struct Request {
     urgency: Urgency,
     since: Instant,
     search: Search,
+    /// Who failed this call at any time, as bits: a call does not go back there while there is somebody else.
+    failed: u32,
     pub(super) budget: CallBudget,
     /// The request may stand in the queue.
     pub(super) is_queued: bool,
@@ -88,6 +90,11 @@ pub(super) struct Tried {
     pub(super) fault: Fault,
 }
 
+/// There are 32 providers at most.
+const fn bit(provider: ProviderId) -> u32 {
+    1_u32.wrapping_shl(provider.0 as u32)
+}
+
 impl Request {
     /// A new call's request; it has waited since `now`.
     pub fn new(now: Instant, call: CallId, tenant: TenantId) -> Self {
@@ -106,6 +113,7 @@ impl Request {
             urgency,
             since: now,
             search: Search::default(),
+            failed: 0,
             budget: CallBudget::WHOLE,
             is_queued: false,
         }
@@ -113,7 +121,7 @@ impl Request {
 
     /// The dial failed, or is given up for being slow: go on elsewhere.
     pub fn failed(&mut self, rung: &Rung, fault: Fault) {
-        self.search.note(rung, fault);
+        self.note(rung, fault);
     }
 
     /// The live session is lost.
@@ -123,7 +131,7 @@ impl Request {
         } else {
             let home = rung.provider;
             self.aim(now, Aim::Recovery { home });
-            self.search.note(rung, fault);
+            self.note(rung, fault);
         }
     }
 
@@ -139,6 +147,18 @@ impl Request {
             self.search = Search::default();
             self.budget = CallBudget::WHOLE;
         }
+    }
+
+    fn note(&mut self, rung: &Rung, fault: Fault) {
+        self.search.note(rung, fault);
+        if fault.scope() == Scope::Endpoint {
+            self.failed |= bit(rung.provider);
+        }
+    }
+
+    /// Whether it failed this call before the search that goes on.
+    pub(super) fn is_avoided(&self, provider: ProviderId) -> bool {
+        self.failed & bit(provider) != 0 && self.is_fresh(provider)
     }
 
     /// A search that goes on keeps its place in the queue and what it has used up.

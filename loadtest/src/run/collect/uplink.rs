@@ -29,7 +29,7 @@ pub(super) fn tally(told: &[&Told], sessions: &Sessions<'_>, figures: &mut Figur
     figures.set(Figure::FramesUp, count(sent));
     figures.set(Figure::FramesLostStart, count(start));
     figures.set(Figure::FramesLostEnd, count(end));
-    let misread = |session: &SessionReport| session.violations.misread_appends;
+    let misread = |session: &&SessionReport| session.violations.misread_appends;
     let misread = sessions.all.iter().map(misread).sum();
     figures.set(Figure::FramesMisread, count(misread));
     let errors = sessions
@@ -38,7 +38,7 @@ pub(super) fn tally(told: &[&Told], sessions: &Sessions<'_>, figures: &mut Figur
         .flat_map(|session| session.errors.values());
     figures.set(Figure::Errors, count(errors.sum()));
     let mut latency = Spread::new();
-    for session in sessions.all {
+    for session in &sessions.all {
         for bar in session.uplink.latency_us.iter_recorded() {
             latency.add_many(bar.value_iterated_to(), bar.count_at_value().into());
         }

@@ -277,6 +277,25 @@ fn a_file_that_is_missing_empty_or_no_audio_is_never_silence() {
 }
 
 #[test]
+fn agents_of_the_same_words_and_voice_share_a_recording() {
+    let folder = Folder::new("shared");
+    let mut store = folder.store();
+    let key = script("en-US").key(&language("en-US"), name("one_moment"));
+    store
+        .add(&key.unwrap(), &tone(500), Source::Rendered)
+        .unwrap();
+    let agents = ["bakery", "butcher"].map(|agent| Script {
+        agent: agent.into(),
+        ..script("en-US")
+    });
+    let cache = PromptCache::load(agents, Some(&store));
+    let moments = ["bakery", "butcher"].map(|agent| cache.for_call(agent, None).one_moment.clone());
+    assert_eq!(moments[0].as_ptr(), moments[1].as_ptr());
+    assert_eq!(moments[0].len(), 4_000);
+    assert_eq!(cache.bytes, 4_000);
+}
+
+#[test]
 fn warnings_hold_no_words_and_end_somewhere() {
     let scripts = (0..60).map(|i| {
         let agent = format!("agent-{i}");

@@ -236,7 +236,7 @@ fn a_session_is_replaced_before_it_expires_and_between_turns() {
         "the caller is speaking"
     );
     story.provider(ProviderEvent::SpeechStopped);
-    story.audio(1, 1, &[SPEECH; 160]);
+    story.audio(1, 1, &[SPEECH; 480]);
     story.provider(ProviderEvent::AudioDone { item: ItemId(1) });
     for mark in story.played().1 {
         story.carrier(CarrierEvent::Mark(mark));
@@ -326,10 +326,10 @@ fn a_socket_that_once_answered_pings_must_go_on_answering() {
 #[test]
 fn a_spliced_frame_stays_as_it_came() {
     let mut story = Story::live();
-    story.audio(0, 0, &[SPEECH; 160]);
+    story.audio(0, 0, &[SPEECH; 480]);
     story.take();
     let mut text = BytesMut::new();
-    Frame::from_raw(Bytes::from(vec![9; 480])).write_base64(&mut text);
+    Frame::from_raw(Bytes::from(vec![SPEECH; 480])).write_base64(&mut text);
     let frame = Frame::from_base64(text.freeze()).unwrap();
     story.provider(ProviderEvent::Audio {
         response: ResponseId(0),

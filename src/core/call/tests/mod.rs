@@ -7,7 +7,6 @@
 mod conversation;
 mod failover;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,12 +50,12 @@ impl Story {
     fn greeting(greeting: Greeting) -> Self {
         let prompt = Bytes::from_static(&[SPEECH; 4_000]);
         let settings = CallSettings {
-            prompts: Arc::new(Prompts {
+            prompts: Prompts {
                 greeting,
                 one_moment: prompt.clone(),
                 still_here: prompt.clone(),
                 apology: prompt,
-            }),
+            },
             ..CallSettings::default()
         };
         let call = Call::new(

@@ -1,0 +1,113 @@
+//! The live phase, from the caller to the session: who has the floor, as the session hears it and as our own ear does.
+
+use std::time::Duration;
+
+use crate::core::audio::Frame;
+use crate::core::call::ear::Edge;
+use crate::core::call::effect::{Effects, ProviderCommand};
+use crate::core::call::floor::{Debt, Floor, Owed};
+use crate::core::call::input::Key;
+use crate::core::call::interruption;
+use crate::core::call::keypad::Pressed;
+use crate::core::call::live::Live;
+use crate::core::call::session::Wish;
+use crate::core::fault::Refusal;
+use crate::core::time::Instant;
+
+/// How long a caller must have spoken for our ear to doubt a session that did not notice it: a cough is shorter.
+const UNNOTICED_MIN: Duration = Duration::from_millis(500);
+
+/// The same while the agent was to be heard, whose echo is no speech.
+const UNNOTICED_OVER_AGENT_MIN: Duration = Duration::from_secs(1);
+
+/// How long before it is noticed a turn may have ended at most.
+const TURN_END_MAX: Duration = Duration::from_millis(1_500);
+
+impl Live {
+    /// The caller's next audio: to the session, and kept until it is answered.
+    pub(super) fn on_media(&mut self, now: Instant, frame: Frame, effects: &mut Effects) {
+        let edge = self.line.hear(now, &frame, effects);
+        effects.to_provider(self.session.attempt, ProviderCommand::Append(frame));
+        match edge {
+            Some(Edge::Began) => self.on_ear_began(now, effects),
+            Some(Edge::Ended { from, at, spoke }) => self.on_ear_ended(now, from, at, spoke),
+            None => {}
+        }
+    }
+
+    /// The caller pressed a key: whoever keys wants to be listened to.
+    pub(super) fn on_key(
+        &mut self,
+        now: Instant,
+        key: Key,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        match self.line.keypad.press(now, key) {
+            Pressed::First => interruption::interrupt(self, now, effects),
+            Pressed::Next => {}
+            Pressed::TooFast => return Err(Refusal::KeyFlood),
+        }
+        self.give_keys(now, effects);
+        Ok(())
+    }
+
+    /// Our ear hears the caller begin. The session hears better, but for what it still catches up with.
+    fn on_ear_began(&mut self, now: Instant, effects: &mut Effects) {
+        self.line.uplink.open();
+        if self.session.is_catching_up(now) && self.line.floor != Floor::Caller {
+            self.line.yield_floor(now, effects);
+            interruption::interrupt(self, now, effects);
+        }
+    }
+
+    /// Our ear hears the caller end. A session that has not noticed that they spoke, or does not notice that they have
+    /// finished, may hear nothing at all.
+    fn on_ear_ended(&mut self, now: Instant, from: Instant, at: Instant, spoke: Duration) {
+        match self.line.floor {
+            Floor::Caller if self.session.is_catching_up(now) => {
+                self.line.owe(Owed::new(at, Debt::Answer));
+            }
+            Floor::Caller => self.line.owe(Owed::doubtful(at)),
+            Floor::Agent if !self.session.has_noticed(from) => {
+                let agent_until = self.line.downlink.plays_until();
+                let least = if agent_until > from {
+                    UNNOTICED_OVER_AGENT_MIN
+                } else {
+                    UNNOTICED_MIN
+                };
+                if spoke >= least {
+                    self.line.owe(Owed::new(at.max(agent_until), Debt::Answer));
+                }
+            }
+            Floor::Agent | Floor::Owed(_) => {}
+        }
+    }
+
+    pub(super) fn on_speech_started(&mut self, now: Instant, effects: &mut Effects) {
+        self.session.on_heard(now);
+        self.answer.on_turn();
+        let is_past = self.session.is_catching_up(now) && !self.line.ear.hears_words(now);
+        if is_past && matches!(self.line.floor, Floor::Owed(_)) {
+            return; // What was said before it was there: the caller waits.
+        }
+        self.line.yield_floor(now, effects);
+        interruption::interrupt(self, now, effects);
+    }
+
+    pub(super) fn on_speech_stopped(&mut self, now: Instant) {
+        self.session.on_heard(now);
+        if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
+            return; // The caller has said more since.
+        }
+        let since = self.line.ear.loud_at().max(now - TURN_END_MAX).min(now);
+        self.line.owe(Owed::new(since, Debt::Answer));
+    }
+
+    pub(super) fn give_keys(&mut self, now: Instant, effects: &mut Effects) {
+        if let Some(keys) = self.line.take_keys(now) {
+            effects.to_provider(self.session.attempt, ProviderCommand::Keys(keys));
+            self.answer.on_turn();
+            self.session.ask(now, Wish::Answer, effects);
+        }
+    }
+}
