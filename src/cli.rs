@@ -1,5 +1,7 @@
 //! The command line: what one can ask for, and what the process answers with.
 
+mod breaker;
+mod operator;
 mod prompts;
 
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Tell everything that is wrong with the settings, and do nothing else.
     Check(Settings),
+    /// See how the providers of a running server stand, and open, close or isolate their breakers.
+    Breaker(breaker::BreakerArgs),
     /// Tell and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -66,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
+        Command::Breaker(args) => breaker::run(&args),
         Command::Prompts(command) => prompts::run(command),
     }
 }

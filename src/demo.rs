@@ -200,6 +200,7 @@ fn settings(model_url: &str) -> Result<Config, String> {
     let own = [
         ("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0"),
         ("RINGBACK__PUBLIC__AUTH", "none"),
+        ("RINGBACK__ADMIN__LISTEN", "off"),
         ("RINGBACK__LOG__LEVEL", "warn"),
         ("RINGBACK__CALLS__DRAIN_GRACE", "1s"),
     ];

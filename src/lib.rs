@@ -10,7 +10,7 @@
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
 //! | [`config`] | turns files and environment into valid settings | act |
-//! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and counts | decide |
+//! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and metrics | decide |
 //! | [`server`] | acts: the only home of tasks, the clock and `select` | decide |
 //!
 //! One frame goes from socket to socket through six short files: [`carrier::socket`], [`carrier::twilio::wire`],

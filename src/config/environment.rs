@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Where an operator's command looks for its token.
+pub const OPERATOR_TOKEN: &str = "RINGBACK_ADMIN_TOKEN";
+
 /// The variables of the process at its start; a value of its own in tests.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -13,6 +16,11 @@ impl Environment {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()
+    }
+
+    /// The token with which an operator's command asks a server: the value of [`OPERATOR_TOKEN`].
+    pub fn operator_token(&self) -> Option<&str> {
+        self.get(OPERATOR_TOKEN)
     }
 
     /// The value of a variable; `None` as well if it is empty.

@@ -11,6 +11,24 @@ use crate::provider::endpoint::Secret;
 
 const ALLOWED: &str = r#"[], or up to 16 of { env = "NAME" } and { file = "PATH" }"#;
 
+/// A provider's key.
+const KEY: Wanted = Wanted {
+    noun: "key",
+    allowed: ALLOWED,
+    chars_min: 1,
+};
+
+/// What kind of secret is read, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// What it is.
+    pub(super) noun: &'static str,
+    /// How its place may be written.
+    pub(super) allowed: &'static str,
+    /// A shorter one is none.
+    pub(super) chars_min: usize,
+}
+
 /// The keys that `keys` names, in order; one `None` if it wants none. `None` as a whole: there is a problem.
 pub(super) fn read(
     section: &mut Section<'_>,
@@ -31,7 +49,7 @@ pub(super) fn read(
     };
     let (found, problems): (Vec<_>, Vec<_>) = sources
         .iter()
-        .map(|source| read_one(source, &origin, environment))
+        .map(|source| read_one(source, &origin, environment, KEY))
         .partition(Result::is_ok);
     let mut problems: Vec<String> = problems.into_iter().filter_map(Result::err).collect();
     let keys: Vec<Secret> = found.into_iter().filter_map(Result::ok).collect();
@@ -59,7 +77,13 @@ pub(super) fn read(
     })
 }
 
-fn read_one(source: &Value, origin: &Origin, environment: &Environment) -> Result<Secret, String> {
+/// The secret that one place holds; what is wrong with it, without its value.
+pub(super) fn read_one(
+    source: &Value,
+    origin: &Origin,
+    environment: &Environment,
+    wanted: Wanted,
+) -> Result<Secret, String> {
     let table = source.as_table().filter(|table| table.len() == 1);
     let of = |name| {
         table
@@ -67,44 +91,59 @@ fn read_one(source: &Value, origin: &Origin, environment: &Environment) -> Resul
             .and_then(Value::as_str)
     };
     match (of("env"), of("file")) {
-        (Some(name), None) => read_variable(name, environment),
-        (None, Some(path)) => read_key_file(origin, path),
-        _ => Err(format!(
-            "holds what is no place of a key; allowed: {ALLOWED}"
-        )),
+        (Some(name), None) => read_variable(name, environment, wanted),
+        (None, Some(path)) => read_secret_file(origin, path, wanted),
+        _ => {
+            let Wanted { noun, allowed, .. } = wanted;
+            Err(format!(
+                "holds what is no place of a {noun}; allowed: {allowed}"
+            ))
+        }
     }
 }
 
-fn read_variable(name: &str, environment: &Environment) -> Result<Secret, String> {
+fn read_variable(name: &str, environment: &Environment, wanted: Wanted) -> Result<Secret, String> {
+    let Wanted { noun, allowed, .. } = wanted;
     let named = is_variable(name);
     match environment.get(name) {
         // A key that was written where a name belongs must not be printed.
         None if !named => Err(format!(
-            "names a variable that cannot be one; allowed: {ALLOWED}, \
+            "names a variable that cannot be one; allowed: {allowed}, \
              with a NAME of capital letters, digits and _"
         )),
         None => Err(format!(
             "names the environment variable {name}, which is not set"
         )),
-        Some(value) => secret(value).ok_or_else(|| {
-            format!("names the environment variable {name}, whose value is no key: {VISIBLE}")
+        Some(value) => wanted.secret(value).ok_or_else(|| {
+            let form = wanted.form();
+            format!("names the environment variable {name}, whose value is no {noun}: {form}")
         }),
     }
 }
 
-fn read_key_file(origin: &Origin, path: &str) -> Result<Secret, String> {
+fn read_secret_file(origin: &Origin, path: &str, wanted: Wanted) -> Result<Secret, String> {
     let path = origin.resolve(path);
     let about = |what: &str| format!("names the file {}, which {what}", path.display());
     let text = read_file(&path).map_err(|what| about(&what))?;
-    secret(&text).ok_or_else(|| about(&format!("holds no key: {VISIBLE}")))
+    let secret = wanted.secret(&text);
+    secret.ok_or_else(|| about(&format!("holds no {}: {}", wanted.noun, wanted.form())))
 }
 
-const VISIBLE: &str = "one line of visible characters is";
+impl Wanted {
+    fn secret(self, text: &str) -> Option<Secret> {
+        let text = text.trim();
+        let is_one =
+            text.len() >= self.chars_min && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_one.then(|| Secret::new(text))
+    }
 
-fn secret(text: &str) -> Option<Secret> {
-    let text = text.trim();
-    let is_key = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    is_key.then(|| Secret::new(text))
+    /// What a secret of this kind is.
+    fn form(self) -> String {
+        match self.chars_min {
+            1 => "one line of visible characters is".to_owned(),
+            min => format!("one line of at least {min} visible characters is"),
+        }
+    }
 }
 
 fn is_variable(name: &str) -> bool {

@@ -4,6 +4,7 @@
 //! the only place that reads secrets. It must not act on what it reads: [`crate::server`] does. All keys are documented in
 //! `config/ringback.toml`, which is built in.
 
+mod admin;
 mod agents;
 mod environment;
 mod keys;
@@ -22,8 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::admin::Admin;
 pub use self::agents::{Agent, Agents, Found};
-pub use self::environment::Environment;
+pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::provider::Provider;
@@ -45,6 +47,8 @@ pub const DEFAULTS: &str = include_str!("../../config/ringback.toml");
 pub struct Config {
     /// The listener that carriers connect to.
     pub public: Public,
+    /// The listener of operators; `None`: there is none.
+    pub admin: Option<Admin>,
     /// All calls together.
     pub calls: Calls,
     /// One call.
@@ -140,6 +144,7 @@ impl Layers {
         top.finish();
         let written = self.written();
         let public = self.read_public();
+        let admin = self.read_admin(environment);
         let calls = self.read_calls();
         let call = self.read_call();
         let log = self.read_log();
@@ -165,6 +170,7 @@ impl Layers {
         let prompts = prompts::load(&agents, prompts_dir.as_ref(), &mut self.problems)?;
         Some(Config {
             public: public?,
+            admin,
             calls,
             call,
             providers: Providers { entries, policy },

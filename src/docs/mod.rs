@@ -6,5 +6,7 @@ pub mod architecture {}
 pub mod decisions {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
+#[doc = include_str!("metrics.md")]
+pub mod metrics {}
 #[doc = include_str!("prompts.md")]
 pub mod prompts {}

@@ -57,6 +57,18 @@ fn serve(
     permit: OwnedSemaphorePermit,
     shared: &Arc<Shared>,
 ) {
+    let tasks = shared.tasks.clone();
+    shared.tasks.spawn("connection", async move {
+        tokio::select! {
+            () = serve_one(stream, router) => {}
+            () = tasks.reached(Stage::Stopping) => {}
+        }
+        drop(permit);
+    });
+}
+
+/// Serves a connection to the end of its one request, or of its time.
+pub(super) async fn serve_one(stream: TcpStream, router: axum::Router) {
     // Frames of 20 ms must not wait for each other. A socket that cannot be told so is gone already.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -65,13 +77,6 @@ fn serve(
         .max_buf_size(HTTP_BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
-    let tasks = shared.tasks.clone();
-    shared.tasks.spawn("connection", async move {
-        tokio::select! {
-            // A peer that speaks no HTTP, or none in time: there is nobody to tell.
-            _ = timeout(HTTP_TIMEOUT, connection) => {}
-            () = tasks.reached(Stage::Stopping) => {}
-        }
-        drop(permit);
-    });
+    // A peer that speaks no HTTP, or none in time: there is nobody to tell.
+    drop(timeout(HTTP_TIMEOUT, connection).await);
 }

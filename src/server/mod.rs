@@ -3,6 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `accept`, `routes` | connections and what they may ask for, up to the upgrade |
+//! | [`admin`] | the listener of operators |
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
@@ -16,6 +17,7 @@
 //! [`crate::provider`] do.
 
 mod accept;
+pub mod admin;
 mod call_task;
 mod calls;
 mod clock;
@@ -44,10 +46,11 @@ use self::overload::Load;
 use self::providers::Providers;
 use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
-use crate::config::{Agents, Config};
+use crate::config::{Admin, Agents, Config};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
+use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::telemetry::Telemetry;
 
@@ -55,8 +58,10 @@ use crate::telemetry::Telemetry;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The listener's address cannot be had.
-    #[error("public.listen = \"{address}\" cannot be listened on: {source}")]
+    #[error("{key} = \"{address}\" cannot be listened on: {source}")]
     Listen {
+        /// The key that names the address.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -77,6 +82,7 @@ pub struct Server {
     address: SocketAddr,
     drain_grace: Duration,
     connections_max: usize,
+    admin: Option<(TcpListener, Option<Secret>)>,
     shared: Arc<Shared>,
 }
 
@@ -108,10 +114,15 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 impl Server {
     /// Takes the listener's address. Must be called within a Tokio runtime.
     pub async fn bind(config: Config, telemetry: Telemetry) -> Result<Self, StartError> {
-        let address = config.public.listen;
-        let wrong = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(wrong)?;
-        let address = listener.local_addr().map_err(wrong)?;
+        let (listener, address) = listen("public.listen", config.public.listen).await?;
+        let admin = match &config.admin {
+            Some(Admin { listen: at, token }) => {
+                let (listener, address) = listen("admin.listen", *at).await?;
+                tracing::info!(%address, "operators are listened to");
+                Some((listener, token.clone()))
+            }
+            None => None,
+        };
         let drain_grace = config.calls.drain_grace;
         let connections_max = config.public.unstarted_max + OTHER_CONNECTIONS_MAX;
         let shared = Shared::new(config, telemetry).map_err(StartError::Providers)?;
@@ -121,6 +132,7 @@ impl Server {
             address,
             drain_grace,
             connections_max,
+            admin,
             shared,
         })
     }
@@ -137,13 +149,30 @@ impl Server {
 
     /// Serves until its [`Handle`] stops it: then nobody new is let in, live calls may end by themselves for a while, and are
     /// ended after it. Comes back within the grace and five seconds.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
+        let admin = self.admin.take();
+        let shared = Arc::clone(&self.shared);
+        let operators = async {
+            match admin {
+                Some((listener, token)) => admin::serve(listener, token, shared).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Operators are served to the very end, and nobody waits for them.
+        tokio::select! {
+            () = self.serve() => {}
+            () = operators => {}
+        }
+    }
+
+    async fn serve(self) {
         let Self {
             listener,
             drain_grace,
             connections_max,
             shared,
             address,
+            admin: _, // It is served beside.
         } = self;
         let providers = shared.providers.names().len();
         let agents = shared.agents.iter().len();
@@ -181,10 +210,25 @@ impl Server {
     }
 }
 
+async fn listen(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let wrong = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
+    let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    let address = listener.local_addr().map_err(wrong)?;
+    Ok((listener, address))
+}
+
 impl Shared {
     fn new(config: Config, telemetry: Telemetry) -> Result<Self, PolicyError> {
         let public = config.public;
         let names = config.agents.iter().map(|agent| agent.name.clone());
+        let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())?;
         Ok(Self {
             clock: Clock::start(),
             tasks: Tasks::new(telemetry.clone()),
@@ -194,7 +238,7 @@ impl Shared {
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
             prompts: config.prompts,
-            providers: Providers::new(config.providers, draw_seed())?,
+            providers,
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,

@@ -61,6 +61,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
         }
         let now = shared.clock.now();
         let lag = now.since(due);
+        shared.telemetry.loop_lagged(lag);
         let sample = Sample {
             lag,
             cpu_percent: worked.percent(interval + lag),

@@ -36,10 +36,10 @@ pub(super) async fn probe(shared: Arc<Shared>, rung: Rung) {
         // We go; that says nothing of the provider.
         () = tasks.reached(Stage::Stopping) => Report::Ended,
     };
-    let provider = shared.providers.name(rung.provider);
+    let (telemetry, Rung { provider, key, .. }) = (&shared.telemetry, rung);
     match report {
-        Report::Failed(fault) => tracing::info!(provider, key = %rung.key, %fault, "probe failed"),
-        Report::Answered { .. } => tracing::info!(provider, key = %rung.key, "probe answered"),
+        Report::Failed(fault) => telemetry.probed(provider, key, Err(fault)),
+        Report::Answered { .. } => telemetry.probed(provider, key, Ok(())),
         Report::Slow | Report::Ready | Report::AnswerFailed(_) | Report::Ended => {}
     }
     shared.providers.probed(shared.clock.now(), &rung, report);

@@ -13,14 +13,11 @@ use super::Shared;
 use super::drain::Stage;
 use super::probes::probe;
 use crate::config;
-use crate::core::fault::Fault;
 use crate::core::ids::{KeyId, ProviderId};
-use crate::core::pool::{
-    BreakerState, Cause, Control, News, PolicyError, Pool, PoolPolicy, PoolStatus, Report, Rung,
-    Transition,
-};
+use crate::core::pool::{Control, News, PolicyError, Pool, PoolPolicy, PoolStatus, Report, Rung};
 use crate::core::time::Instant;
 use crate::provider::endpoint::Endpoint;
+use crate::telemetry::Telemetry;
 
 /// Where a rung is: what a dial needs to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -39,21 +36,28 @@ pub(super) struct Providers {
     pool: Mutex<Pool>,
     /// Something happened that may have moved the pool's deadline.
     moved: Notify,
+    telemetry: Telemetry,
 }
 
 impl Providers {
     /// All of them well. The seed is the pool's chance.
-    pub(super) fn new(providers: config::Providers, seed: u64) -> Result<Self, PolicyError> {
+    pub(super) fn new(
+        providers: config::Providers,
+        seed: u64,
+        telemetry: Telemetry,
+    ) -> Result<Self, PolicyError> {
         let config::Providers { entries, policy } = providers;
+        telemetry.set_providers(&policy.providers);
         Ok(Self {
             pool: Mutex::new(Pool::new(policy.clone(), seed)?),
             entries,
             policy,
             moved: Notify::new(),
+            telemetry,
         })
     }
 
-    /// Asks the pool something, or tells it; what it has to say besides is logged.
+    /// Asks the pool something, or tells it; what it has to say besides is told to telemetry.
     ///
     /// `ask` runs under the lock of all calls: it decides, and does nothing else.
     pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Pool, &mut News) -> T) -> T {
@@ -77,41 +81,23 @@ impl Providers {
         &self.policy
     }
 
-    /// The operator's name of an entry; `-` if there is no such.
-    pub(super) fn name(&self, provider: ProviderId) -> &str {
-        let entry = self.entries.get(usize::from(provider.0));
-        entry.map_or("-", |entry| &entry.policy.name)
-    }
-
     /// The names of all entries, in the order of their numbers.
     pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|entry| &*entry.policy.name)
     }
 
     /// The entry of this name.
-    #[expect(
-        dead_code,
-        reason = "for the listener of operators, which is to ask and say this"
-    )]
     pub(super) fn find(&self, name: &str) -> Option<ProviderId> {
         let mut numbered = (0..).map(ProviderId).zip(self.names());
         numbered.find_map(|(provider, known)| (known == name).then_some(provider))
     }
 
     /// How everything stands.
-    #[expect(
-        dead_code,
-        reason = "for the listener of operators, which is to ask and say this"
-    )]
     pub(super) fn status(&self, now: Instant) -> PoolStatus {
         self.lock().status(now)
     }
 
     /// An operator's word on the breaker of an entry, or of one of its keys; `false`: there is no such.
-    #[expect(
-        dead_code,
-        reason = "for the listener of operators, which is to ask and say this"
-    )]
     pub(super) fn control(
         &self,
         now: Instant,
@@ -143,34 +129,10 @@ impl Providers {
 
     fn tell(&self, news: &News) {
         for transition in &news.transitions {
-            self.log(transition);
+            self.telemetry.transitioned(transition);
         }
         if !news.transitions.is_empty() {
             self.moved.notify_one();
-        }
-    }
-
-    /// One line for each change of a breaker.
-    fn log(&self, transition: &Transition) {
-        let &Transition {
-            provider,
-            key,
-            from,
-            to,
-            cause,
-        } = transition;
-        let provider = self.name(provider);
-        let key = key.map(tracing::field::display);
-        let (from, to) = (state_name(from), state_name(to));
-        let fault = fault_of(cause).map(Fault::name);
-        let cause = cause_name(cause);
-        match transition.to {
-            BreakerState::Open | BreakerState::Isolated => {
-                tracing::warn!(provider, key, from, to, cause, fault, "breaker");
-            }
-            BreakerState::Closed | BreakerState::SlowStart | BreakerState::HalfOpen => {
-                tracing::info!(provider, key, from, to, cause, fault, "breaker");
-            }
         }
     }
 
@@ -213,43 +175,5 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             () = providers.moved.notified() => {}
             () = until => {}
         }
-    }
-}
-
-const fn state_name(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::SlowStart => "slow_start",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half_open",
-        BreakerState::Isolated => "isolated",
-    }
-}
-
-const fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::InARow => "failures_in_a_row",
-        Cause::Failures => "failures",
-        Cause::Slowness => "slowness",
-        Cause::Permanent(_) => "permanent",
-        Cause::ProbeFailed => "probe_failed",
-        Cause::CooledDown => "cooled_down",
-        Cause::ProbesGood => "probes_good",
-        Cause::SlowStartOver => "slow_start_over",
-        Cause::Operator => "operator",
-    }
-}
-
-const fn fault_of(cause: Cause) -> Option<Fault> {
-    match cause {
-        Cause::Permanent(fault) => Some(fault),
-        Cause::InARow
-        | Cause::Failures
-        | Cause::Slowness
-        | Cause::ProbeFailed
-        | Cause::CooledDown
-        | Cause::ProbesGood
-        | Cause::SlowStartOver
-        | Cause::Operator => None,
     }
 }

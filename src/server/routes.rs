@@ -30,7 +30,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 /// A connection carries one request: nobody keeps a place that others wait for.
-async fn close_unless_upgraded(mut response: Response) -> Response {
+pub(super) async fn close_unless_upgraded(mut response: Response) -> Response {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
@@ -80,7 +80,7 @@ fn busy() -> Response {
 
 /// Without signatures only this machine is let in, and the loopback address alone does not prove that it is this machine that
 /// asks: a proxy or a tunnel on it brings others, and so does a web page in its browser.
-fn is_from_here(headers: &HeaderMap) -> Result<(), (Count, &'static str)> {
+pub(super) fn is_from_here(headers: &HeaderMap) -> Result<(), (Count, &'static str)> {
     let forwarded = headers.keys().any(|name| {
         let name = name.as_str();
         name == "forwarded" || name.starts_with("x-forwarded-") || name == "x-twilio-signature"
@@ -102,7 +102,11 @@ fn is_loopback_origin(origin: &str) -> bool {
     let Ok(uri) = origin.parse::<Uri>() else {
         return false;
     };
-    let host = uri.host().unwrap_or_default();
+    is_loopback_host(uri.host().unwrap_or_default())
+}
+
+/// Whether this host can only be this machine.
+pub(super) fn is_loopback_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

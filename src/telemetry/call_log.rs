@@ -1,16 +1,17 @@
 //! The log of one call: a line for its start, a line for its end, and little between them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::counts::{Count, Counts};
+use super::call_metrics::CallMetrics;
+use super::counts::Count;
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
-use crate::core::fault::Refusal;
-use crate::core::ids::{CallId, CallSid};
+use crate::core::fault::{Fault, Refusal};
+use crate::core::ids::{AttemptId, CallId, CallSid, KeyId, Tier};
 use crate::core::observation::Observation;
+use crate::core::pool::Charge;
 use crate::core::time::Instant;
 
 /// Refused messages with less than this between them are one burst, and worth one line.
@@ -19,7 +20,7 @@ const BURST_GAP: Duration = Duration::from_secs(10);
 /// Tells about one call.
 #[derive(Debug)]
 pub struct CallLog {
-    counts: Arc<Counts>,
+    metrics: CallMetrics,
     call: CallId,
     carrier_call: Option<CallSid>,
     refused_at: Option<Instant>,
@@ -32,18 +33,21 @@ struct Tally {
     frames_in: u64,
     frames_out: u64,
     sessions: u32,
+    failovers: u32,
     barge_ins: u32,
     refused: u32,
     late: u32,
     dropped_bytes: u64,
     first_audio: Option<Duration>,
     slowest_answer: Option<Duration>,
+    longest_gap: Option<Duration>,
+    longest_dead_air: Option<Duration>,
 }
 
 impl CallLog {
-    pub(super) fn new(counts: Arc<Counts>, call: CallId) -> Self {
+    pub(super) fn new(metrics: CallMetrics, call: CallId) -> Self {
         Self {
-            counts,
+            metrics,
             call,
             carrier_call: None,
             refused_at: None,
@@ -63,141 +67,101 @@ impl CallLog {
 
     /// The stream named an agent or a number that no agent has; the default answers.
     pub fn unknown_agent(&self) {
-        self.counts.add(Count::UnknownAgents, 1);
+        self.metrics.counts.add(Count::UnknownAgents, 1);
         warn!(call = %self.call, "the stream names no agent that there is; the default answers");
     }
 
     /// Counts an observation, and logs it if it is not of the frequent kind.
     pub fn observe(&mut self, now: Instant, observation: &Observation) {
+        self.metrics.observe(now, observation);
+        self.tally.observe(observation);
         let call = self.call;
         match observation {
-            Observation::CallStarted {
-                call: carrier_call,
-                stream,
-            } => {
-                self.count(Count::CallsStarted);
-                self.carrier_call = Some(*carrier_call);
-                info!(%call, carrier_call = %carrier_call, %stream, "call started");
-            }
-            Observation::SessionReady { attempt, after } => {
-                self.count(Count::SessionsReady);
-                self.tally.sessions += 1;
-                debug!(%call, %attempt, after_ms = millis(*after), "session ready");
-            }
-            Observation::AttemptFailed { attempt, fault } => {
-                self.counts.faults.add(fault.name());
-                warn!(%call, %attempt, %fault, "session failed");
+            Observation::CallStarted { call: sid, stream } => {
+                self.carrier_call = Some(*sid);
+                info!(%call, carrier_call = %sid, %stream, "call started");
             }
             Observation::Dialled {
                 attempt,
-                provider,
                 key,
                 tier,
                 charge,
-            } => {
-                debug!(%call, %attempt, %provider, %key, %tier, ?charge, "dialling");
-            }
+                ..
+            } => self.dialling(*attempt, *key, *tier, *charge),
             Observation::NotAdmitted(why) => {
-                warn!(%call, ?why, "nobody is left who could take the call")
+                warn!(%call, why = why.name(), "nobody is left who could take the call");
+            }
+            Observation::SessionReady { attempt, after } => {
+                debug!(%call, %attempt, after_ms = millis(*after), "session ready");
+            }
+            Observation::AttemptFailed { attempt, fault } => {
+                warn!(%call, %attempt, provider = self.provider(*attempt), %fault, "session failed");
             }
             Observation::FailingOver { attempt, fault } => {
                 info!(%call, %attempt, %fault, "seeking another session");
             }
             Observation::FailedOver { attempt, after } => {
-                info!(%call, %attempt, after_ms = millis(*after), "the call goes on with another session");
+                let provider = self.provider(*attempt);
+                info!(%call, %attempt, provider, after_ms = millis(*after), "the call goes on with another session");
+            }
+            Observation::Rotated { attempt } => info!(%call, %attempt, "moved to a fresh session"),
+            Observation::ResponseFailed { fault } => {
+                warn!(%call, fault = fault.map_or("unknown", Fault::name), "response failed");
             }
             Observation::AskedAgain { fault } => info!(%call, %fault, "asked for the answer again"),
-            Observation::HedgeWon { attempt } => {
-                debug!(%call, %attempt, "the second dial was faster")
-            }
-            Observation::HedgeWasted { attempt } => {
-                debug!(%call, %attempt, "the second dial was not needed")
-            }
-            Observation::Prompted(prompt) => debug!(%call, prompt = prompt.name(), "prompt played"),
-            Observation::Gap { after } => debug!(%call, after_ms = millis(*after), "gap"),
-            Observation::DeadAir { lasted } => {
-                warn!(%call, lasted_ms = millis(*lasted), "dead air")
-            }
             Observation::Apologized { after } => {
                 warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
             }
-            Observation::FirstAudio { after } => {
-                self.tally.first_audio = Some(*after);
-                debug!(%call, after_ms = millis(*after), "first audio");
-            }
-            Observation::Answered { after } => {
-                self.tally.slowest_answer = self.tally.slowest_answer.max(Some(*after));
-                debug!(%call, after_ms = millis(*after), "answered");
-            }
-            Observation::BargedIn { heard } => {
-                self.count(Count::BargeIns);
-                self.tally.barge_ins += 1;
-                debug!(%call, heard_ms = millis(*heard), "caller interrupted");
-            }
-            Observation::Rotated { attempt } => {
-                self.count(Count::Rotations);
-                info!(%call, %attempt, "moved to a fresh session");
-            }
-            Observation::ResponseFailed { fault } => {
-                self.count(Count::ResponsesFailed);
-                if let Some(fault) = fault {
-                    self.counts.faults.add(fault.name());
-                }
-                let fault = fault.map_or("unknown", |fault| fault.name());
-                warn!(%call, fault, "response failed");
+            Observation::DeadAir { lasted } => {
+                warn!(%call, lasted_ms = millis(*lasted), "dead air");
             }
             Observation::HeldOverflowed => {
-                self.count(Count::HeldOverflows);
                 warn!(%call, "more audio than may be held; the response is cancelled");
             }
-            Observation::UplinkOverflowed { bytes } => {
-                let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
-                self.counts.add(Count::UplinkBytesDropped, bytes);
-                self.tally.dropped_bytes += bytes;
+            Observation::ProviderIgnored(Ignored::RejectedEvent) => {
+                warn!(%call, "the provider refused an event of ours");
             }
-            Observation::LateAudio => {
-                self.count(Count::LateAudio);
-                self.tally.late += 1;
-            }
-            Observation::LateEvent => {
-                self.count(Count::LateEvents);
-                self.tally.late += 1;
-            }
-            Observation::UnknownMark => self.count(Count::UnknownMarks),
-            Observation::UnknownCarrierEvent => self.count(Count::UnknownCarrierEvents),
-            Observation::ProviderIgnored(what) => self.ignored(*what),
             Observation::MessageRefused(refusal) => self.refused(now, *refusal),
             Observation::CallEnded { reason, lasted } => self.ended(*reason, *lasted),
+            Observation::Prompted(_)
+            | Observation::FirstAudio { .. }
+            | Observation::Answered { .. }
+            | Observation::Gap { .. }
+            | Observation::HedgeWon { .. }
+            | Observation::HedgeWasted { .. }
+            | Observation::BargedIn { .. } => debug!(%call, what = ?observation, "observed"),
+            // Of the frequent kind: the line at the end tells how many.
+            Observation::UplinkOverflowed { .. }
+            | Observation::LateAudio
+            | Observation::LateEvent
+            | Observation::UnknownMark
+            | Observation::UnknownCarrierEvent
+            | Observation::ProviderIgnored(
+                Ignored::HarmlessError
+                | Ignored::AlreadyResponding
+                | Ignored::UnknownEvent
+                | Ignored::UndeclaredTool,
+            ) => {}
         }
     }
 
+    fn dialling(&self, attempt: AttemptId, key: KeyId, tier: Tier, charge: Charge) {
+        let (provider, charge) = (self.provider(attempt), charge.name());
+        debug!(call = %self.call, %attempt, provider, %key, %tier, charge, "dialling");
+    }
+
+    fn provider(&self, attempt: AttemptId) -> Option<&str> {
+        self.metrics.provider_name(attempt)
+    }
+
     fn refused(&mut self, now: Instant, refusal: Refusal) {
-        self.counts.refused.add(refusal.name());
-        self.tally.refused += 1;
         let last = self.refused_at.replace(now);
         if last.is_none_or(|last| now.since(last) >= BURST_GAP) {
             warn!(call = %self.call, %refusal, "refused a message of the carrier");
         }
     }
 
-    fn ignored(&self, what: Ignored) {
-        self.count(match what {
-            Ignored::HarmlessError | Ignored::AlreadyResponding => Count::HarmlessErrors,
-            Ignored::UnknownEvent => Count::UnknownProviderEvents,
-            Ignored::UndeclaredTool => Count::UndeclaredTools,
-            Ignored::RejectedEvent => {
-                warn!(call = %self.call, "the provider refused an event of ours");
-                Count::RejectedEvents
-            }
-        });
-    }
-
-    fn count(&self, count: Count) {
-        self.counts.add(count, 1);
-    }
-
     fn ended(&self, reason: EndReason, lasted: Duration) {
-        self.counts.ended.add(reason.name());
         let cause = match reason {
             EndReason::Refused(refusal) => refusal.to_string(),
             EndReason::CallerHungUp
@@ -219,14 +183,57 @@ impl CallLog {
             frames_in = tally.frames_in,
             frames_out = tally.frames_out,
             sessions = tally.sessions,
+            failovers = tally.failovers,
             barge_ins = tally.barge_ins,
             refused = tally.refused,
             late = tally.late,
             dropped_bytes = tally.dropped_bytes,
             first_audio_ms = tally.first_audio.map(millis),
             slowest_answer_ms = tally.slowest_answer.map(millis),
+            longest_gap_ms = tally.longest_gap.map(millis),
+            longest_dead_air_ms = tally.longest_dead_air.map(millis),
             "call ended"
         );
+    }
+}
+
+impl Tally {
+    fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::SessionReady { .. } => self.sessions += 1,
+            Observation::FailingOver { .. } => self.failovers += 1,
+            Observation::BargedIn { .. } => self.barge_ins += 1,
+            Observation::MessageRefused(_) => self.refused += 1,
+            Observation::LateAudio | Observation::LateEvent => self.late += 1,
+            Observation::UplinkOverflowed { bytes } => {
+                self.dropped_bytes += u64::try_from(*bytes).unwrap_or(u64::MAX);
+            }
+            Observation::FirstAudio { after } => self.first_audio = Some(*after),
+            Observation::Answered { after } => {
+                self.slowest_answer = self.slowest_answer.max(Some(*after));
+            }
+            Observation::Gap { after } => self.longest_gap = self.longest_gap.max(Some(*after)),
+            Observation::DeadAir { lasted } => {
+                self.longest_dead_air = self.longest_dead_air.max(Some(*lasted));
+            }
+            Observation::CallStarted { .. }
+            | Observation::Dialled { .. }
+            | Observation::NotAdmitted(_)
+            | Observation::AttemptFailed { .. }
+            | Observation::FailedOver { .. }
+            | Observation::Rotated { .. }
+            | Observation::Prompted(_)
+            | Observation::AskedAgain { .. }
+            | Observation::HedgeWon { .. }
+            | Observation::HedgeWasted { .. }
+            | Observation::Apologized { .. }
+            | Observation::HeldOverflowed
+            | Observation::UnknownMark
+            | Observation::UnknownCarrierEvent
+            | Observation::ProviderIgnored(_)
+            | Observation::ResponseFailed { .. }
+            | Observation::CallEnded { .. } => {}
+        }
     }
 }
 

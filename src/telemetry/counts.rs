@@ -3,25 +3,40 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::family::Family;
+use super::labels::{ENDED, FAULTS, REFUSED};
+use super::names::{Kind, Spec};
 use crate::core::call::effect::EndReason;
 use crate::core::fault::{Fault, Refusal};
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($(#[doc = $help:literal] $variant:ident = $name:literal,)*) => {
         /// What is counted one by one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Count {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $help] $variant,)*
         }
 
         impl Count {
             /// All of them, in the order of their numbers.
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
-            /// Its name in logs and metrics.
+            /// Its name in logs.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                }
+            }
+
+            /// What is said of it as a metric.
+            pub const fn spec(self) -> Spec {
+                match self {
+                    $(Self::$variant => Spec {
+                        name: concat!("ringback_", $name, "_total"),
+                        kind: Kind::Counter,
+                        labels: &[],
+                        help: $help,
+                    },)*
                 }
             }
         }
@@ -33,6 +48,10 @@ counts! {
     CallsStarted = "calls_started",
     /// Provider sessions that became ready.
     SessionsReady = "sessions_ready",
+    /// Live sessions that were lost while another was sought.
+    Failovers = "failovers",
+    /// Failed answers that were asked for again on the same session.
+    AskedAgain = "asked_again",
     /// Sessions that replaced one about to expire.
     Rotations = "rotations",
     /// Times a caller interrupted the agent.
@@ -93,9 +112,9 @@ impl Default for Counts {
     fn default() -> Self {
         Self {
             single: [const { AtomicU64::new(0) }; Count::ALL.len()],
-            ended: Family::new("ended", ENDED),
-            refused: Family::new("refused", REFUSED),
-            faults: Family::new("fault", FAULTS),
+            ended: Family::new(ENDED),
+            refused: Family::new(REFUSED),
+            faults: Family::new(FAULTS),
         }
     }
 }
@@ -144,8 +163,11 @@ impl fmt::Display for Counts {
                 separator = " ";
             }
         }
-        for family in [self.ended.iter(), self.refused.iter(), self.faults.iter()] {
-            for (family, name, number) in family.filter(|(_, _, number)| *number > 0) {
+        let ended = self.ended.iter().map(|named| ("ended", named));
+        let refused = self.refused.iter().map(|named| ("refused", named));
+        let faults = self.faults.iter().map(|named| ("fault", named));
+        for (family, (name, number)) in ended.chain(refused).chain(faults) {
+            if number > 0 {
                 write!(f, "{separator}{family}.{name}={number}")?;
                 separator = " ";
             }
@@ -154,133 +176,9 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Counts of one kind, by name. Names are few and compared one by one: nothing on the path of a frame is counted here.
-#[derive(Debug)]
-pub(super) struct Family<const N: usize> {
-    name: &'static str,
-    names: [&'static str; N],
-    numbers: [AtomicU64; N],
-}
-
-impl<const N: usize> Family<N> {
-    const fn new(name: &'static str, names: [&'static str; N]) -> Self {
-        let numbers = [const { AtomicU64::new(0) }; N];
-        Self {
-            name,
-            names,
-            numbers,
-        }
-    }
-
-    pub(super) fn add(&self, name: &str) {
-        let number = self.find(name);
-        debug_assert!(number.is_some(), "{}.{name} is in no list", self.name);
-        if let Some(number) = number {
-            number.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn get(&self, name: &str) -> u64 {
-        let number = self.find(name);
-        number.map_or(0, |number| number.load(Ordering::Relaxed))
-    }
-
-    fn find(&self, name: &str) -> Option<&AtomicU64> {
-        let mut both = self.names.iter().zip(&self.numbers);
-        both.find_map(|(known, number)| (*known == name).then_some(number))
-    }
-
-    fn iter(&self) -> Box<dyn Iterator<Item = (&'static str, &'static str, u64)> + '_> {
-        let both = self.names.iter().zip(&self.numbers);
-        Box::new(both.map(|(name, number)| (self.name, *name, number.load(Ordering::Relaxed))))
-    }
-}
-
-const ENDED: [&str; 9] = [
-    "caller_hung_up",
-    "goodbye",
-    "carrier_gone",
-    "carrier_silent",
-    "carrier_stuck",
-    "never_started",
-    "refused",
-    "apologized",
-    "drained",
-];
-
-const REFUSED: [&str; 12] = [
-    "malformed",
-    "binary",
-    "oversized",
-    "before_start",
-    "second_start",
-    "wrong_stream",
-    "bad_audio",
-    "foreign_account",
-    "foreign_format",
-    "duplicate_call",
-    "mark_flood",
-    "key_flood",
-];
-
-const FAULTS: [&str; 32] = [
-    "dns_failed",
-    "connect_failed",
-    "tls_expired",
-    "tls_wrong_name",
-    "tls_untrusted",
-    "tls_failed",
-    "connect_timed_out",
-    "tls_timed_out",
-    "upgrade_timed_out",
-    "session_timed_out",
-    "refused",
-    "rate_limited",
-    "quota_exhausted",
-    "unauthorized",
-    "model_not_found",
-    "wrong_dialect",
-    "closed",
-    "server_error",
-    "expired",
-    "request_rejected",
-    "garbled",
-    "oversized",
-    "no_pong",
-    "write_overflow",
-    "answer_timed_out",
-    "stalled",
-    "deaf",
-    "mute",
-    "noise",
-    "flooded",
-    "policy_refused",
-    "context_too_long",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    /// The names that a `const fn name` of a core file gives: whoever adds a variant there learns here that it is not counted.
-    fn names_in(file: &str, of: &str) -> Vec<String> {
-        let path = format!("{}/src/core/{file}", env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(path).unwrap();
-        let implementation = text.split(&format!("impl {of} {{")).nth(1).unwrap();
-        let body = implementation.split("fn name(self)").nth(1).unwrap();
-        let body = body.split("\n    }\n").next().unwrap();
-        body.lines()
-            .filter_map(|line| Some(line.split_once("=> \"")?.1.split_once('"')?.0.to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn every_name_of_the_core_is_counted() {
-        assert_eq!(names_in("call/effect.rs", "EndReason"), ENDED);
-        assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
-        assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
-    }
 
     #[test]
     fn what_was_counted_is_told_and_nothing_else() {

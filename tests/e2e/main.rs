@@ -16,11 +16,17 @@ mod doubles;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+#[path = "../telemetry/exposition.rs"]
+mod exposition;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
+mod operators;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
 mod prompts;
+#[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod server;

@@ -58,6 +58,8 @@ pub(crate) fn provider(name: &str, url: &str, lines: &str) -> String {
 /// A running server; killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// The listener of operators.
+    pub(crate) admin: SocketAddr,
     child: Child,
     lines: watch::Receiver<Vec<String>>,
     _folder: Folder,
@@ -90,6 +92,7 @@ impl Server {
             .arg(file)
             .env("RINGBACK__PUBLIC__AUTH", "none")
             .env("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0")
+            .env("RINGBACK__ADMIN__LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
@@ -97,12 +100,15 @@ impl Server {
         let lines = follow(&mut child);
         let mut server = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
             child,
             lines,
             _folder: folder,
         };
         let listening = server.line("listening", |_| true).await;
         server.address = listening["address"].as_str().unwrap().parse().unwrap();
+        let admin = server.line("operators are listened to", |_| true).await;
+        server.admin = admin["address"].as_str().unwrap().parse().unwrap();
         server
     }
 

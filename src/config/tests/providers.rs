@@ -322,6 +322,7 @@ fn the_production_example_is_valid() {
         ("OPENAI_API_KEY", "sk-1"),
         ("OPENAI_API_KEY_2", "sk-2"),
         ("AZURE_OPENAI_API_KEY", "sk-3"),
+        ("RINGBACK_ADMIN_TOKEN", "0123456789abcdef"),
     ];
     let config = load(Some(&file), &environment(&variables)).unwrap();
     assert_eq!(config.agents.find(None, None).0.name, "default");

@@ -60,6 +60,21 @@ pub enum Charge {
     Probe,
 }
 
+impl Charge {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Rotation => "rotation",
+            Self::Move => "move",
+            Self::Reserve => "reserve",
+            Self::Extra => "extra",
+            Self::Hedge => "hedge",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 /// Why there is nothing to dial; the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Why {
@@ -81,6 +96,23 @@ pub enum Why {
     SlowStart,
     /// Nobody who might take the call is well.
     Open,
+}
+
+impl Why {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownTenant => "unknown_tenant",
+            Self::TenantFull => "tenant_full",
+            Self::TriedOut => "tried_out",
+            Self::BudgetSpent => "budget_spent",
+            Self::Full => "full",
+            Self::Crowded => "crowded",
+            Self::Resting => "resting",
+            Self::SlowStart => "slow_start",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// What became of a session.

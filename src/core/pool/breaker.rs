@@ -29,6 +29,19 @@ pub enum BreakerState {
     Isolated,
 }
 
+impl BreakerState {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::SlowStart => "slow_start",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Isolated => "isolated",
+        }
+    }
+}
+
 /// Why a breaker changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -50,6 +63,23 @@ pub enum Cause {
     SlowStartOver,
     /// An operator's word.
     Operator,
+}
+
+impl Cause {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InARow => "failures_in_a_row",
+            Self::Failures => "failures",
+            Self::Slowness => "slowness",
+            Self::Permanent(_) => "permanent",
+            Self::ProbeFailed => "probe_failed",
+            Self::CooledDown => "cooled_down",
+            Self::ProbesGood => "probes_good",
+            Self::SlowStartOver => "slow_start_over",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// What an operator may say.

@@ -1,0 +1,171 @@
+//! What the listener of operators says and takes, as JSON: the same types on both sides of the wire.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::pool::{Control, KeyStatus, ProviderStatus, Quantiles};
+use crate::core::time::Instant;
+
+/// How the process stands: the answer to `GET /health`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HealthView {
+    /// `well`; `degraded` if a breaker or the overload holds something back; `failing` if no new call is served by a model.
+    pub status: String,
+    /// Which version runs.
+    pub version: String,
+    /// Time since the start, in seconds.
+    pub uptime_s: u64,
+    /// Calls whose stream has started and not ended.
+    pub calls_live: usize,
+    /// What is left out because there is too much to do: `normal`, `lean` or `full`.
+    pub overload: String,
+    /// The providers.
+    pub pool: PoolView,
+}
+
+/// How the providers stand: the answer to `GET /admin/v1/breakers`, and to an [`Order`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PoolView {
+    /// Sessions of calls that are ready.
+    pub sessions_ready: u32,
+    /// Calls that wait for a session.
+    pub calls_waiting: usize,
+    /// Extra dials that the fleet may still make.
+    pub extra_dials_left: u32,
+    /// Redials of live calls that the reserve still holds.
+    pub reserve_redials_left: u32,
+    /// Each entry, in the order of the configuration.
+    pub providers: Vec<ProviderView>,
+}
+
+/// How one provider stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProviderView {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it stands on the ladder.
+    pub tier: u8,
+    /// The breaker of the endpoint: `closed`, `slow_start`, `open`, `half_open` or `isolated`.
+    pub breaker: String,
+    /// How many of 1,000 calls it takes now, if they come.
+    pub admits_permille: u32,
+    /// Its sessions, those being dialled included.
+    pub sessions: u32,
+    /// How long its dials took of late.
+    pub dials: Option<TimesView>,
+    /// How long its answers took of late.
+    pub answers: Option<TimesView>,
+    /// Its keys, in the order of the configuration.
+    pub keys: Vec<KeyView>,
+}
+
+/// How long something took of late.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct TimesView {
+    /// The median, in milliseconds.
+    pub p50_ms: u64,
+    /// The 95th percentile, in milliseconds.
+    pub p95_ms: u64,
+}
+
+/// How one key stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Its place in the configuration, from 0.
+    pub key: u8,
+    /// Its breaker.
+    pub breaker: String,
+    /// Its sessions, those being dialled included.
+    pub sessions: u32,
+    /// How many could start at once.
+    pub starts_left: u32,
+    /// For how long the provider wants no more from it, in milliseconds.
+    pub rests_ms: u64,
+}
+
+/// What an operator wants: the body of `POST /admin/v1/breakers/{provider}` and `…/{provider}/{key}`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// What to do.
+    #[serde(rename = "do")]
+    pub verb: Verb,
+}
+
+/// What can be done with a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Open now; probes close it again.
+    Open,
+    /// Close now, without a slow start.
+    Close,
+    /// Let nothing pass, not even probes, until it is closed by hand.
+    Isolate,
+}
+
+impl Verb {
+    /// What it is to the pool.
+    pub const fn control(self) -> Control {
+        match self {
+            Self::Open => Control::Open,
+            Self::Close => Control::Close,
+            Self::Isolate => Control::Isolate,
+        }
+    }
+
+    /// Its name in requests and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Close => "close",
+            Self::Isolate => "isolate",
+        }
+    }
+}
+
+impl ProviderView {
+    pub(super) fn new(name: &str, tier: u8, now: Instant, status: &ProviderStatus) -> Self {
+        Self {
+            name: name.to_owned(),
+            tier,
+            breaker: status.breaker.name().to_owned(),
+            admits_permille: status.permille,
+            sessions: status.sessions,
+            dials: status.dials.map(TimesView::from),
+            answers: status.answers.map(TimesView::from),
+            keys: status
+                .keys
+                .iter()
+                .map(|key| KeyView::new(now, key))
+                .collect(),
+        }
+    }
+}
+
+impl KeyView {
+    fn new(now: Instant, status: &KeyStatus) -> Self {
+        let rests = status.rests_until.map(|until| until.since(now));
+        Self {
+            key: status.key.0,
+            breaker: status.breaker.name().to_owned(),
+            sessions: status.sessions,
+            starts_left: status.starts,
+            rests_ms: rests.map(millis).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Quantiles> for TimesView {
+    fn from(Quantiles { p50, p95 }: Quantiles) -> Self {
+        Self {
+            p50_ms: millis(p50),
+            p95_ms: millis(p95),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

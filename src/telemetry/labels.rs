@@ -1,0 +1,150 @@
+//! What labels may say: fixed lists, so that no label can grow with what callers or carriers send.
+//!
+//! A list is in the order of the core's variants. Names of providers come from the configuration and are no longer than it.
+
+/// Ends of calls.
+pub(super) const ENDED: [&str; 9] = [
+    "caller_hung_up",
+    "goodbye",
+    "carrier_gone",
+    "carrier_silent",
+    "carrier_stuck",
+    "never_started",
+    "refused",
+    "apologized",
+    "drained",
+];
+
+/// Messages of carriers that are refused.
+pub(super) const REFUSED: [&str; 12] = [
+    "malformed",
+    "binary",
+    "oversized",
+    "before_start",
+    "second_start",
+    "wrong_stream",
+    "bad_audio",
+    "foreign_account",
+    "foreign_format",
+    "duplicate_call",
+    "mark_flood",
+    "key_flood",
+];
+
+/// Faults of attempts and answers.
+pub(super) const FAULTS: [&str; 32] = [
+    "dns_failed",
+    "connect_failed",
+    "tls_expired",
+    "tls_wrong_name",
+    "tls_untrusted",
+    "tls_failed",
+    "connect_timed_out",
+    "tls_timed_out",
+    "upgrade_timed_out",
+    "session_timed_out",
+    "refused",
+    "rate_limited",
+    "quota_exhausted",
+    "unauthorized",
+    "model_not_found",
+    "wrong_dialect",
+    "closed",
+    "server_error",
+    "expired",
+    "request_rejected",
+    "garbled",
+    "oversized",
+    "no_pong",
+    "write_overflow",
+    "answer_timed_out",
+    "stalled",
+    "deaf",
+    "mute",
+    "noise",
+    "flooded",
+    "policy_refused",
+    "context_too_long",
+];
+
+/// How a dial is paid for.
+pub(super) const CHARGES: [&str; 7] = [
+    "first", "rotation", "move", "reserve", "extra", "hedge", "probe",
+];
+
+/// The charges of what is dialled because something failed.
+pub(super) const RETRIES: [&str; 3] = ["move", "reserve", "extra"];
+
+/// What becomes of a retry.
+pub(super) const RETRY_OUTCOMES: [&str; 3] = ["helped", "failed", "abandoned"];
+
+/// Why there is nothing to dial.
+pub(super) const WHYS: [&str; 9] = [
+    "unknown_tenant",
+    "tenant_full",
+    "tried_out",
+    "budget_spent",
+    "full",
+    "crowded",
+    "resting",
+    "slow_start",
+    "open",
+];
+
+/// How a breaker stands.
+pub(super) const STATES: [&str; 5] = ["closed", "slow_start", "open", "half_open", "isolated"];
+
+/// Why a breaker changed.
+pub(super) const CAUSES: [&str; 9] = [
+    "failures_in_a_row",
+    "failures",
+    "slowness",
+    "permanent",
+    "probe_failed",
+    "cooled_down",
+    "probes_good",
+    "slow_start_over",
+    "operator",
+];
+
+/// What is said without a model.
+pub(super) const PROMPTS: [&str; 4] = ["greeting", "one_moment", "still_here", "apology"];
+
+/// What becomes of a hedge.
+pub(super) const HEDGE_OUTCOMES: [&str; 2] = ["won", "wasted"];
+
+/// What becomes of a probe.
+pub(super) const PROBE_OUTCOMES: [&str; 2] = ["good", "failed"];
+
+/// Whether something was dialled again.
+pub(super) const RETRIED: [&str; 2] = ["no", "yes"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The names that a `const fn name` of a core file gives: whoever adds a variant there learns here that it is not counted.
+    fn names_in(file: &str, of: &str) -> Vec<String> {
+        let path = format!("{}/src/core/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(path).unwrap();
+        let implementation = text.split(&format!("impl {of} {{")).nth(1).unwrap();
+        let body = implementation.split("fn name(self)").nth(1).unwrap();
+        let body = body.split("\n    }\n").next().unwrap();
+        body.lines()
+            .filter_map(|line| Some(line.split_once("=> \"")?.1.split_once('"')?.0.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn every_name_of_the_core_is_counted() {
+        assert_eq!(names_in("call/effect.rs", "EndReason"), ENDED);
+        assert_eq!(names_in("call/prompt.rs", "Prompt"), PROMPTS);
+        assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
+        assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
+        assert_eq!(names_in("pool/admission.rs", "Charge"), CHARGES);
+        assert_eq!(names_in("pool/admission.rs", "Why"), WHYS);
+        assert_eq!(names_in("pool/breaker.rs", "BreakerState"), STATES);
+        assert_eq!(names_in("pool/breaker.rs", "Cause"), CAUSES);
+    }
+}
