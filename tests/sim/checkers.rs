@@ -354,6 +354,7 @@ pub(crate) fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
             .errors
             .iter()
             .filter(|(code, _)| !HARMLESS.contains(&code.as_str()))
+            .filter(|(code, _)| *code != "session_expired" || !life.was_expected(attempt))
             .collect();
         if !errors.is_empty() {
             findings.push((

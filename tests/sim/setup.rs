@@ -12,6 +12,7 @@ use loadtest::recording::Recording;
 use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::{Greeting, Prompts};
+use ringback::core::fault::Fault;
 use ringback::core::ids::{AttemptId, ProviderId};
 use ringback::core::observation::Observation;
 use ringback::core::pool::{PoolPolicy, ProviderPolicy};
@@ -72,6 +73,18 @@ impl Life {
         self.legs
             .iter()
             .filter_map(|(&attempt, leg)| Some((attempt, leg.session.as_ref()?)))
+    }
+
+    /// Whether another session stood ready when this one reached its end: it was in the middle of an answer.
+    pub(crate) fn was_expected(&self, attempt: AttemptId) -> bool {
+        let expired = Observation::AttemptFailed {
+            attempt,
+            fault: Fault::Expired,
+        };
+        let mut seen = self.observations.iter();
+        let ended = seen.find(|(_, seen)| *seen == expired);
+        let next = seen.find(|(_, seen)| matches!(seen, Observation::Rotated { .. }));
+        matches!((ended, next), (Some((ended, _)), Some((next, _))) if ended == next)
     }
 
     /// The session of this attempt.

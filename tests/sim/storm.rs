@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use loadtest::carrier::{Answer, CarrierSettings};
+use loadtest::carrier::{Answer, CarrierSettings, Happening};
 use ringback::core::call::effect::EndReason;
 use ringback::core::observation::Observation;
 
@@ -41,10 +41,11 @@ fn judge(life: &Life) -> Vec<Finding> {
 
 /// "Nobody lost": with one provider that is well the call goes on to its natural end, and no session and no seat is left over.
 fn nobody_lost(life: &Life, findings: &mut Vec<Finding>) {
-    let natural = matches!(
-        life.reason,
-        None | Some(EndReason::CallerHungUp | EndReason::Goodbye)
-    );
+    let natural = match life.reason {
+        None | Some(EndReason::CallerHungUp | EndReason::Goodbye) => true,
+        Some(EndReason::Apologized) => ran_out_of_patience(life),
+        Some(_) => false,
+    };
     let is_over = life.reason.is_some() && life.phone.ended.is_some();
     if !natural || !is_over {
         let what = format!("{:?}, {:?}", life.reason, life.phone.ended);
@@ -55,6 +56,28 @@ fn nobody_lost(life: &Life, findings: &mut Vec<Finding>) {
         findings.push(("nothing left over", what));
     }
 }
+
+/// Whether one session after the other failed the same turn, for as long as anybody may be left waiting.
+fn ran_out_of_patience(life: &Life) -> bool {
+    let apologized = |seen: &Observation| matches!(seen, Observation::Apologized { .. });
+    let Some((at, _)) = life.observations.iter().find(|(_, seen)| apologized(seen)) else {
+        return false;
+    };
+    let ended = |what: &Happening| {
+        matches!(
+            what,
+            Happening::TurnEnded { .. } | Happening::Key { .. } | Happening::Started
+        )
+    };
+    let asked = life
+        .happenings
+        .iter()
+        .rfind(|(when, what)| when < at && ended(what));
+    asked.is_some_and(|(asked, _)| *at >= *asked + PATIENCE)
+}
+
+/// Two fillers, and the silence that is allowed around them.
+const PATIENCE: Duration = Duration::from_millis(6_500);
 
 #[derive(Debug, Default)]
 struct Tally {

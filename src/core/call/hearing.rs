@@ -14,11 +14,9 @@ use crate::core::call::session::Wish;
 use crate::core::fault::Refusal;
 use crate::core::time::Instant;
 
-/// How long a caller must have spoken for our ear to doubt a session that did not notice it: a cough is shorter.
-const UNNOTICED_MIN: Duration = Duration::from_millis(500);
-
-/// The same while the agent was to be heard, whose echo is no speech.
-const UNNOTICED_OVER_AGENT_MIN: Duration = Duration::from_secs(1);
+/// How long a caller must have spoken for our ear to doubt a session that did not notice it: a cough is shorter. An echo of the
+/// agent that is loud enough for our ear is so for the session's, which is finer.
+const UNNOTICED_MIN: Duration = Duration::from_millis(400);
 
 /// How long before it is noticed a turn may have ended at most.
 const TURN_END_MAX: Duration = Duration::from_millis(1_500);
@@ -70,12 +68,7 @@ impl Live {
             Floor::Caller => self.line.owe(Owed::doubtful(at)),
             Floor::Agent if !self.session.has_noticed(from) => {
                 let agent_until = self.line.downlink.plays_until();
-                let least = if agent_until > from {
-                    UNNOTICED_OVER_AGENT_MIN
-                } else {
-                    UNNOTICED_MIN
-                };
-                if spoke >= least {
+                if spoke >= UNNOTICED_MIN {
                     self.line.owe(Owed::new(at.max(agent_until), Debt::Answer));
                 }
             }

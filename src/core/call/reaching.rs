@@ -78,7 +78,10 @@ impl Reaching {
     /// The caller pressed a key.
     pub(super) fn on_key(&mut self, now: Instant, key: Key) -> Result<(), Refusal> {
         match self.line.keypad.press(now, key) {
-            Pressed::First | Pressed::Next => Ok(()),
+            Pressed::First | Pressed::Next => {
+                self.line.take_keys(now);
+                Ok(())
+            }
             Pressed::TooFast => Err(Refusal::KeyFlood),
         }
     }
