@@ -63,13 +63,15 @@ impl Model {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 sender.send_modify(|seen| seen.connections += 1);
-                match manner {
-                    Manner::RecoversAfter(count) if sender.borrow().connections <= count => {}
-                    Manner::RecoversAfter(_) => {
-                        spawn(serve(stream, Manner::Greets, sender.clone()));
+                let manner = if let Manner::RecoversAfter(count) = manner {
+                    if sender.borrow().connections <= count {
+                        continue;
                     }
-                    _ => spawn(serve(stream, manner, sender.clone())),
-                }
+                    Manner::Greets
+                } else {
+                    manner
+                };
+                spawn(serve(stream, manner, sender.clone()));
             }
         });
         Self { address, seen }

@@ -50,6 +50,14 @@ fn appended(commands: &[ProviderCommand]) -> Vec<u8> {
     frames.flatten().collect()
 }
 
+/// How many samples of it are speech.
+fn spoken(said: &[u8]) -> usize {
+    said.chunk_by(|a, b| a == b)
+        .filter(|run| run.first() == Some(&SPEECH))
+        .map(<[u8]>::len)
+        .sum()
+}
+
 fn prompts(story: &mut Story) -> Vec<Prompt> {
     let seen = story.take().into_iter().filter_map(|effect| match effect {
         Effect::Observe(Observation::Prompted(prompt)) => Some(prompt),
@@ -70,8 +78,7 @@ fn the_callers_unanswered_words_are_said_again_to_the_next_session() {
     story.of(SECOND, ready());
     let commands = story.commands();
     let said = appended(&commands);
-    let speech = said.iter().filter(|&&byte| byte == SPEECH).count();
-    assert_eq!(speech, 8_000, "all of the second that was spoken");
+    assert_eq!(spoken(&said), 8_000, "all of the second that was spoken");
     assert!(
         said.ends_with(&[QUIET; 8 * 800]),
         "and the silence after it, by which its end is known"
@@ -115,11 +122,7 @@ fn a_caller_who_speaks_while_no_session_is_there_is_heard_by_the_next() {
     );
     story.of(SECOND, ready());
     let commands = story.commands();
-    let speech = appended(&commands)
-        .iter()
-        .filter(|&&byte| byte == SPEECH)
-        .count();
-    assert_eq!(speech, 8 * 400);
+    assert_eq!(spoken(&appended(&commands)), 8 * 400);
     assert!(
         !commands.contains(&ProviderCommand::Continue),
         "the caller wants something else"
@@ -184,11 +187,11 @@ fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
         assert!(story.wants(&Effect::Report(FIRST, Report::Failed(fault))));
         story.made(SECOND);
         story.of(SECOND, ready());
-        let speech = appended(&story.commands())
-            .into_iter()
-            .filter(|&byte| byte == SPEECH)
-            .count();
-        assert_eq!(speech, 8_000, "{fault}: its words are said again");
+        assert_eq!(
+            spoken(&appended(&story.commands())),
+            8_000,
+            "{fault}: its words are said again"
+        );
     }
 }
 
