@@ -1,5 +1,6 @@
 //! A call whose sessions fail.
 
+use super::super::checkpoint::Checkpoint;
 use super::super::effect::Occasion;
 use super::super::input::ResponseOutcome;
 use super::super::prompt::Prompt;
@@ -325,4 +326,54 @@ fn a_session_lost_while_nobody_waits_is_replaced_without_a_word() {
             .any(|effect| matches!(effect, Effect::ToCarrier(_)))
     );
     assert!(!effects.contains(&Effect::ToProvider(SECOND, ProviderCommand::Respond)));
+}
+
+#[test]
+fn a_call_whose_stream_was_lost_goes_on_with_the_next_one() {
+    let mut story = answering();
+    story.provider(ProviderEvent::ResponseDone {
+        response: ResponseId(0),
+        outcome: ResponseOutcome::Completed,
+    });
+    let kept = |effects: Vec<Effect>| {
+        let mut kept = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Checkpoint(checkpoint) => Some(*checkpoint),
+            _ => None,
+        });
+        kept.next_back()
+    };
+    let after_the_turn = kept(story.take()).unwrap();
+    assert!(!after_the_turn.is_mid_turn);
+    story.provider(ProviderEvent::SpeechStarted);
+    story.carrier(CarrierEvent::Closed);
+    let at_the_loss = kept(story.take()).unwrap();
+    assert!(at_the_loss.is_mid_turn, "the caller was speaking");
+
+    let mut next = Story::greeting(Greeting::Spoken);
+    let resumed = Input::Resumed(Box::new(at_the_loss));
+    next.call.handle(next.now, resumed, &mut next.effects);
+    next.start();
+    next.made(FIRST);
+    next.provider(ready());
+    let commands = next.commands();
+    let occasion = Occasion::Resumed { is_mid_turn: true };
+    assert!(
+        matches!(&commands[0], ProviderCommand::Seed { occasion: why, .. } if *why == occasion),
+        "{commands:?}"
+    );
+    assert!(commands.ends_with(&[ProviderCommand::Continue]));
+    assert!(!commands.contains(&ProviderCommand::Greet));
+}
+
+#[test]
+fn nothing_is_kept_of_a_call_that_is_over() {
+    let mut story = answering();
+    story.carrier(CarrierEvent::Stopped);
+    let effects = story.take();
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Checkpoint(_)))
+    );
+    assert_eq!(Checkpoint::default().memory.turns().count(), 0);
 }
