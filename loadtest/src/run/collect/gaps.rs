@@ -11,7 +11,7 @@ use crate::{
 
 /// What a call was doing when its session went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The caller spoke.
     Speaking,
     /// The caller waited.
@@ -88,9 +88,15 @@ impl Kills {
         figures.set(Figure::StruckSpeaking, count(in_speech));
         figures.set(Figure::StruckWaiting, count(in_waiting));
         figures.set(Figure::StruckMidAnswer, count(in_answer));
+        figures.set_some(Figure::GapSpeakingP50, speaking.at(0.5));
         figures.set_some(Figure::GapSpeakingP99, speaking.at(0.99));
+        figures.set_some(Figure::GapSpeakingMax, speaking.at(1.0));
+        figures.set_some(Figure::GapWaitingP50, waiting.at(0.5));
         figures.set_some(Figure::GapWaitingP99, waiting.at(0.99));
+        figures.set_some(Figure::GapWaitingMax, waiting.at(1.0));
+        figures.set_some(Figure::GapMidAnswerP50, mid_answer.at(0.5));
         figures.set_some(Figure::GapMidAnswerP99, mid_answer.at(0.99));
+        figures.set_some(Figure::GapMidAnswerMax, mid_answer.at(1.0));
         figures.set_some(Figure::GapP50, self.owed.at(0.5));
         figures.set_some(Figure::GapP99, self.owed.at(0.99));
         figures.set_some(Figure::GapMax, self.max.map(ms));
@@ -98,7 +104,7 @@ impl Kills {
     }
 }
 
-fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
+pub(super) fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
     let speaks = |turn: &&crate::carrier::Turn| {
         turn.began <= at && turn.ended.is_none_or(|ended| at < ended)
     };
@@ -124,7 +130,7 @@ fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
 }
 
 /// The gap that a blow at this moment caused, or fell into.
-fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
+pub(super) fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
     let next_turn = report
         .turns
         .iter()
