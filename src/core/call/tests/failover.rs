@@ -83,6 +83,34 @@ fn the_callers_unanswered_words_are_said_again_to_the_next_session() {
 }
 
 #[test]
+fn a_caller_who_goes_on_after_a_pause_while_sessions_change_is_not_taken_for_waiting() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(1_000));
+    story.says(QUIET, ms(500));
+    // The pause ends in the moment in which it is taken for the end.
+    story.says(SPEECH, ms(40));
+    story.provider(ProviderEvent::SpeechStopped);
+    story.provider(ProviderEvent::Failed(CUT));
+    story.made(SECOND);
+    story.says(SPEECH, ms(160));
+    story.of(SECOND, ready());
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    for _ in 0..4 {
+        // Short breaths, which nobody takes for an end.
+        story.says(QUIET, ms(240));
+        story.says(SPEECH, ms(1_000));
+        story.of(SECOND, ProviderEvent::Pong);
+    }
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(500));
+    story.of(SECOND, ProviderEvent::SpeechStopped);
+    story.says(QUIET, ms(1_240));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
+}
+
+#[test]
 fn an_answer_that_was_cut_is_continued_and_what_the_carrier_has_plays_on() {
     let mut story = answering();
     story.provider(ProviderEvent::Failed(CUT));
