@@ -202,6 +202,23 @@ fn an_answer_that_stops_in_its_middle_is_left_before_the_caller_hears_it() {
 }
 
 #[test]
+fn a_stall_that_the_caller_has_heard_for_a_while_is_broken_by_a_filler_before_two_seconds() {
+    let mut story = asked();
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.audio(0, 1, &[SPEECH; 1_600]);
+    // Silence from 200 ms on, noticed at a second.
+    story.says(QUIET, ms(1_000));
+    assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
+    story.made(SECOND);
+    story.says(QUIET, ms(640));
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(160));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
+}
+
+#[test]
 fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
     for (byte, fault) in [(QUIET, Fault::Mute), (0x05, Fault::Noise)] {
         let mut story = asked();
