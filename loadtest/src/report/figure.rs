@@ -74,7 +74,7 @@ figures! {
     GapMidAnswerP50, "gap_mid_answer_p50_ms", "ms", "Of faults in the middle of an answer: how long it broke off, whatever was buffered, median.";
     GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", "The same, 99 %.";
     GapMidAnswerMax, "gap_mid_answer_max_ms", "ms", "The same, the longest.";
-    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard until the caller spoke again or left.";
+    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard for two seconds or more, until the caller spoke again or left.";
     StruckSpeaking, "struck_speaking", "", "Sessions that went wrong while the caller spoke.";
     StruckWaiting, "struck_waiting", "", "Sessions that went wrong while the caller waited.";
     StruckMidAnswer, "struck_mid_answer", "", "Sessions that went wrong in the middle of an answer.";

@@ -9,6 +9,9 @@ use crate::{
     report::{Figure, Figures},
 };
 
+/// Who leaves, or speaks again, sooner than this has not waited in vain.
+const LEFT_MAX: Duration = Duration::from_secs(2);
+
 /// What a call was doing when its session went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -71,8 +74,8 @@ impl Kills {
         let Some(gap) = gap_of(report, phase, at) else {
             return; // What was buffered, or the caller's own words, covered it.
         };
-        self.unanswered += u64::from(!gap.answered);
         let missing = gap.to.saturating_sub(gap.from.max(at));
+        self.unanswered += u64::from(!gap.answered && missing > LEFT_MAX);
         if let Some(spread) = self.spreads.get_mut(place) {
             spread.add(missing);
         }
@@ -146,7 +149,12 @@ pub(super) fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<
                 Phase::Idle => false,
             }
     };
-    report.gaps.iter().find(fits).copied()
+    let mut gaps = report.gaps.iter().filter(fits).copied();
+    if phase == Phase::MidAnswer {
+        // Others are breaths in what was buffered, or in the rest.
+        return gaps.max_by_key(|gap| gap.to.saturating_sub(gap.from.max(at)));
+    }
+    gaps.next()
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::{
 const TOO_SOON: Duration = Duration::from_secs(3);
 /// One that waits this much longer than another was overtaken by it: who waits asks again within a quarter of a second.
 const OVERTAKEN_MIN: Duration = Duration::from_millis(500);
+/// By then all that was buffered of an answer has been played.
+const BUFFERED_MAX: Duration = Duration::from_secs(6);
 /// A caller's frame.
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -74,11 +76,13 @@ impl Handovers {
             .filter(|it| it.session != session.session && it.opened >= Some(at))
             .min_by_key(|it| it.opened);
         let seated = next.and_then(|next| next.opened);
-        self.waits.push(Wait {
-            from: at,
-            seated,
-            until: told.ended,
-        });
+        if seated.is_some() || told.was_apologized_to() {
+            self.waits.push(Wait {
+                from: at,
+                seated,
+                until: told.ended,
+            });
+        }
         let goes_on = session.ended.is_none_or(|ended| ended.at > at + TOO_SOON);
         let is_late = told.ended.saturating_sub(at) < TOO_SOON;
         if !is_late && next.is_none() && !goes_on && !told.was_apologized_to() {
@@ -87,7 +91,7 @@ impl Handovers {
         if let Some(&next) = next {
             self.noticed = self.noticed.max(noticed(report, phase, at, seated));
             self.torn += u64::from(is_torn(report, session, next, phase, at));
-            if phase == Phase::MidAnswer {
+            if phase == Phase::MidAnswer && told.ended > at + BUFFERED_MAX {
                 let remembered = remembered(report, session, next, lines);
                 self.remembered = remembered.map_or(self.remembered, |it| {
                     Some(self.remembered.map_or(it, |most| most.max(it)))
