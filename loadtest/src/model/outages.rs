@@ -111,6 +111,10 @@ pub enum With {
     Cut,
     /// It is closed with this code.
     Close(u16),
+    /// It stays open, answers pings, and says nothing more.
+    BlackHole,
+    /// It stays open and does nothing at all.
+    Freeze,
 }
 
 /// How far a dial comes that hangs.
