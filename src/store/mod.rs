@@ -66,7 +66,7 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Keeps the next revision of a promise, and with it what is known of its requests. Like [`promise`](Self::promise), a
     /// change that nobody waits for any more is not begun.
-    fn change_promise(&self, change: PromiseChange) -> Answer<'_, Changed>;
+    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<'_, Changed>;
 
     /// One promise.
     fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<'_, Option<PromiseRecord>>;

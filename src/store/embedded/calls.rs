@@ -50,9 +50,13 @@ impl Writing<'_> {
             return Err(StoreError::TooLong("name of a node"));
         }
         let id = call.id.bits();
-        let ended: Option<EndedRow> = self.row(ENDED, id)?;
-        if ended.is_some_and(|ended| !is_over(ended.expires, call.updated)) {
-            return Ok(Checkpointed::Ended);
+        if let Some(ended) = self.row::<EndedRow>(ENDED, id)? {
+            if !is_over(ended.expires, call.updated) {
+                return Ok(Checkpointed::Ended);
+            }
+            // One name stands in one of the two tables.
+            self.expire(Kind::Ended, id, Some(ended.expires), None)?;
+            self.drop_ended(id)?;
         }
         let before: Option<CallRow> = self.row(CALLS, id)?;
         if let Some(before) = &before

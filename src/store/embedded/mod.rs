@@ -240,7 +240,9 @@ impl Store for Embedded {
 
     fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<'_, bool> {
         match lock(&self.tokens).claim(token, expires, now) {
-            Ok(true) => self.write(false, move |writing| writing.claim_token(token, expires)),
+            Ok(true) => self.write(false, move |writing| {
+                writing.claim_token(token, expires, now)
+            }),
             answer @ (Ok(false) | Err(_)) => ready(answer).boxed(),
         }
     }
@@ -256,8 +258,8 @@ impl Store for Embedded {
         self.write(true, move |writing| writing.promise(&promise, now))
     }
 
-    fn change_promise(&self, change: PromiseChange) -> Answer<'_, Changed> {
-        self.write(true, move |writing| writing.change_promise(&change))
+    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<'_, Changed> {
+        self.write(true, move |writing| writing.change_promise(&change, now))
     }
 
     fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<'_, Option<PromiseRecord>> {

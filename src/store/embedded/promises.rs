@@ -60,15 +60,11 @@ impl Writing<'_> {
         if self.is_opted_out(promise.caller.0)? {
             return Ok(Promised::OptedOut);
         }
-        if let Some(other) = self.open_promise(promise.caller.0)? {
-            let row: Option<PromiseRow> = self.row(PROMISES, other)?;
-            if row.is_some_and(|row| !is_over(row.expires, now)) {
-                return Ok(Promised::Already(PromiseId::from_bits(other)));
-            }
-            self.drop_promise(other)?;
+        if let Some(other) = self.open_promise(promise.caller.0, now)? {
+            return Ok(Promised::Already(PromiseId::from_bits(other)));
         }
         // The same name twice is the same promise, which has been closed since.
-        if self.row::<PromiseRow>(PROMISES, id)?.is_some() {
+        if self.promise_row(id, now)?.is_some() {
             return Ok(Promised::Already(promise.id));
         }
         let row = PromiseRow {
@@ -83,10 +79,14 @@ impl Writing<'_> {
         Ok(Promised::Kept)
     }
 
-    pub(super) fn change_promise(&self, change: &PromiseChange) -> Result<Changed, StoreError> {
+    pub(super) fn change_promise(
+        &self,
+        change: &PromiseChange,
+        now: Utc,
+    ) -> Result<Changed, StoreError> {
         check_length(PromiseRow::NAME, &change.state)?;
         let id = change.id.bits();
-        let Some(before) = self.row::<PromiseRow>(PROMISES, id)? else {
+        let Some(before) = self.promise_row(id, now)? else {
             return Ok(Changed::Unknown);
         };
         if before.revision != change.from_revision {
@@ -97,7 +97,7 @@ impl Writing<'_> {
             return Ok(Changed::OptedOut);
         }
         if change.is_open
-            && let Some(other) = self.open_promise(before.caller)?
+            && let Some(other) = self.open_promise(before.caller, now)?
             && other != id
         {
             return Ok(Changed::Already(PromiseId::from_bits(other)));
@@ -224,9 +224,23 @@ impl Writing<'_> {
         range.map(|entry| Ok(entry?.0.value().1)).collect()
     }
 
-    fn open_promise(&self, caller: u128) -> Result<Option<u128>, StoreError> {
+    /// A promise; one that has expired is thrown away first.
+    fn promise_row(&self, id: u128, now: Utc) -> Result<Option<PromiseRow>, StoreError> {
+        let row: Option<PromiseRow> = self.row(PROMISES, id)?;
+        if row.as_ref().is_some_and(|row| is_over(row.expires, now)) {
+            self.drop_promise(id)?;
+            return Ok(None);
+        }
+        Ok(row)
+    }
+
+    /// The open promise of a caller; as above.
+    fn open_promise(&self, caller: u128, now: Utc) -> Result<Option<u128>, StoreError> {
         let open = self.txn.open_table(OPEN)?;
-        Ok(open.get(caller)?.map(|id| id.value()))
+        let id = open.get(caller)?.map(|id| id.value());
+        drop(open);
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.promise_row(id, now)?.map(|_| id))
     }
 
     fn is_opted_out(&self, caller: u128) -> Result<bool, StoreError> {

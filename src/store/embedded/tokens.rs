@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::ReadableTable as _;
 
-use super::tables::{Kind, Reading, TOKENS, Writing};
+use super::tables::{Kind, Reading, TOKENS, Writing, is_over};
 use crate::core::time::Utc;
 use crate::store::{StoreError, TokenId};
 
@@ -59,14 +59,20 @@ impl Tokens {
 
 impl Writing<'_> {
     /// `false`: it was used before.
-    pub(super) fn claim_token(&self, token: TokenId, expires: Utc) -> Result<bool, StoreError> {
+    pub(super) fn claim_token(
+        &self,
+        token: TokenId,
+        expires: Utc,
+        now: Utc,
+    ) -> Result<bool, StoreError> {
         let mut tokens = self.txn.open_table(TOKENS)?;
-        if tokens.get(token.0)?.is_some() {
+        let before = tokens.get(token.0)?.map(|expires| expires.value());
+        if before.is_some_and(|before| !is_over(before, now)) {
             return Ok(false);
         }
         tokens.insert(token.0, expires.millis())?;
         drop(tokens);
-        self.expire(Kind::Token, token.0, None, Some(expires.millis()))?;
+        self.expire(Kind::Token, token.0, before, Some(expires.millis()))?;
         Ok(true)
     }
 
