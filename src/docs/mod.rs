@@ -10,3 +10,5 @@ pub mod glossary {}
 pub mod metrics {}
 #[doc = include_str!("prompts.md")]
 pub mod prompts {}
+#[doc = include_str!("store.md")]
+pub mod store {}
