@@ -1,6 +1,7 @@
 //! The command line: what one can ask for, and what the process answers with.
 
 mod prompts;
+mod twiml;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     /// Tell and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
+    /// Print a document that calls are answered with, with sample values.
+    Twiml(twiml::TwimlArgs),
 }
 
 #[derive(Args, Debug)]
@@ -67,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
         Command::Prompts(command) => prompts::run(command),
+        Command::Twiml(args) => twiml::run(&args),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod parameters;
 mod stream;
+pub mod twiml;
 pub mod wire;
 
 pub use parameters::{PARAMETER_BYTES_MAX, PARAMETERS_MAX, Parameters};
