@@ -2,8 +2,12 @@
 //!
 //! [`wire`] knows the messages, [`Stream`] knows their order. Neither touches a socket: [`crate::carrier::socket`] does.
 
+pub mod address;
+pub mod form;
 mod parameters;
+pub mod signature;
 mod stream;
+pub mod token;
 pub mod twiml;
 pub mod wire;
 
