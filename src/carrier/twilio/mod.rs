@@ -5,6 +5,7 @@
 pub mod address;
 pub mod form;
 mod parameters;
+pub mod secret;
 pub mod signature;
 mod stream;
 pub mod token;
