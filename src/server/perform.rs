@@ -32,7 +32,7 @@ impl CallTask {
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),
             Effect::Observe(observation) => self.log.observe(now, &observation),
             // The call is over now, so the loop ends and the task closes both sides.
-            Effect::EndCall(_) => {}
+            Effect::EndCall(reason) => self.remember_end(now, reason),
         }
     }
 

@@ -99,10 +99,6 @@ impl Providers {
     }
 
     /// How everything stands.
-    #[expect(
-        dead_code,
-        reason = "for the listener of operators, which is to ask and say this"
-    )]
     pub(super) fn status(&self, now: Instant) -> PoolStatus {
         self.lock().status(now)
     }
