@@ -7,7 +7,7 @@
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
-//! | `providers`, `probes` | the one pool, and the synthetic sessions that it asks for |
+//! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `drain` | the only spawn, and the end of the process |
@@ -29,6 +29,7 @@ mod probes;
 mod providers;
 mod routes;
 mod sessions;
+mod spares;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -44,6 +45,7 @@ pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::overload::Load;
 use self::providers::Providers;
+use self::spares::Shelf;
 use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Admin, Agents, Config};
@@ -86,7 +88,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Providers`], [`Load`] and counts.
+/// What all calls share; nothing in it changes but [`Calls`], [`Providers`], [`Shelf`], [`Load`] and counts.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
@@ -100,6 +102,8 @@ struct Shared {
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
+    /// The sessions that are kept ready.
+    spares: Shelf,
     overload: Load,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
@@ -239,6 +243,7 @@ impl Shared {
             agents: config.agents,
             prompts: config.prompts,
             providers,
+            spares: Shelf::default(),
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,
