@@ -121,20 +121,17 @@ async fn wait(held: &Held) -> Option<SpareEnd> {
             () = sleep(waits) => Some(SpareEnd::Expired),
         }
     };
-    match waiting.await? {
-        SpareEnd::Lost(fault) => {
-            held.report(Report::Failed(fault));
-            Some(SpareEnd::Lost(fault))
-        }
-        end => {
-            if !held.report(Report::Ended) {
-                // A call was given it this very moment, and takes it before it waits for anything.
-                sleep(HANDOVER).await;
-                return None;
-            }
-            Some(end)
-        }
+    let end = waiting.await?;
+    let is_ours = held.report(match end {
+        SpareEnd::Lost(fault) | SpareEnd::Failed(fault) => Report::Failed(fault),
+        SpareEnd::Expired | SpareEnd::Taken | SpareEnd::Dead => Report::Ended,
+    });
+    if !is_ours && end == SpareEnd::Expired {
+        // A call was given it this very moment, and takes it before it waits for anything.
+        sleep(HANDOVER).await;
+        return None;
     }
+    Some(end)
 }
 
 /// How long a call may take from being given a spare to taking it; it does so at once.
