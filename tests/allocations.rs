@@ -159,7 +159,11 @@ impl Edge {
                 self.empty_outgoing();
             }
             Effect::EndCall(reason) => panic!("the call ended: {reason:?}"),
-            Effect::Dial(..) | Effect::Report(..) | Effect::Abandon(_) | Effect::Observe(_) => {}
+            Effect::Dial(..)
+            | Effect::Report(..)
+            | Effect::Abandon(_)
+            | Effect::Checkpoint(_)
+            | Effect::Observe(_) => {}
         }
     }
 

@@ -23,6 +23,7 @@ use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
 use crate::config::{Agent, Found};
 use crate::core::call::Call;
+use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::effect::Effects;
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::call::prompt::Prompts;
@@ -55,7 +56,7 @@ pub(super) struct CallTask {
     language: Option<Box<str>>,
     effects: Effects,
     pub(super) log: CallLog,
-    seat: Seat,
+    pub(super) seat: Seat,
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
@@ -179,6 +180,10 @@ impl CallTask {
                 let started = self.on_started(now, started);
                 let prompts = Input::Prompts(self.prompts());
                 self.call.handle(now, prompts, &mut self.effects);
+                if let Some(checkpoint) = self.checkpoint(now) {
+                    let resumed = Input::Resumed(Box::new(checkpoint));
+                    self.call.handle(now, resumed, &mut self.effects);
+                }
                 Input::Carrier(started)
             }
             Input::Carrier(CarrierEvent::Media(_)) => {
@@ -189,6 +194,7 @@ impl CallTask {
             | Input::Provider(..)
             | Input::DialAnswer(..)
             | Input::Prompts(_)
+            | Input::Resumed(_)
             | Input::Tick
             | Input::Drain => input,
         };
@@ -198,6 +204,12 @@ impl CallTask {
             self.perform(now, effect);
         }
         self.effects = effects;
+    }
+
+    /// Where an earlier stream of this call has left it, if it was lost.
+    fn checkpoint(&self, now: Instant) -> Option<Checkpoint> {
+        let call = self.seat.call()?;
+        self.shared.checkpoints.take(now, &call)
     }
 
     /// What this caller is told without a model.

@@ -85,6 +85,11 @@ impl Seat {
         true
     }
 
+    /// The call that has started here, if one has.
+    pub(super) const fn call(&self) -> Option<CallSid> {
+        self.call
+    }
+
     /// The call is over, though its sockets are still to be closed: its next stream may come.
     pub(super) fn end(&mut self) {
         if let Some(call) = self.call.take() {

@@ -10,6 +10,7 @@
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
+//! | `checkpoints` | what another stream of a call needs to go on |
 //! | `drain` | the only spawn, and the end of the process |
 //! | `clock` | the only place that asks for the time |
 //!
@@ -20,6 +21,7 @@ mod accept;
 pub mod admin;
 mod call_task;
 mod calls;
+mod checkpoints;
 mod clock;
 mod desk;
 mod drain;
@@ -40,6 +42,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use self::calls::Calls;
+use self::checkpoints::Checkpoints;
 use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
@@ -95,6 +98,7 @@ struct Shared {
     tasks: Tasks,
     telemetry: Telemetry,
     calls: Arc<Calls>,
+    checkpoints: Checkpoints,
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
     agents: Agents,
@@ -238,6 +242,7 @@ impl Shared {
             tasks: Tasks::new(telemetry.clone()),
             telemetry,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
+            checkpoints: Checkpoints::default(),
             accounts: public.accounts,
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,

@@ -33,8 +33,17 @@ impl CallTask {
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),
             Effect::Observe(observation) => self.log.observe(now, &observation),
+            Effect::Checkpoint(checkpoint) => {
+                if let Some(call) = self.seat.call() {
+                    self.shared.checkpoints.keep(now, call, *checkpoint);
+                }
+            }
             // The call is over now, so the loop ends and the task closes both sides.
-            Effect::EndCall(_) => {}
+            Effect::EndCall(reason) => {
+                if let Some(call) = self.seat.call().filter(|_| !reason.may_go_on()) {
+                    self.shared.checkpoints.forget(&call);
+                }
+            }
         }
     }
 

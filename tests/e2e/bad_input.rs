@@ -178,7 +178,7 @@ async fn a_phone_that_stops_reading_costs_its_own_call_and_little_memory() {
 async fn a_model_that_leaves_again_and_again_costs_its_own_call_an_apology() {
     let mut model = Model::start(Manner::Leaves).await;
     let mut server = Server::start(&model.url(), "").await;
-    let mut waiting = Phone::dial(&server, 1).await;
+    let waiting = Phone::dial(&server, 1).await;
     let mut left = Phone::dial(&server, 2).await;
     model.until(|seen| seen.instructions.len() == 2).await;
     left.say(1).await;

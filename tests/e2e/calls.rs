@@ -36,6 +36,34 @@ async fn audio_from_before_the_session_is_ready_arrives_in_full() {
 }
 
 #[tokio::test]
+async fn a_call_whose_stream_was_lost_goes_on_with_the_next_and_one_that_ended_does_not() {
+    let mut model = Model::start(Manner::Transcribes("meet me at pier nineteen")).await;
+    let mut server = Server::start(&model.url(), "").await;
+    let mut phone = Phone::dial(&server, 1).await;
+    phone.say(1).await;
+    model.until(|seen| seen.frames >= 1).await;
+    drop(phone); // Without a word: the carrier's socket is gone.
+    server.ended("carrier_gone").await;
+
+    let mut phone = Phone::dial(&server, 1).await;
+    let knows = |text: &String| text.contains("pier nineteen");
+    model.until(|seen| seen.told.iter().any(knows)).await;
+    phone.hang_up().await;
+    server.ended("caller_hung_up").await;
+
+    let before = model.until(|_| true).await.told.len();
+    let mut phone = Phone::dial(&server, 1).await;
+    phone.say(1).await;
+    let seen = model.until(|seen| seen.instructions.len() == 3).await;
+    assert_eq!(
+        seen.told.len(),
+        before,
+        "it is over, and nobody goes on with it"
+    );
+    phone.hang_up().await;
+}
+
+#[tokio::test]
 async fn a_stream_picks_its_agent() {
     let folder = Folder::new();
     let agent = |name: &str, number: &str| {

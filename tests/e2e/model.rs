@@ -44,6 +44,10 @@ pub(crate) struct Seen {
     pub(crate) frames: usize,
     /// The instructions of sessions, in order.
     pub(crate) instructions: Vec<String>,
+    /// What sessions were told of the conversation, as text, in order.
+    pub(crate) told: Vec<String>,
+    /// Responses that were asked for.
+    pub(crate) asked: usize,
     /// Sessions whose socket is gone.
     pub(crate) closed: usize,
 }
@@ -63,13 +67,15 @@ impl Model {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 sender.send_modify(|seen| seen.connections += 1);
-                match manner {
-                    Manner::RecoversAfter(count) if sender.borrow().connections <= count => {}
-                    Manner::RecoversAfter(_) => {
-                        spawn(serve(stream, Manner::Greets, sender.clone()));
+                let manner = if let Manner::RecoversAfter(count) = manner {
+                    if sender.borrow().connections <= count {
+                        continue;
                     }
-                    _ => spawn(serve(stream, manner, sender.clone())),
-                }
+                    Manner::Greets
+                } else {
+                    manner
+                };
+                spawn(serve(stream, manner, sender.clone()));
             }
         });
         Self { address, seen }
@@ -134,7 +140,17 @@ impl Session {
             let event: Value = serde_json::from_str(&text).unwrap();
             match event["type"].as_str().unwrap() {
                 "session.update" => self.update(&event, seen).await,
-                "response.create" if self.manner == Manner::Greets => self.speak("1", 8_000).await,
+                "response.create" => {
+                    seen.send_modify(|seen| seen.asked += 1);
+                    if self.manner == Manner::Greets {
+                        self.speak("1", 8_000).await;
+                    }
+                }
+                "conversation.item.create" => {
+                    let content = &event["item"]["content"][0]["text"];
+                    let text = content.as_str().unwrap_or_default().to_owned();
+                    seen.send_modify(|seen| seen.told.push(text));
+                }
                 "input_audio_buffer.append" => {
                     let frames = decoded_len(event["audio"].as_str().unwrap()) / 160;
                     seen.send_modify(|seen| seen.frames += frames);

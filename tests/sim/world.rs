@@ -247,6 +247,7 @@ impl World {
             }
             Effect::Report(attempt, fares) => self.report(attempt, fares),
             Effect::Abandon(attempt) => self.abandon(attempt),
+            Effect::Checkpoint(_) => {}
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use ringback::core::audio::Frame;
 use ringback::core::call::effect::{Occasion, ProviderCommand};
 use ringback::core::call::input::{Ignored, ProviderEvent, ToolCallId};
-use ringback::core::call::memory::{Memory, Speaker};
+use ringback::core::call::memory::Memory;
 use ringback::core::fault::Fault;
 use ringback::core::ids::ItemId;
 use ringback::provider::openai::outgoing::Outgoing;
 use ringback::provider::openai::quirks::Dialect;
 use ringback::provider::openai::session::{NAME_BYTES_MAX, Session};
-use ringback::provider::openai::settings::{SEED_MESSAGES_MAX, SessionSettings, TurnDetection};
+use ringback::provider::openai::settings::{SessionSettings, TurnDetection};
 use serde_json::{Value, json};
 
 use crate::schema::faults;

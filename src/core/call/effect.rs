@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::audio::Frame;
+use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::input::{Mark, ToolCallId};
 use crate::core::call::memory::Memory;
 use crate::core::fault::{Fault, Refusal};
@@ -24,6 +25,8 @@ pub enum Effect {
     ToCarrier(CarrierCommand),
     /// Send to a provider's session.
     ToProvider(AttemptId, ProviderCommand),
+    /// Keep this for a stream that goes on with the call, should this one be lost. Nothing waits for it.
+    Checkpoint(Box<Checkpoint>),
     /// The call is over: close the carrier's socket. Always the last effect of a call.
     EndCall(EndReason),
     /// Something worth knowing.
@@ -136,6 +139,11 @@ pub enum Occasion {
     Greeted,
     /// The session before it is gone.
     Reconnected,
+    /// The line itself was lost for a moment.
+    Resumed {
+        /// The caller's last words may be lost, too.
+        is_mid_turn: bool,
+    },
 }
 
 /// Why a call ended.
@@ -162,6 +170,18 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Whether the phone call may go on, with another stream: the caller has not left, and has not been sent away.
+    pub const fn may_go_on(self) -> bool {
+        match self {
+            Self::CarrierGone | Self::CarrierSilent | Self::CarrierStuck | Self::Drained => true,
+            Self::CallerHungUp
+            | Self::Goodbye
+            | Self::NeverStarted
+            | Self::Refused(_)
+            | Self::Apologized => false,
+        }
+    }
+
     /// Its name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::audio::Frame;
+use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::prompt::Prompts;
 use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{
@@ -20,6 +21,8 @@ pub enum Input {
     Provider(AttemptId, ProviderEvent),
     /// What became of a wish to dial.
     DialAnswer(AttemptId, DialAnswer),
+    /// The stream goes on with a call that another stream has lost; told before it starts.
+    Resumed(Box<Checkpoint>),
     /// What is said to this caller without a model; known before the stream starts, or not at all.
     Prompts(Box<Prompts>),
     /// The [deadline](super::Call::deadline) is reached.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::audio::Frame;
+use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::downlink::{Cut, Downlink, HeldOverflow};
 use crate::core::call::ear::{Ear, Edge};
 use crate::core::call::effect::{Effects, Occasion, ProviderCommand};
@@ -159,6 +160,20 @@ impl Line {
         }
     }
 
+    /// The call goes on where another stream of it was lost: whoever was speaking, the agent owes the next word.
+    pub(super) fn resume(&mut self, now: Instant, checkpoint: Checkpoint) {
+        self.memory = checkpoint.memory;
+        self.owe(Owed::new(now, Debt::Rest));
+    }
+
+    /// What another stream of the call has to know.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            memory: self.memory.clone(),
+            is_mid_turn: self.floor != Floor::Agent,
+        }
+    }
+
     /// Says something to a caller who waits, if it is time; a little later where an answer is being made.
     pub(super) fn comfort(
         &mut self,
@@ -207,7 +222,7 @@ impl Line {
         if debt == Some(Debt::Answer) || self.floor == Floor::Caller {
             self.memory.forget_unanswered();
         }
-        if !self.memory.is_empty() {
+        if !self.memory.is_empty() || matches!(occasion, Occasion::Resumed { .. }) {
             let memory = self.memory.clone();
             effects.to_provider(attempt, ProviderCommand::Seed { memory, occasion });
         }

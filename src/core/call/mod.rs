@@ -14,10 +14,12 @@
 //! | `interruption` | barge-in |
 //! | `session`, `rotation` | a provider session, and the one that follows it |
 //! | [`memory`], [`prompt`], `keypad` | what was said, what is said without a model, what is being keyed |
+//! | [`checkpoint`] | what another stream of the call has to know |
 //!
 //! It must not touch a socket, a clock or a log; the [`crate::server`] carries out its effects.
 
 mod answer;
+pub mod checkpoint;
 mod dialling;
 pub mod downlink;
 mod ear;
@@ -44,12 +46,16 @@ mod tests;
 mod timbre;
 pub mod uplink;
 
+use std::time::Duration;
+
 use crate::core::audio::Frame;
+use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::dialling::Dialling;
-use crate::core::call::effect::{Effect, Effects, EndReason, Report};
+use crate::core::call::effect::{Effect, Effects, EndReason, Occasion, Report};
 use crate::core::call::input::{
     CarrierEvent, DialAnswer, Input, Key, Mark, ProviderEvent, Started,
 };
+use crate::core::call::line::Line;
 use crate::core::call::live::{Exit, Live, Outcome};
 use crate::core::call::parting::Parting;
 use crate::core::call::phase::Phase;
@@ -97,6 +103,8 @@ pub struct Call {
     phase: Phase,
     attempts: Attempts,
     refusals: u32,
+    /// What a stream before this one left.
+    resumed: Option<Checkpoint>,
 }
 
 impl Call {
@@ -113,6 +121,7 @@ impl Call {
             phase,
             attempts: Attempts::default(),
             refusals: 0,
+            resumed: None,
         }
     }
 
@@ -132,6 +141,10 @@ impl Call {
             Input::DialAnswer(attempt, answer) => self.on_dial_answer(now, attempt, answer),
             Input::Prompts(prompts) => {
                 self.settings.prompts = *prompts;
+                Ok(())
+            }
+            Input::Resumed(checkpoint) => {
+                self.resumed = Some(*checkpoint);
                 Ok(())
             }
             Input::Tick => self.on_tick(now, effects),
@@ -191,7 +204,20 @@ impl Call {
             call: started.call,
             stream: started.stream,
         });
-        let reaching = Reaching::first(now, &self.settings, &mut self.attempts, effects);
+        let dialling = Dialling::begin(now, &mut self.attempts, effects);
+        let mut line = Line::new(now, &self.settings);
+        let occasion = match self.resumed.take() {
+            Some(checkpoint) => {
+                let is_mid_turn = checkpoint.is_mid_turn;
+                line.resume(now, checkpoint);
+                Occasion::Resumed { is_mid_turn }
+            }
+            None => {
+                line.greet(now, &self.settings, effects);
+                Occasion::Greeted
+            }
+        };
+        let reaching = Reaching::first(line, dialling, occasion);
         self.phase = Phase::Reaching(Box::new(reaching));
         Ok(())
     }
@@ -401,11 +427,13 @@ impl Call {
         for attempt in self.phase.attempts() {
             effects.push(Effect::Abandon(attempt));
         }
-        let lasted = self
-            .phase
-            .line()
-            .map(|line| now.since(line.started_at))
-            .unwrap_or_default();
+        let mut lasted = Duration::ZERO;
+        if let Some(line) = self.phase.line() {
+            lasted = now.since(line.started_at);
+            if reason.may_go_on() {
+                effects.push(Effect::Checkpoint(Box::new(line.checkpoint())));
+            }
+        }
         self.phase = Phase::Ended;
         effects.observe(Observation::CallEnded { reason, lasted });
         effects.push(Effect::EndCall(reason));

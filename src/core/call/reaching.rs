@@ -20,6 +20,8 @@ use crate::core::time::Instant;
 pub(super) struct Reaching {
     pub(super) line: Line,
     pub(super) dialling: Dialling,
+    /// Why words were said before the session that is sought.
+    occasion: Occasion,
     /// When the session before was lost; `None`: there was none.
     pub(super) lost_at: Option<Instant>,
 }
@@ -35,19 +37,12 @@ impl From<OutOfPatience> for OutOfReach {
 }
 
 impl Reaching {
-    /// A call that has just started: greeted from the cache, or owed a greeting.
-    pub(super) fn first(
-        now: Instant,
-        settings: &CallSettings,
-        attempts: &mut Attempts,
-        effects: &mut Effects,
-    ) -> Self {
-        let dialling = Dialling::begin(now, attempts, effects);
-        let mut line = Line::new(now, settings);
-        line.greet(now, settings, effects);
+    /// A call whose stream has just started.
+    pub(super) const fn first(line: Line, dialling: Dialling, occasion: Occasion) -> Self {
         Self {
             line,
             dialling,
+            occasion,
             lost_at: None,
         }
     }
@@ -57,6 +52,7 @@ impl Reaching {
         Self {
             line,
             dialling,
+            occasion: Occasion::Reconnected,
             lost_at: Some(now),
         }
     }
@@ -171,11 +167,7 @@ impl Reaching {
             let after = now.since(lost_at);
             effects.observe(Observation::FailedOver { attempt, after });
         }
-        let occasion = match self.lost_at {
-            None => Occasion::Greeted,
-            Some(_) => Occasion::Reconnected,
-        };
-        self.line.brief(attempt, occasion, effects);
+        self.line.brief(attempt, self.occasion, effects);
     }
 
     const fn reach(&self) -> Result<(), OutOfReach> {

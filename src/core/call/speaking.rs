@@ -105,6 +105,7 @@ impl Live {
                 Completed::Speech { after } => {
                     let report = Report::Answered { after };
                     effects.push(Effect::Report(self.session.attempt, report));
+                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint())));
                     Ok(())
                 }
             },

@@ -19,14 +19,16 @@ const PACKED_BYTES_MAX: usize = 16 * 1024;
 
 const PREAMBLE: &str = "This phone call began before you joined it. What was said so far, for you to know and not to answer:";
 const RECONNECTED: &str = "The line was reconnected. Go on with the call where it was, by voice; do not greet the caller again.";
+const RESUMED: &str = "The line was lost for a moment, and with it perhaps the caller's last words. Say so in a few words, by voice, ask the \
+    caller to say them again, and go on with the call; do not greet the caller again.";
 const GREETED: &str = "You have just greeted the caller aloud with these words. Do not greet them again: listen, and answer by voice.";
 
 /// In place of words that are neither written down nor can be given as audio.
 const UNWRITTEN: &str = "(The caller said something that was not written down.)";
 
-/// The items that tell of `memory`, in order; none if nothing was said.
+/// The items that tell of `memory`, in order; none if nothing was said and nothing happened.
 pub(super) fn items(memory: &Memory, occasion: Occasion, quirks: &Quirks) -> Vec<Value> {
-    if memory.is_empty() {
+    if memory.is_empty() && !matches!(occasion, Occasion::Resumed { .. }) {
         return Vec::new();
     }
     let turns: Vec<&Turn> = memory.turns().collect();
@@ -44,7 +46,8 @@ pub(super) fn items(memory: &Memory, occasion: Occasion, quirks: &Quirks) -> Vec
     }
     let note = match occasion {
         Occasion::Greeted => GREETED,
-        Occasion::Reconnected => RECONNECTED,
+        Occasion::Reconnected | Occasion::Resumed { is_mid_turn: false } => RECONNECTED,
+        Occasion::Resumed { is_mid_turn: true } => RESUMED,
     };
     items.push(message("system", "input_text", note));
     items

@@ -1,5 +1,6 @@
 //! A call whose sessions fail.
 
+use super::super::checkpoint::Checkpoint;
 use super::super::effect::Occasion;
 use super::super::input::ResponseOutcome;
 use super::super::prompt::Prompt;
@@ -50,6 +51,14 @@ fn appended(commands: &[ProviderCommand]) -> Vec<u8> {
     frames.flatten().collect()
 }
 
+/// How many samples of it are speech.
+fn spoken(said: &[u8]) -> usize {
+    said.chunk_by(|a, b| a == b)
+        .filter(|run| run.first() == Some(&SPEECH))
+        .map(<[u8]>::len)
+        .sum()
+}
+
 fn prompts(story: &mut Story) -> Vec<Prompt> {
     let seen = story.take().into_iter().filter_map(|effect| match effect {
         Effect::Observe(Observation::Prompted(prompt)) => Some(prompt),
@@ -70,8 +79,7 @@ fn the_callers_unanswered_words_are_said_again_to_the_next_session() {
     story.of(SECOND, ready());
     let commands = story.commands();
     let said = appended(&commands);
-    let speech = said.iter().filter(|&&byte| byte == SPEECH).count();
-    assert_eq!(speech, 8_000, "all of the second that was spoken");
+    assert_eq!(spoken(&said), 8_000, "all of the second that was spoken");
     assert!(
         said.ends_with(&[QUIET; 8 * 800]),
         "and the silence after it, by which its end is known"
@@ -115,11 +123,7 @@ fn a_caller_who_speaks_while_no_session_is_there_is_heard_by_the_next() {
     );
     story.of(SECOND, ready());
     let commands = story.commands();
-    let speech = appended(&commands)
-        .iter()
-        .filter(|&&byte| byte == SPEECH)
-        .count();
-    assert_eq!(speech, 8 * 400);
+    assert_eq!(spoken(&appended(&commands)), 8 * 400);
     assert!(
         !commands.contains(&ProviderCommand::Continue),
         "the caller wants something else"
@@ -184,11 +188,11 @@ fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
         assert!(story.wants(&Effect::Report(FIRST, Report::Failed(fault))));
         story.made(SECOND);
         story.of(SECOND, ready());
-        let speech = appended(&story.commands())
-            .into_iter()
-            .filter(|&byte| byte == SPEECH)
-            .count();
-        assert_eq!(speech, 8_000, "{fault}: its words are said again");
+        assert_eq!(
+            spoken(&appended(&story.commands())),
+            8_000,
+            "{fault}: its words are said again"
+        );
     }
 }
 
@@ -322,4 +326,54 @@ fn a_session_lost_while_nobody_waits_is_replaced_without_a_word() {
             .any(|effect| matches!(effect, Effect::ToCarrier(_)))
     );
     assert!(!effects.contains(&Effect::ToProvider(SECOND, ProviderCommand::Respond)));
+}
+
+#[test]
+fn a_call_whose_stream_was_lost_goes_on_with_the_next_one() {
+    let mut story = answering();
+    story.provider(ProviderEvent::ResponseDone {
+        response: ResponseId(0),
+        outcome: ResponseOutcome::Completed,
+    });
+    let kept = |effects: Vec<Effect>| {
+        let mut kept = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Checkpoint(checkpoint) => Some(*checkpoint),
+            _ => None,
+        });
+        kept.next_back()
+    };
+    let after_the_turn = kept(story.take()).unwrap();
+    assert!(!after_the_turn.is_mid_turn);
+    story.provider(ProviderEvent::SpeechStarted);
+    story.carrier(CarrierEvent::Closed);
+    let at_the_loss = kept(story.take()).unwrap();
+    assert!(at_the_loss.is_mid_turn, "the caller was speaking");
+
+    let mut next = Story::greeting(Greeting::Spoken);
+    let resumed = Input::Resumed(Box::new(at_the_loss));
+    next.call.handle(next.now, resumed, &mut next.effects);
+    next.start();
+    next.made(FIRST);
+    next.provider(ready());
+    let commands = next.commands();
+    let occasion = Occasion::Resumed { is_mid_turn: true };
+    assert!(
+        matches!(&commands[0], ProviderCommand::Seed { occasion: why, .. } if *why == occasion),
+        "{commands:?}"
+    );
+    assert!(commands.ends_with(&[ProviderCommand::Continue]));
+    assert!(!commands.contains(&ProviderCommand::Greet));
+}
+
+#[test]
+fn nothing_is_kept_of_a_call_that_is_over() {
+    let mut story = answering();
+    story.carrier(CarrierEvent::Stopped);
+    let effects = story.take();
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Checkpoint(_)))
+    );
+    assert_eq!(Checkpoint::default().memory.turns().count(), 0);
 }
