@@ -9,7 +9,7 @@
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
-//! | `providers`, `probes` | the one pool, and the synthetic sessions that it asks for |
+//! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
@@ -35,6 +35,7 @@ mod probes;
 mod providers;
 mod routes;
 mod sessions;
+mod spares;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ use self::drain::{Stage, Tasks};
 use self::front::Front;
 use self::overload::Load;
 use self::providers::Providers;
+use self::spares::Shelf;
 use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Admin, Agents, Config};
@@ -96,7 +98,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Load`] and counts.
+/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`] and counts.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
@@ -118,6 +120,8 @@ struct Shared {
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
+    /// The sessions that are kept ready.
+    spares: Shelf,
     overload: Load,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
@@ -267,6 +271,7 @@ impl Shared {
             agents: config.agents,
             prompts: config.prompts,
             providers,
+            spares: Shelf::default(),
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,

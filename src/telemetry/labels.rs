@@ -69,8 +69,8 @@ pub(super) const FAULTS: [&str; 32] = [
 ];
 
 /// How a dial is paid for.
-pub(super) const CHARGES: [&str; 7] = [
-    "first", "rotation", "move", "reserve", "extra", "hedge", "probe",
+pub(super) const CHARGES: [&str; 8] = [
+    "first", "rotation", "move", "reserve", "extra", "hedge", "probe", "spare",
 ];
 
 /// The charges of what is dialled because something failed.

@@ -355,7 +355,9 @@ impl Pool {
     /// for each other: as long as one has something, no live call is given up for the other.
     fn settle(&mut self, now: Instant, request: &Request, charge: Charge) -> Option<Charge> {
         match charge {
-            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe => Some(charge),
+            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {
+                Some(charge)
+            }
             Charge::Reserve if self.has_reserve(now, request) => Some(Charge::Reserve),
             Charge::Reserve | Charge::Extra | Charge::Hedge if self.fleet.has_any(now) => {
                 Some(Charge::Extra)
@@ -381,7 +383,7 @@ impl Pool {
             Charge::First => self.fleet.earn(),
             Charge::Reserve => self.reserve.draw(),
             Charge::Extra | Charge::Hedge => self.fleet.spend(),
-            Charge::Rotation | Charge::Move | Charge::Probe => {}
+            Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {}
         }
         self.queue.leave(request);
         self.hedges.earn(self.policy.hedge.percent);
@@ -397,6 +399,10 @@ impl Pool {
         (provider, key): (ProviderId, KeyId),
         charge: Charge,
     ) -> Rung {
+        let spare = match whose {
+            Whose::Call(_) => self.hand_over(now, provider, key),
+            Whose::Probe | Whose::Spare => None,
+        };
         let endpoint = self
             .endpoints
             .get_mut(usize::from(provider.0))
@@ -404,7 +410,10 @@ impl Pool {
         endpoint.bulkhead.enter();
         if let Some(key) = endpoint.keys.get_mut(usize::from(key.0)) {
             key.sessions += 1;
-            key.throttle.take(now);
+            key.spares.held += u32::from(whose == Whose::Spare);
+            if spare.is_none() {
+                key.throttle.take(now);
+            }
         }
         let hedge_after = match whose {
             Whose::Call(tenant) => {
@@ -413,13 +422,14 @@ impl Pool {
                 }
                 endpoint.hedge_after(&self.policy.hedge)
             }
-            Whose::Probe => None,
+            Whose::Probe | Whose::Spare => None,
         };
         self.tally.on_dial(charge);
         let seat = self.seats.take(Occupied {
             provider,
             key,
             whose,
+            is_warm: spare.is_some(),
             dialled_at: now,
             stage: Stage::Dialling { was_slow: false },
         });
@@ -429,6 +439,7 @@ impl Pool {
             key,
             tier: self.tier(provider),
             charge,
+            spare,
             hedge_after,
         }
     }
