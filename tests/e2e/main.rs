@@ -16,6 +16,8 @@ mod doubles;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod front_door;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod phone;
@@ -24,6 +26,10 @@ mod prompts;
 mod providers;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod strangers;
+#[cfg(test)]
+mod twilio;
 #[cfg(test)]
 mod whole_calls;
 

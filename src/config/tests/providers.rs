@@ -322,6 +322,8 @@ fn the_production_example_is_valid() {
         ("OPENAI_API_KEY", "sk-1"),
         ("OPENAI_API_KEY_2", "sk-2"),
         ("AZURE_OPENAI_API_KEY", "sk-3"),
+        ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"),
+        ("TWILIO_AUTH_TOKEN", "12345"),
     ];
     let config = load(Some(&file), &environment(&variables)).unwrap();
     assert_eq!(config.agents.find(None, None).0.name, "default");
