@@ -125,13 +125,16 @@ impl Seat {
 
     /// The stream of this call started; `epoch` is its document's.
     pub(super) fn start(&mut self, call: CallSid, epoch: u32) -> Start {
-        let mut live = self.calls.lock();
-        if live.get(&call).is_some_and(|live| live.epoch >= epoch) {
+        let stream = Live {
+            epoch,
+            line: Arc::clone(&self.line),
+        };
+        let mut calls = self.calls.lock();
+        if calls.get(&call).is_some_and(|live| live.epoch >= epoch) {
             return Start::Refused;
         }
-        let line = Arc::clone(&self.line);
-        let before = live.insert(call, Live { epoch, line });
-        drop(live);
+        let before = calls.insert(call, stream);
+        drop(calls);
         self.call = Some((call, epoch));
         self.unstarted = None;
         match before {

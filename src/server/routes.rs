@@ -50,7 +50,7 @@ async fn media(
     let (mut parts, _) = request.into_parts();
     let place = match let_in(&shared, peer, &parts) {
         Ok(place) => place,
-        Err(refusal) => return refusal,
+        Err(refused) => return refused.into_response(),
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &shared).await {
         Ok(upgrade) => upgrade,
@@ -81,30 +81,47 @@ async fn media(
 }
 
 /// Whether an upgrade comes from whom we serve; without a signature it takes a place of its address's until its stream starts.
-fn let_in(shared: &Shared, peer: Peer, parts: &Parts) -> Result<Option<Place>, Response> {
+fn let_in(shared: &Shared, peer: Peer, parts: &Parts) -> Result<Option<Place>, Refused> {
     let Some(front) = &shared.front else {
         return is_from_here(&parts.headers)
             .map(|()| None)
             .map_err(|(count, sentence)| {
                 shared.telemetry.refused(count);
-                (StatusCode::FORBIDDEN, sentence).into_response()
+                Refused::Stranger(StatusCode::FORBIDDEN, sentence)
             });
     };
     let client = shared.proxies.client(peer, &parts.headers);
     if !front.memory().may_ask(shared.clock.now(), client) {
         shared.telemetry.refused(Count::RequestsImpatient);
-        return Err(StatusCode::TOO_MANY_REQUESTS.into_response());
+        let sentence = "Too much of this was refused before.\n";
+        return Err(Refused::Stranger(StatusCode::TOO_MANY_REQUESTS, sentence));
     }
-    let is_signed = check_upgrade(shared, front, client, parts)?;
-    match client {
-        Some(client) if !is_signed => match shared.unsigned.enter(client) {
-            Some(place) => Ok(Some(place)),
-            None => {
-                shared.telemetry.refused(Count::UpgradesOverAddress);
-                Err(busy())
-            }
-        },
-        Some(_) | None => Ok(None),
+    let is_signed = check_upgrade(shared, front, client, parts);
+    let is_signed = is_signed.map_err(|status| Refused::Stranger(status, "Not signed.\n"))?;
+    let Some(client) = client.filter(|_| !is_signed) else {
+        return Ok(None);
+    };
+    let place = shared.unsigned.enter(client);
+    if place.is_none() {
+        shared.telemetry.refused(Count::UpgradesOverAddress);
+    }
+    place.map(Some).ok_or(Refused::NoRoom)
+}
+
+/// Why an upgrade is not accepted.
+enum Refused {
+    /// It comes from nobody whom we serve.
+    Stranger(StatusCode, &'static str),
+    /// Its address has all that it may have.
+    NoRoom,
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Stranger(status, sentence) => (status, sentence).into_response(),
+            Self::NoRoom => busy(),
+        }
     }
 }
 

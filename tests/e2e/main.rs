@@ -18,6 +18,7 @@ mod endings;
 #[cfg(test)]
 #[path = "../telemetry/exposition.rs"]
 mod exposition;
+mod front_door;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -30,6 +31,10 @@ mod prompts;
 mod providers;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod strangers;
+#[cfg(test)]
+mod twilio;
 #[cfg(test)]
 mod whole_calls;
 

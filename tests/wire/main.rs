@@ -13,3 +13,5 @@ mod schema;
 mod twilio;
 #[cfg(test)]
 mod twilio_paths;
+#[cfg(test)]
+mod twilio_speed;

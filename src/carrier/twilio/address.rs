@@ -94,10 +94,10 @@ impl PublicUrl {
         candidates
     }
 
-    /// The same path at another host, as a request named it: for the sentence about an address that does not fit.
-    pub fn at_host(&self, host: &str) -> Option<Self> {
-        let scheme = self.scheme(Asks::Http);
-        Self::parse(&format!("{scheme}://{host}{}", self.prefix))
+    /// The same paths at another host, as a request named it: for the sentence about an address that does not fit.
+    pub fn at_host(&self, host: &str) -> impl Iterator<Item = Self> {
+        let at = move |scheme| Self::parse(&format!("{scheme}://{host}{}", self.prefix));
+        ["https", "http"].into_iter().filter_map(at)
     }
 
     const fn scheme(&self, asks: Asks) -> &'static str {

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
+use super::signature::hex;
 use crate::core::front::{Card, Direction};
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Utc;
@@ -103,12 +104,7 @@ impl Keyring {
         let derive = |token: &str| {
             let token = hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes());
             let id = hmac::sign(&token, b"ringback token key id");
-            let id: String = id
-                .as_ref()
-                .iter()
-                .take(4)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let id = hex(id.as_ref().first_chunk::<4>().expect("a tag has 32 bytes"));
             let secret = hmac::sign(&token, b"ringback token key");
             (
                 id.into(),

@@ -63,81 +63,84 @@ fn a_whole_section_is_read() {
     assert_eq!(problems("twilio", text, &variables), Vec::<String>::new());
 }
 
+/// Lines of the section, by a name, and what is said of them.
+const WRONG: [(&str, &str, &str); 15] = [
+    (
+        "url",
+        "public_url = \"http://voice.example.com\"",
+        "twilio.public_url = ",
+    ),
+    (
+        "action",
+        "action_url = \"https://voice.example.com?x\"",
+        "twilio.action_url = ",
+    ),
+    (
+        "sid",
+        "account_sid = \"AC1\"",
+        "twilio.account_sid = \"AC1\" is not accepted",
+    ),
+    (
+        "written",
+        "auth_tokens = [\"swordfish\"]",
+        "twilio.auth_tokens holds what is no place",
+    ),
+    ("none", "auth_tokens = []", "twilio.auth_tokens is missing"),
+    (
+        "three",
+        "auth_tokens = [{ env = \"A\" }, { env = \"B\" }, { env = \"C\" }]",
+        "twilio.auth_tokens has 3 entries",
+    ),
+    (
+        "static",
+        "mode = \"static\"",
+        "twilio.stream_secrets = […] is needed",
+    ),
+    (
+        "short",
+        "mode = \"static\"\nstream_secrets = [{ env = \"SHORT\" }]",
+        "twilio.stream_secrets = […] is needed",
+    ),
+    (
+        "unsigned",
+        "mode = \"static\"\nupgrade_signature = \"if_present\"\nstream_secrets = [{ env = \"LONG\" }]",
+        "twilio.upgrade_signature = \"if_present\" would let in",
+    ),
+    (
+        "half",
+        "api_key = \"SK000000000000000000000000000000a2\"",
+        "twilio.api_key_secret is missing",
+    ),
+    (
+        "other half",
+        "api_key_secret = { env = \"LONG\" }",
+        "twilio.api_key is missing",
+    ),
+    (
+        "id",
+        "token_keys = [{ id = \"a.b\", env = \"LONG\" }]",
+        "twilio.token_keys = ",
+    ),
+    (
+        "twice",
+        "token_keys = [{ id = \"a\", env = \"LONG\" }, { id = \"a\", env = \"SHORT\" }]",
+        "twilio.token_keys = ",
+    ),
+    (
+        "overrides",
+        "connection_overrides = \"ct=1#x\"",
+        "twilio.connection_overrides = ",
+    ),
+    (
+        "slip",
+        "public_ulr = \"\"",
+        "did you mean twilio.public_url?",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_told_with_its_key_and_without_secrets() {
-    for (name, lines, wanted) in [
-        (
-            "url",
-            "public_url = \"http://voice.example.com\"",
-            "twilio.public_url = ",
-        ),
-        (
-            "action",
-            "action_url = \"https://voice.example.com?x\"",
-            "twilio.action_url = ",
-        ),
-        (
-            "sid",
-            "account_sid = \"AC1\"",
-            "twilio.account_sid = \"AC1\" is not accepted",
-        ),
-        (
-            "written",
-            "auth_tokens = [\"swordfish\"]",
-            "twilio.auth_tokens holds what is no place",
-        ),
-        ("none", "auth_tokens = []", "twilio.auth_tokens is missing"),
-        (
-            "three",
-            "auth_tokens = [{ env = \"A\" }, { env = \"B\" }, { env = \"C\" }]",
-            "twilio.auth_tokens has 3 entries",
-        ),
-        (
-            "static",
-            "mode = \"static\"",
-            "twilio.stream_secrets = […] is needed",
-        ),
-        (
-            "short",
-            "mode = \"static\"\nstream_secrets = [{ env = \"SHORT\" }]",
-            "twilio.stream_secrets = […] is needed",
-        ),
-        (
-            "unsigned",
-            "mode = \"static\"\nupgrade_signature = \"if_present\"\nstream_secrets = [{ env = \"LONG\" }]",
-            "twilio.upgrade_signature = \"if_present\" would let in",
-        ),
-        (
-            "half",
-            "api_key = \"SK000000000000000000000000000000a2\"",
-            "twilio.api_key_secret is missing",
-        ),
-        (
-            "other half",
-            "api_key_secret = { env = \"LONG\" }",
-            "twilio.api_key is missing",
-        ),
-        (
-            "id",
-            "token_keys = [{ id = \"a.b\", env = \"LONG\" }]",
-            "twilio.token_keys = ",
-        ),
-        (
-            "twice",
-            "token_keys = [{ id = \"a\", env = \"LONG\" }, { id = \"a\", env = \"SHORT\" }]",
-            "twilio.token_keys = ",
-        ),
-        (
-            "overrides",
-            "connection_overrides = \"ct=1#x\"",
-            "twilio.connection_overrides = ",
-        ),
-        (
-            "slip",
-            "public_ulr = \"\"",
-            "did you mean twilio.public_url?",
-        ),
-    ] {
+    for (name, lines, wanted) in WRONG {
         let mut variables = CREDENTIALS.to_vec();
         variables.retain(|(key, _)| !(name == "url" && key.ends_with("PUBLIC_URL")));
         variables.extend([("SHORT", "too-short"), ("LONG", "0123456789abcdefgh")]);

@@ -1,6 +1,6 @@
 //! Whether a new call is taken, before it is answered.
 
-use super::Progress;
+use crate::core::front::Progress;
 
 /// How the house stands, as far as new calls go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

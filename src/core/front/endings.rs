@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Card, Expiring};
+use crate::core::front::{Card, Expiring};
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Instant;
 

@@ -1,6 +1,6 @@
 //! What comes first, after a stream, after a person, and after a document that could not be had.
 
-use super::{Card, Endings, House, Person, Progress, Standing, Welcome, answer};
+use crate::core::front::{Card, Endings, House, Person, Progress, Standing, Welcome, answer};
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Instant;
 

@@ -54,10 +54,12 @@ impl Reach {
             (Self::Stream, Wish::Text | Wish::Person | Wish::Resume)
             | (Self::Action, Wish::Text) => Means::Nothing,
             (Self::Stream, Wish::Drain) => Means::WaitAndClose,
-            (Self::Action, Wish::Goodbye | Wish::Apology | Wish::Person | Wish::Resume)
+            (
+                Self::Action,
+                Wish::Goodbye | Wish::Apology | Wish::Person | Wish::Resume | Wish::Drain,
+            )
             // The carrier asks by itself.
             | (Self::Rest, Wish::Person | Wish::Resume) => Means::CloseAndAnswer,
-            (Self::Action, Wish::Drain) => Means::CloseAndAnswer,
             (Self::Rest, Wish::Goodbye | Wish::Apology | Wish::Text | Wish::Drain) => Means::Tell,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Expiring;
+use crate::core::front::Expiring;
 use crate::core::time::Instant;
 
 /// How many addresses are remembered; beyond it the oldest is forgotten.

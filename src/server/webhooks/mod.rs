@@ -62,7 +62,7 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
     };
     let received = match receive(shared, front, peer, request).await {
         Ok(received) => received,
-        Err(refusal) => return refusal,
+        Err(status) => return status.into_response(),
     };
     if hook == Hook::StreamStatus {
         return stream_status(shared, &received);

@@ -6,7 +6,6 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
 
 use super::Hook;
 use crate::carrier::twilio::address::Asks;
@@ -42,17 +41,17 @@ impl Received {
     }
 }
 
-/// Reads a request and checks that it is Twilio's; else the response that refuses it.
+/// Reads a request and checks that it is Twilio's; else the status that refuses it.
 pub(super) async fn receive(
     shared: &Arc<Shared>,
     front: &Front,
     peer: Peer,
     request: Request,
-) -> Result<Received, Response> {
+) -> Result<Received, StatusCode> {
     let client = shared.proxies.client(peer, request.headers());
     if !front.memory().may_ask(shared.clock.now(), client) {
         shared.telemetry.refused(Count::RequestsImpatient);
-        return Err(StatusCode::TOO_MANY_REQUESTS.into_response());
+        return Err(StatusCode::TOO_MANY_REQUESTS);
     }
     let (parts, body) = request.into_parts();
     let read = match to_bytes(body, BODY_BYTES_MAX).await {
@@ -62,7 +61,7 @@ pub(super) async fn receive(
     };
     read.map_err(|(count, status)| {
         refuse(shared, front, client, count);
-        status.into_response()
+        status
     })
 }
 
@@ -73,10 +72,9 @@ fn read(front: &Front, parts: &Parts, body: &[u8]) -> Result<Received, (Count, S
     let is_form = kind.starts_with("application/x-www-form-urlencoded");
     let is_get = parts.method == Method::GET;
     let form = match (is_get, is_form) {
-        (true, _) => Form::default(),
         (false, true) => Form::parse(body).ok_or(malformed)?,
-        // It is looked into once its signature has been found good.
-        (false, false) => Form::default(),
+        // Another body is looked into once its signature has been found good.
+        (true, _) | (false, false) => Form::default(),
     };
     let signed = Signed {
         asks: Asks::Http,
@@ -107,7 +105,7 @@ pub(in crate::server) fn check_upgrade(
     front: &Front,
     client: Option<Client>,
     parts: &Parts,
-) -> Result<bool, Response> {
+) -> Result<bool, StatusCode> {
     let signature = text(&parts.headers, SIGNATURE);
     if signature.is_none() && !front.needs_signed_upgrades() {
         return Ok(false);
@@ -126,7 +124,7 @@ pub(in crate::server) fn check_upgrade(
             Count::UpgradesForged
         };
         refuse(shared, front, client, count);
-        status.into_response()
+        status
     })
 }
 
