@@ -31,6 +31,8 @@ mod providers;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod spares;
+#[cfg(test)]
 mod whole_calls;
 
 #[cfg(test)]
