@@ -158,6 +158,10 @@ impl Session {
             "type": "session.created", "event_id": "e", "session": {"type": "realtime", "id": "s"},
         });
         if let Manner::LivesFor(seconds) = self.manner {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a provider has a clock of its own"
+            )]
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
             created["session"]["expires_at"] = (now.as_secs() + seconds).into();
         }
@@ -176,10 +180,11 @@ impl Session {
                 "session.update" => {
                     let number = self.number;
                     seen.send_modify(|seen| seen.configured.push(number));
-                    match self.manner {
-                        Manner::RefusesSettings => return,
-                        Manner::NeverConfirms => {}
-                        _ => self.update(&event, seen).await,
+                    if self.manner == Manner::RefusesSettings {
+                        return;
+                    }
+                    if self.manner != Manner::NeverConfirms {
+                        self.update(&event, seen).await;
                     }
                 }
                 "response.create" => {
