@@ -256,7 +256,7 @@ mod tests {
             let at = Utc::from_millis(now.millis() + seconds * 1_000);
             time_to_wait(Some(at), now, max)
         };
-        assert_eq!(waits(300), Duration::from_secs(240));
+        assert_eq!(waits(300), Duration::from_mins(4));
         assert_eq!(waits(3_600), max);
         assert_eq!(waits(1), WAIT_MIN);
         assert_eq!(time_to_wait(None, now, max), max);

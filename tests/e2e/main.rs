@@ -32,6 +32,8 @@ mod providers;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod spares;
+#[cfg(test)]
 mod strangers;
 #[cfg(test)]
 mod twilio;

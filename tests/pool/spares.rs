@@ -2,7 +2,7 @@
 
 use ringback::core::fault::Fault;
 use ringback::core::ids::KeyId;
-use ringback::core::pool::{BreakerState, Charge, PoolPolicy, Report, Rung};
+use ringback::core::pool::{Admission, BreakerState, Charge, PoolPolicy, Report, Request, Rung};
 
 use crate::desk::{Desk, FIRST, GOOD, LOST, REFUSED, ms, policy, secs};
 
@@ -30,6 +30,10 @@ impl Desk {
         }
         self.now = until;
         all
+    }
+
+    fn is_waiting(&mut self, request: &mut Request) -> bool {
+        matches!(self.ask(request), Admission::Wait { .. })
     }
 
     /// The spares that wait, and the sessions of callers.
@@ -133,16 +137,9 @@ fn none_is_dialled_while_a_call_waits() {
     let mut second = desk.new_call();
     let wait = desk.waits(&mut second);
     desk.now = desk.now + wait;
-    while desk.waits_still(&mut second) {
+    while desk.is_waiting(&mut second) {
         desk.pass(ms(50));
         assert_eq!(desk.news.spares, [], "the start is the call's");
-    }
-}
-
-impl Desk {
-    fn waits_still(&mut self, request: &mut ringback::core::pool::Request) -> bool {
-        let admission = self.ask(request);
-        matches!(admission, ringback::core::pool::Admission::Wait { .. })
     }
 }
 
@@ -161,21 +158,20 @@ fn where_the_breaker_is_not_closed_no_spare_is_dialled() {
 #[test]
 fn spares_that_cannot_be_dialled_come_ever_more_seldom_and_open_the_breaker() {
     let mut desk = Desk::new(wants(4));
-    let began = desk.now;
     let mut failed_at = Vec::new();
     while desk.state(FIRST) == BreakerState::Closed {
         let at = desk.pool.deadline().expect("there is more to try");
         desk.now = desk.now.max(at);
         desk.pool.tick(desk.now, &mut desk.news);
         for rung in std::mem::take(&mut desk.news.spares) {
-            failed_at.push(desk.now.since(began));
+            failed_at.push(desk.now);
             desk.report(&rung, Report::Failed(REFUSED));
         }
     }
     assert_eq!(failed_at.len(), 5, "as callers' dials would");
     for (place, pair) in failed_at.windows(2).enumerate() {
         let least = secs(1 << place) / 2;
-        assert!(pair[1] - pair[0] >= least, "{failed_at:?}");
+        assert!(pair[1].since(pair[0]) >= least, "{failed_at:?}");
     }
 }
 

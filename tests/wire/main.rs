@@ -8,6 +8,7 @@ mod openai_paths;
 mod openai_schema;
 mod openai_seed;
 mod openai_socket;
+mod openai_spare;
 mod schema;
 #[cfg(test)]
 mod twilio;
