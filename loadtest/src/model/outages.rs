@@ -170,6 +170,11 @@ impl Window {
         self
     }
 
+    /// What is wrong in it.
+    pub fn what(&self) -> &Trouble {
+        &self.what
+    }
+
     /// Whether it concerns whoever shows this key. Before the upgrade nobody has shown one.
     pub(super) fn concerns(&self, key: Option<KeyMark>) -> bool {
         self.key.is_none() || self.key == key
