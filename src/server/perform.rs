@@ -43,6 +43,7 @@ impl CallTask {
                 if let Some(call) = self.seat.call().filter(|_| !reason.may_go_on()) {
                     self.shared.checkpoints.forget(&call);
                 }
+                self.remember_end(now, reason);
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) const ENDED: [&str; 9] = [
 ];
 
 /// Messages of carriers that are refused.
-pub(super) const REFUSED: [&str; 12] = [
+pub(super) const REFUSED: [&str; 13] = [
     "malformed",
     "binary",
     "oversized",
@@ -25,6 +25,7 @@ pub(super) const REFUSED: [&str; 12] = [
     "wrong_stream",
     "bad_audio",
     "foreign_account",
+    "unauthenticated",
     "foreign_format",
     "duplicate_call",
     "mark_flood",

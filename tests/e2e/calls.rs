@@ -45,7 +45,7 @@ async fn a_call_whose_stream_was_lost_goes_on_with_the_next_and_one_that_ended_d
     drop(phone); // Without a word: the carrier's socket is gone.
     server.ended("carrier_gone").await;
 
-    let mut phone = Phone::dial(&server, 1).await;
+    let phone = Phone::dial(&server, 1).await;
     let knows = |text: &String| text.contains("pier nineteen");
     model.until(|seen| seen.told.iter().any(knows)).await;
     phone.hang_up().await;

@@ -18,6 +18,7 @@ mod endings;
 #[cfg(test)]
 #[path = "../telemetry/exposition.rs"]
 mod exposition;
+mod front_door;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -32,6 +33,10 @@ mod providers;
 mod server;
 #[cfg(test)]
 mod spares;
+#[cfg(test)]
+mod strangers;
+#[cfg(test)]
+mod twilio;
 #[cfg(test)]
 mod whole_calls;
 

@@ -26,6 +26,8 @@ pub(crate) enum Manner {
     NeverAnswers,
     /// It hangs up on so many connections without a word, and then greets as the first does.
     RecoversAfter(usize),
+    /// It greets, and ends the call after the first frame of the caller's audio.
+    Parts,
     /// It closes every session after the first frame of the caller's audio.
     Leaves,
     /// It answers the first frame with bytes that are no protocol.
@@ -189,7 +191,10 @@ impl Session {
                 }
                 "response.create" => {
                     seen.send_modify(|seen| seen.asked += 1);
-                    if matches!(self.manner, Manner::Greets | Manner::LivesFor(_)) {
+                    if matches!(
+                        self.manner,
+                        Manner::Greets | Manner::Parts | Manner::LivesFor(_)
+                    ) {
                         self.speak("1", 8_000).await;
                     }
                 }
@@ -224,6 +229,17 @@ impl Session {
             Manner::Leaves => {
                 self.socket.close(None).await.ok();
                 false
+            }
+            Manner::Parts => {
+                let item = json!({
+                    "id": "item_2", "type": "function_call", "status": "completed",
+                    "name": "end_call", "call_id": "call_1", "arguments": "{}",
+                });
+                self.tell(&json!({
+                    "type": "response.output_item.done", "event_id": "e",
+                    "response_id": "resp_1", "output_index": 1, "item": item,
+                }))
+                .await
             }
             Manner::Garbles => {
                 let nonsense = Message::text("{\"type\": 7, ]");

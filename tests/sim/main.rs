@@ -13,11 +13,14 @@
 )]
 
 mod checkers;
+mod coverage;
+mod doors;
 mod legs;
 mod network;
 mod scenarios;
 mod setup;
 mod storm;
+mod succession;
 mod swarm;
 mod weather;
 mod world;

@@ -7,9 +7,8 @@ use loadtest::carrier::{Answer, CarrierSettings, Happening};
 use ringback::core::call::effect::EndReason;
 use ringback::core::observation::Observation;
 
-use crate::checkers::{
-    Finding, bounds_hold, downlink_conserved, no_dead_air, one_voice, uplink_conserved,
-};
+use crate::checkers::{Finding, judge_any};
+use crate::coverage::Coverage;
 use crate::setup::{Life, Setup};
 use crate::swarm::{each, number, setup};
 use crate::weather::storm;
@@ -28,14 +27,9 @@ fn stormy(seed: u64) -> Setup {
 }
 
 /// What is wrong with a call in a storm.
-fn judge(life: &Life) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
+    let mut findings = judge_any(setup, life);
     nobody_lost(life, &mut findings);
-    no_dead_air(life, &mut findings);
-    one_voice(life, &mut findings);
-    uplink_conserved(life, &mut findings);
-    downlink_conserved(life, &mut findings);
-    bounds_hold(life, &mut findings);
     findings
 }
 
@@ -83,35 +77,27 @@ const PATIENCE: Duration = Duration::from_millis(6_500);
 struct Tally {
     calls: u64,
     failed_over: u64,
-    faults: BTreeMap<&'static str, u64>,
     reasons: BTreeMap<&'static str, u64>,
-    gaps: Vec<Duration>,
+    coverage: Coverage,
     dead_air: Vec<Duration>,
     findings: BTreeMap<&'static str, u64>,
     failures: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, seed: u64, life: &Life) {
+    fn count(&mut self, setup: &Setup, life: &Life) {
+        let seed = setup.seed;
         self.calls += 1;
-        let mut failed_over = false;
-        for (_, seen) in &life.observations {
-            match seen {
-                Observation::AttemptFailed { fault, .. } => {
-                    *self.faults.entry(fault.name()).or_default() += 1
-                }
-                Observation::FailedOver { .. } => failed_over = true,
-                Observation::Gap { after } => self.gaps.push(*after),
-                _ => {}
-            }
-        }
+        self.coverage.count(life);
+        let mut seen = life.observations.iter().map(|(_, seen)| seen);
+        let failed_over = seen.any(|seen| matches!(seen, Observation::FailedOver { .. }));
         self.failed_over += u64::from(failed_over);
         self.dead_air.push(life.phone.dead_air_max);
         *self
             .reasons
             .entry(life.reason.map_or("none", EndReason::name))
             .or_default() += 1;
-        for (checker, what) in judge(life) {
+        for (checker, what) in judge(setup, life) {
             *self.findings.entry(checker).or_default() += 1;
             self.failures
                 .push(format!("seed {seed}: \"{checker}\": {what}"));
@@ -137,18 +123,16 @@ fn every_call_of_the_storm_passes_the_checkers() {
         println!("{}", World::new(setup).live().story.join("\n"));
     }
     let tallies = each(seeds.clone(), |seed, tally: &mut Tally| {
-        tally.count(seed, &World::new(stormy(seed)).live());
+        let setup = stormy(seed);
+        tally.count(&setup, &World::new(setup.clone()).live());
     });
     let mut all = Tally::default();
     for tally in tallies {
         all.calls += tally.calls;
         all.failed_over += tally.failed_over;
-        all.gaps.extend(tally.gaps);
+        all.coverage.add(tally.coverage);
         all.dead_air.extend(tally.dead_air);
         all.failures.extend(tally.failures);
-        for (name, count) in tally.faults {
-            *all.faults.entry(name).or_default() += count;
-        }
         for (name, count) in tally.reasons {
             *all.reasons.entry(name).or_default() += count;
         }
@@ -157,13 +141,12 @@ fn every_call_of_the_storm_passes_the_checkers() {
         }
     }
     all.failures.sort();
-    all.gaps.sort_unstable();
     all.dead_air.sort_unstable();
     println!(
-        "{} calls, {} of them failed over; faults {:?}; ended {:?}; dead air p99 {:?}, most {:?}",
+        "{}\n{} calls, {} of them failed over; ended {:?}; dead air p99 {:?}, most {:?}",
+        all.coverage.table(),
         all.calls,
         all.failed_over,
-        all.faults,
         all.reasons,
         all.dead_air[all.dead_air.len() * 99 / 100],
         all.dead_air.last(),
@@ -175,4 +158,8 @@ fn every_call_of_the_storm_passes_the_checkers() {
         all.findings,
         all.failures[..failed.min(25)].join("\n")
     );
+    if all.calls >= CALLS {
+        let missing = all.coverage.missing();
+        assert!(missing.is_empty(), "hardly reached: {missing:#?}");
+    }
 }

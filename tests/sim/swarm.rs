@@ -12,6 +12,7 @@ use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::Greeting;
 use ringback::core::observation::Observation;
+use ringback::provider::socket::SocketLimits;
 
 use crate::checkers::{judge, moved_in_mid_turn, truncations};
 use crate::setup::{EPOCH_S, Life, Setup, ladder, prompts};
@@ -72,6 +73,10 @@ pub(crate) fn setup(seed: u64) -> Setup {
             prompts: prompts(Greeting::Spoken),
             ..CallSettings::default()
         },
+        broken_ways: Vec::new(),
+        upgrade_timeout: Duration::from_millis(2_400),
+        unread_max: SocketLimits::default().write_buffer_bytes_max,
+        lingers: Duration::ZERO,
         latency: (Duration::from_micros(least), Duration::from_micros(most)),
         tells: false,
     }
@@ -97,7 +102,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, seed: u64, life: &Life) {
+    fn count(&mut self, setup: &Setup, life: &Life) {
+        let seed = setup.seed;
         self.calls += 1;
         self.frames += life.frames;
         self.lasted.push(life.lasted);
@@ -117,7 +123,7 @@ impl Tally {
             .into_iter()
             .map(|(told, played)| played - told - echo_delay);
         self.understated.extend(understated);
-        for (checker, what) in judge(life) {
+        for (checker, what) in judge(setup, life) {
             *self.findings.entry(checker).or_default() += 1;
             self.failures
                 .push(format!("seed {seed}: \"{checker}\": {what}"));
@@ -225,7 +231,8 @@ fn the_same_seed_tells_the_same_story() {
 fn live(seeds: std::ops::Range<u64>) -> Tally {
     let mut all = Tally::default();
     let tallies = each(seeds, |seed, tally: &mut Tally| {
-        tally.count(seed, &World::new(setup(seed)).live());
+        let setup = setup(seed);
+        tally.count(&setup, &World::new(setup.clone()).live());
     });
     for tally in tallies {
         all.add(tally);

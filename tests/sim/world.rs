@@ -26,7 +26,7 @@ use crate::setup::{EPOCH_S, Life, Setup};
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// Inputs at one moment: more of them is a loop that never rests.
-const INPUTS_AT_ONCE_MAX: usize = 20_000;
+const INPUTS_AT_ONCE_MAX: usize = 60_000;
 
 /// The sessions of a house are numbered apart from those of the others.
 const SESSIONS_OF_HOUSE: usize = 1_000;
@@ -41,7 +41,7 @@ pub(crate) struct World {
     stream_open: bool,
     call: Call,
     /// What the call is to be told next, before anything else happens.
-    inputs: VecDeque<Input>,
+    pub(crate) inputs: VecDeque<Input>,
     effects: Effects,
     pub(crate) desk: Desk,
     pub(crate) pool: Pool,
@@ -75,6 +75,8 @@ impl World {
             phone: phone.report(),
             legs: BTreeMap::new(),
             observations: Vec::new(),
+            transitions: Vec::new(),
+            probes: Vec::new(),
             leaked: Vec::new(),
             seated: 0,
             happenings: Vec::new(),
@@ -142,8 +144,7 @@ impl World {
         let phone = self.phone.deadline().filter(|_| self.phone_open);
         let call = self.call.deadline().map(Instant::since_start);
         let models = self.legs.values().filter_map(Leg::deadline).min();
-        // A pool never rests; when the call is over, nobody waits for it.
-        let pool = self.pool_deadline().filter(|_| self.life.reason.is_none());
+        let pool = self.pool_deadline();
         [self.network.deadline(), phone, call, models, pool]
             .into_iter()
             .flatten()
@@ -189,8 +190,7 @@ impl World {
                     | Parcel::Closed(_)
                     | Parcel::Binary
                     | Parcel::Open
-                    | Parcel::Refused { .. }
-                    | Parcel::Reset
+                    | Parcel::DialFailed(_)
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
@@ -212,7 +212,7 @@ impl World {
             }
             Parcel::Binary => CarrierEvent::Refused(Refusal::Binary),
             Parcel::Closed(_) => CarrierEvent::Closed,
-            Parcel::Open | Parcel::Refused { .. } | Parcel::Reset | Parcel::Ping | Parcel::Pong => {
+            Parcel::Open | Parcel::DialFailed(_) | Parcel::Ping | Parcel::Pong => {
                 return;
             }
         };

@@ -14,3 +14,5 @@ mod schema;
 mod twilio;
 #[cfg(test)]
 mod twilio_paths;
+#[cfg(test)]
+mod twilio_speed;

@@ -36,6 +36,10 @@ figures! {
     CallsStarted, "calls_started", "", "Calls that were dialled.";
     CallsCompleted, "calls_completed", "", "Calls that their callers ended, at the end of the recording or of the run.";
     CallsFailed, "calls_failed", "", "Calls that were refused, broke, or were ended by the server before their time.";
+    CallsApologized, "calls_apologized", "", "Calls that the server ended in order, after words of its own.";
+    CallsSilent, "calls_silent", "", "Calls in which nothing was ever heard.";
+    CallsElsewhere, "calls_elsewhere", "", "Calls whose first session was not at the first of the models, by name.";
+    CallsStranded, "calls_stranded", "", "Calls that went on for seconds after their session had ended by a fault, without another one.";
     FramesUp, "frames_up", "", "The callers' frames of 20 ms.";
     FramesDown, "frames_down", "", "The model's blocks of 20 ms that reached a phone.";
     FramesLost, "frames_lost", "", "Gaps in what arrived, both ways: a later block of the same stream or item came, this one did not.";
@@ -51,23 +55,42 @@ figures! {
     DownP999, "down_p99_9_ms", "ms", "Added latency, model to caller, 99.9 %.";
     FirstAudioP50, "first_audio_p50_ms", "ms", "From the start of a call to its first audio, median.";
     FirstAudioP99, "first_audio_p99_ms", "ms", "From the start of a call to its first audio, 99 %.";
+    FirstModelP50, "first_model_p50_ms", "ms", "From the start of a call to the first audio of a model, median.";
+    FirstModelP99, "first_model_p99_ms", "ms", "The same, 99 %.";
+    FirstModelOpenP50, "first_model_open_p50_ms", "ms", "The same of calls that began while a breaker was to be open, by the plan's [breaker], median.";
+    FirstModelOpenP99, "first_model_open_p99_ms", "ms", "The same of these, 99 %.";
     AnswerP50, "answer_p50_ms", "ms", "From the end of a caller's turn to the first sound of the answer, median.";
     AnswerP99, "answer_p99_ms", "ms", "From the end of a caller's turn to the first sound of the answer, 99 %.";
-    DeadAirMax, "dead_air_ms", "ms", "The longest time that a caller who was owed an answer heard nothing.";
+    DeadAirMax, "dead_air_ms", "ms", "The longest time that a caller who was owed an answer, or the rest of one, heard nothing.";
     GapP50, "gap_p50_ms", "ms", "After a fault of a session that was owed to be heard, with nothing buffered: from then until the model is heard, median.";
     GapP99, "gap_p99_ms", "ms", "The same, 99 %.";
     GapMax, "gap_max_ms", "ms", "The same, the longest.";
-    GapSpeakingP99, "gap_speaking_p99_ms", "ms", "Of faults while the caller spoke: from the end of the turn until the model is heard, 99 %.";
-    GapWaitingP99, "gap_waiting_p99_ms", "ms", "Of faults while the caller waited: from the fault until the model is heard, 99 %.";
-    GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", "Of faults in the middle of an answer: how long it broke off, 99 %.";
-    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard until the caller spoke again or left.";
+    GapSpeakingP50, "gap_speaking_p50_ms", "ms", "Of faults while the caller spoke: from the end of the turn until the model is heard, median.";
+    GapSpeakingP99, "gap_speaking_p99_ms", "ms", "The same, 99 %.";
+    GapSpeakingMax, "gap_speaking_max_ms", "ms", "The same, the longest.";
+    GapWaitingP50, "gap_waiting_p50_ms", "ms", "Of faults while the caller waited: from the fault until the model is heard, median.";
+    GapWaitingP99, "gap_waiting_p99_ms", "ms", "The same, 99 %.";
+    GapWaitingMax, "gap_waiting_max_ms", "ms", "The same, the longest.";
+    GapMidAnswerP50, "gap_mid_answer_p50_ms", "ms", "Of faults in the middle of an answer: how long it broke off, whatever was buffered, median.";
+    GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", "The same, 99 %.";
+    GapMidAnswerMax, "gap_mid_answer_max_ms", "ms", "The same, the longest.";
+    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard for two seconds or more, until the caller spoke again or left.";
     StruckSpeaking, "struck_speaking", "", "Sessions that went wrong while the caller spoke.";
     StruckWaiting, "struck_waiting", "", "Sessions that went wrong while the caller waited.";
     StruckMidAnswer, "struck_mid_answer", "", "Sessions that went wrong in the middle of an answer.";
+    NoticedAfter, "noticed_after_ms", "ms", "From a fault of a session that was owed to be heard, or from the end of the turn after it, until the call had another session, the longest.";
+    TurnsTorn, "turns_torn", "", "Turns that were not answered when their session went wrong, and that did not reach the next one whole.";
+    AnswersBrokenOff, "answers_broken_off", "", "Answers that were being made when their session went wrong, and that nobody went on with before the caller spoke again.";
+    RememberedUnheard, "remembered_unheard_ms", "ms", "The most by which the next session believed more of a cut answer to be said than was played, by the length of its text.";
+    Overtaken, "overtaken", "", "Calls that waited for a session while one that had lost its own later was given one.";
+    ApologyAfter, "apology_after_ms", "ms", "From when the model was owed to the apology, the longest.";
     Dials, "dials", "", "Dials to all models.";
     DialsFailed, "dials_failed", "", "Dials that were refused, reset or never answered.";
     DialsPeak, "dials_peak", "", "The most dials to one model in one second.";
     ExtraDials, "extra_dials_percent", "%", "Dials beyond one for each call and one for each session that went wrong under a call.";
+    DialsPeakAfter, "dials_peak_after_outage", "", "The most dials in one second to a model that had been out, after its breaker should first have opened.";
+    BreakerOpens, "breaker_opens_ms", "ms", "From the first dial that failed to the last before a breaker should be open, by the plan's [breaker], the longest.";
+    CallersAsProbes, "callers_as_probes", "", "Calls whose session was opened at a model whose breaker should have been half-open: before enough probes were good.";
     DialsWhileOpen, "dials_while_open", "", "Dials to a model whose breaker should have been open, by the plan's [breaker].";
     TurnsSaid, "turns_said", "", "Turns that callers said.";
     TurnsUnanswered, "turns_unanswered", "", "Turns whose answer was still owed when the caller spoke again or the call ended.";
@@ -156,6 +179,21 @@ impl Figure {
     fn worst(self) -> Worst {
         match self {
             Self::CallsFailed
+            | Self::CallsApologized
+            | Self::CallsSilent
+            | Self::CallsStranded
+            | Self::GapSpeakingMax
+            | Self::GapWaitingMax
+            | Self::GapMidAnswerMax
+            | Self::NoticedAfter
+            | Self::TurnsTorn
+            | Self::AnswersBrokenOff
+            | Self::RememberedUnheard
+            | Self::Overtaken
+            | Self::ApologyAfter
+            | Self::DialsPeakAfter
+            | Self::BreakerOpens
+            | Self::CallersAsProbes
             | Self::FramesLost
             | Self::FramesLostStart
             | Self::FramesLostEnd
@@ -188,6 +226,14 @@ impl Figure {
             | Self::DownP50
             | Self::DownP99
             | Self::DownP999
+            | Self::CallsElsewhere
+            | Self::FirstModelP50
+            | Self::FirstModelP99
+            | Self::FirstModelOpenP50
+            | Self::FirstModelOpenP99
+            | Self::GapSpeakingP50
+            | Self::GapWaitingP50
+            | Self::GapMidAnswerP50
             | Self::FirstAudioP50
             | Self::FirstAudioP99
             | Self::AnswerP50

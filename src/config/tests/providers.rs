@@ -336,6 +336,8 @@ fn the_production_example_is_valid() {
         ("OPENAI_API_KEY_2", "sk-2"),
         ("AZURE_OPENAI_API_KEY", "sk-3"),
         ("RINGBACK_ADMIN_TOKEN", "0123456789abcdef"),
+        ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"),
+        ("TWILIO_AUTH_TOKEN", "12345"),
     ];
     let config = load(Some(&file), &environment(&variables)).unwrap();
     assert_eq!(config.agents.find(None, None).0.name, "default");

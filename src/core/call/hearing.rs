@@ -29,6 +29,10 @@ impl Live {
         match edge {
             Some(Edge::Began) => self.on_ear_began(now, effects),
             Some(Edge::Ended { from, at, spoke }) => self.on_ear_ended(now, from, at, spoke),
+            // The session has noticed that they speak, and took what it was given for the past.
+            None if self.session.hears_speech() && self.line.goes_on_speaking(now) => {
+                self.line.yield_floor(now, effects);
+            }
             None => {}
         }
     }
@@ -77,7 +81,7 @@ impl Live {
     }
 
     pub(super) fn on_speech_started(&mut self, now: Instant, effects: &mut Effects) {
-        self.session.on_heard(now);
+        self.session.on_heard(now, true);
         self.answer.on_turn();
         let is_past = self.session.is_catching_up(now) && !self.line.ear.hears_words(now);
         if is_past && matches!(self.line.floor, Floor::Owed(_)) {
@@ -88,7 +92,7 @@ impl Live {
     }
 
     pub(super) fn on_speech_stopped(&mut self, now: Instant) {
-        self.session.on_heard(now);
+        self.session.on_heard(now, false);
         if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
             return; // The caller has said more since.
         }

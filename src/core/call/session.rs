@@ -28,6 +28,8 @@ pub(super) struct Session {
     wanted: Option<Wish>,
     /// Whether it noticed that the caller spoke, since the last answer.
     has_heard: bool,
+    /// Whether it hears the caller speak, as it says.
+    hears_speech: bool,
     /// When it last noticed that the caller began or finished.
     noticed_at: Option<Instant>,
     /// Until then, or until it speaks, what it hears may have been said before it was there.
@@ -61,6 +63,7 @@ impl Session {
             cut: None,
             wanted: None,
             has_heard: false,
+            hears_speech: false,
             noticed_at: None,
             catches_up_until: now + CATCHING_UP,
             asked_at: now,
@@ -119,8 +122,9 @@ impl Session {
     }
 
     /// It noticed that the caller began or finished.
-    pub(super) const fn on_heard(&mut self, now: Instant) {
+    pub(super) const fn on_heard(&mut self, now: Instant, began: bool) {
         self.has_heard = true;
+        self.hears_speech = began;
         self.noticed_at = Some(now);
     }
 
@@ -132,6 +136,11 @@ impl Session {
     /// Whether it noticed that the caller spoke, since the last answer.
     pub(super) const fn has_heard(&self) -> bool {
         self.has_heard
+    }
+
+    /// Whether it noticed that the caller began, and not yet that they finished.
+    pub(super) const fn hears_speech(&self) -> bool {
+        self.hears_speech
     }
 
     /// Whether what it hears may have been said before it was there.

@@ -1,5 +1,7 @@
 //! The live phase, from the session to the caller: what it says, how its answers end, and what is owed when one fails.
 
+use std::time::Duration;
+
 use crate::core::audio::Frame;
 use crate::core::call::answer::Completed;
 use crate::core::call::downlink::HeldOverflow;
@@ -14,6 +16,10 @@ use crate::core::fault::{Fault, Retry};
 use crate::core::ids::ItemId;
 use crate::core::observation::Observation;
 use crate::core::time::Instant;
+
+/// A stall is noticed up to a second after the caller has heard the last of it. So much of that counts as waiting already: enough
+/// to break the silence before it is two seconds long, and not so much that a filler delays the rest if it comes as it should.
+const NOTICED_LATE_MAX: Duration = Duration::from_millis(500);
 
 impl Live {
     pub(super) fn on_audio(
@@ -161,7 +167,8 @@ impl Live {
     pub(super) fn owe_rest(&mut self, now: Instant, effects: &mut Effects) {
         self.line.downlink.finish(now, effects);
         if self.answer.is_under_way() && self.line.floor == Floor::Agent {
-            let dry_at = self.line.downlink.plays_until().max(now);
+            let dry_at = self.line.downlink.plays_until();
+            let dry_at = dry_at.max(now - NOTICED_LATE_MAX);
             self.line.owe(Owed::new(dry_at, Debt::Rest));
         }
         self.answer.cut();

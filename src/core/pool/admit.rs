@@ -230,7 +230,8 @@ impl Pool {
         Some(wait.unwrap_or_else(|| self.dial(now, request, entry, charge)))
     }
 
-    /// The first entry in order that failed this call and may be dialled again.
+    /// Of the entries that failed this call and may be dialled again the one that failed it least, and of those the first in order:
+    /// who insists on one that is dead never learns that another is well.
     fn same_again(
         &self,
         now: Instant,
@@ -238,18 +239,24 @@ impl Pool {
         found: &mut Found,
     ) -> Option<(ProviderId, KeyId)> {
         let entries = self.ladder.tiers().iter().flat_map(|(_, entries)| entries);
+        let mut best: Option<(usize, (ProviderId, KeyId))> = None;
         for &provider in entries.chain(self.ladder.canaries()) {
             if request.is_fresh(provider) || !request.may_redial(provider) {
                 continue;
             }
             match self.gate(now, request, provider, Pass::Usual) {
-                Gate::Pass(key) => return Some((provider, key)),
+                Gate::Pass(key) => {
+                    let failures = request.failures(provider);
+                    if best.is_none_or(|(least, _)| failures < least) {
+                        best = Some((failures, (provider, key)));
+                    }
+                }
                 gate @ (Gate::Throttled(_) | Gate::Resting(_) | Gate::Full | Gate::Shut) => {
                     found.note(provider, gate);
                 }
             }
         }
-        None
+        best.map(|(_, entry)| entry)
     }
 
     /// The one dial that an open breaker lets through: a live call that lost its session there and has no other rung.

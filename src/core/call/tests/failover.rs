@@ -91,6 +91,34 @@ fn the_callers_unanswered_words_are_said_again_to_the_next_session() {
 }
 
 #[test]
+fn a_caller_who_goes_on_after_a_pause_while_sessions_change_is_not_taken_for_waiting() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(1_000));
+    story.says(QUIET, ms(500));
+    // The pause ends in the moment in which it is taken for the end.
+    story.says(SPEECH, ms(40));
+    story.provider(ProviderEvent::SpeechStopped);
+    story.provider(ProviderEvent::Failed(CUT));
+    story.made(SECOND);
+    story.says(SPEECH, ms(160));
+    story.of(SECOND, ready());
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    for _ in 0..4 {
+        // Short breaths, which nobody takes for an end.
+        story.says(QUIET, ms(240));
+        story.says(SPEECH, ms(1_000));
+        story.of(SECOND, ProviderEvent::Pong);
+    }
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(500));
+    story.of(SECOND, ProviderEvent::SpeechStopped);
+    story.says(QUIET, ms(1_240));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
+}
+
+#[test]
 fn an_answer_that_was_cut_is_continued_and_what_the_carrier_has_plays_on() {
     let mut story = answering();
     story.provider(ProviderEvent::Failed(CUT));
@@ -175,6 +203,23 @@ fn an_answer_that_stops_in_its_middle_is_left_before_the_caller_hears_it() {
     assert!(!story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
     story.says(QUIET, ms(200));
     assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
+}
+
+#[test]
+fn a_stall_that_the_caller_has_heard_for_a_while_is_broken_by_a_filler_before_two_seconds() {
+    let mut story = asked();
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.audio(0, 1, &[SPEECH; 1_600]);
+    // Silence from 200 ms on, noticed at a second.
+    story.says(QUIET, ms(1_000));
+    assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
+    story.made(SECOND);
+    story.says(QUIET, ms(640));
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(160));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! What a session is told of the conversation before it, against what the caller really heard.
+
+use std::time::Duration;
+
+use loadtest::carrier::PlayedItem;
+use loadtest::model::report::{Role, SessionReport, SpokenItem};
+
+use super::Finding;
+use crate::setup::Life;
+use crate::succession::{Reign, reigns};
+
+/// Audio whose words may be remembered although it was not played: the echo of the last mark comes late.
+const UNHEARD_MAX: u64 = 300 * 8;
+
+/// How the turns that are packed into one message begin.
+const PACKED: &str = "This phone call began before you joined it.";
+
+/// Fewer words than these are told from others by chance.
+const WORDS_MIN: usize = 12;
+
+/// "Nothing unheard is remembered": what a session is told that the agent has said was played, or is in the carrier's buffer.
+///
+/// And "what was heard is remembered": nothing that was played to its end is missing.
+pub(crate) fn remembered(life: &Life, findings: &mut Vec<Finding>) {
+    let reigns = reigns(life);
+    for (place, reign) in reigns.iter().enumerate().skip(1) {
+        let told = lines(reign.session);
+        let mut items = heard(life, &reigns[..place], reign.from).into_iter();
+        let mut missing = Vec::new();
+        for line in &told {
+            let mut passed = Vec::new();
+            let found = items.find(|item| {
+                let is_it = item.holds(line);
+                if !is_it {
+                    passed.push(*item);
+                }
+                is_it
+            });
+            if found.is_none() {
+                let what = format!("{} is told {line:?}", reign.attempt);
+                findings.push(("nothing unheard is remembered", what));
+                return;
+            }
+            missing.extend(passed);
+        }
+        missing.extend(items);
+        if let Some(item) = missing.iter().find(|item| item.is_whole) {
+            let what = format!("{} is not told {:?}", reign.attempt, item.words);
+            findings.push(("what was heard is remembered", what));
+        }
+    }
+}
+
+/// What the agent has said, as a session was told it.
+fn lines(session: &SessionReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    for seed in &session.seeds.list {
+        match seed.role {
+            Role::Assistant => lines.push(seed.text.clone()),
+            Role::User if seed.text.starts_with(PACKED) => {
+                let own = seed
+                    .text
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("You: "));
+                lines.extend(own.map(str::to_owned));
+            }
+            Role::User | Role::System | Role::FunctionCall | Role::FunctionOutput => {}
+        }
+    }
+    lines
+}
+
+/// An item, and how much of its words may be known.
+#[derive(Clone, Copy, Debug)]
+struct Heard<'a> {
+    words: &'a str,
+    known_max: usize,
+    /// It was played to its end, before it was told.
+    is_whole: bool,
+}
+
+impl Heard<'_> {
+    fn holds(&self, line: &str) -> bool {
+        let line = line.trim_end();
+        !line.is_empty() && self.words.starts_with(line) && line.len() <= self.known_max
+    }
+}
+
+/// The items of these sessions in the order in which they came, as they were heard by then or will be.
+fn heard<'a>(life: &Life, before: &[Reign<'a>], told_at: Duration) -> Vec<Heard<'a>> {
+    let items = life.phone.items.iter().filter_map(|item| {
+        let reign = before
+            .iter()
+            .find(|reign| reign.session.session == item.stream)?;
+        let spoken = reign.session.spoken.list.iter();
+        let spoken = spoken.clone().find(|spoken| spoken.item == item.item)?;
+        Some(known(item, spoken, told_at))
+    });
+    items.collect()
+}
+
+fn known<'a>(item: &PlayedItem, spoken: &'a SpokenItem, told_at: Duration) -> Heard<'a> {
+    let played = match item.cut_at {
+        Some(at) if at <= told_at => item.bytes_played,
+        // It was cut after it was told: whatever the server had was about to be played.
+        Some(_) => spoken.bytes,
+        None => u64::from(item.blocks_received + 1) * super::BLOCK,
+    };
+    let sent = spoken.bytes.max(1);
+    let known = (played + UNHEARD_MAX).min(sent) * spoken.words.len() as u64 / sent;
+    let known = usize::try_from(known).unwrap();
+    // To the end of the word.
+    let rest = spoken.words.get(known..).unwrap_or_default();
+    let known_max = rest
+        .find(' ')
+        .map_or(spoken.words.len(), |end| known + end + 1);
+    let was_played = item.cut_at.is_none() && item.bytes_played + super::BLOCK > spoken.bytes;
+    Heard {
+        words: &spoken.words,
+        known_max,
+        is_whole: was_played && item.received.1 < told_at && spoken.words.len() >= WORDS_MIN,
+    }
+}
