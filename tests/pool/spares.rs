@@ -1,8 +1,10 @@
 //! Spares: what they are dialled from, who is given them, and what their loss means.
 
+use std::time::Duration;
+
 use ringback::core::fault::Fault;
 use ringback::core::ids::KeyId;
-use ringback::core::pool::{Admission, BreakerState, Charge, PoolPolicy, Report, Request, Rung};
+use ringback::core::pool::{BreakerState, Charge, PoolPolicy, Report, Rung};
 
 use crate::desk::{Desk, FIRST, GOOD, LOST, REFUSED, ms, policy, secs};
 
@@ -15,9 +17,9 @@ fn wants(spares: u32) -> PoolPolicy {
 
 impl Desk {
     /// The spares that become due in this time; each is ready 10 ms after its dial.
-    fn refill(&mut self, seconds: u64) -> Vec<Rung> {
+    fn refill(&mut self, time: Duration) -> Vec<Rung> {
         let mut all = Vec::new();
-        let until = self.now + secs(seconds);
+        let until = self.now + time;
         while let Some(at) = self.pool.deadline().filter(|at| *at <= until) {
             self.now = self.now.max(at);
             self.pool.tick(self.now, &mut self.news);
@@ -32,8 +34,8 @@ impl Desk {
         all
     }
 
-    fn is_waiting(&mut self, request: &mut Request) -> bool {
-        matches!(self.ask(request), Admission::Wait { .. })
+    fn starts(&mut self) -> u32 {
+        self.pool.status(self.now).providers[0].keys[0].starts
     }
 
     /// The spares that wait, and the sessions of callers.
@@ -47,13 +49,13 @@ impl Desk {
 fn none_is_dialled_unless_it_is_wanted() {
     let mut desk = Desk::with(2);
     assert_eq!(desk.pool.deadline(), None);
-    assert_eq!(desk.refill(60), []);
+    assert_eq!(desk.refill(secs(60)), []);
 }
 
 #[test]
 fn a_call_is_given_the_spare_that_waited_longest_and_another_takes_its_place() {
     let mut desk = Desk::new(wants(2));
-    let spares = desk.refill(1);
+    let spares = desk.refill(secs(1));
     assert_eq!(spares.len(), 2);
     assert_eq!(desk.spares(), (2, 0), "spares are nobody's sessions");
     let mut request = desk.new_call();
@@ -67,7 +69,7 @@ fn a_call_is_given_the_spare_that_waited_longest_and_another_takes_its_place() {
         .pool
         .record(desk.now, spares[0].seat, Report::Ended, &mut desk.news);
     assert!(!late, "it is the call's now");
-    assert_eq!(desk.refill(1).len(), 1);
+    assert_eq!(desk.refill(secs(1)).len(), 1);
     assert_eq!(desk.spares(), (2, 1));
     assert_eq!(desk.pool.status(desk.now).live, 0, "nor live calls");
 }
@@ -76,10 +78,11 @@ fn a_call_is_given_the_spare_that_waited_longest_and_another_takes_its_place() {
 fn who_takes_a_spare_needs_no_start_and_no_place_of_its_own() {
     let mut policy = wants(2);
     policy.providers[0].sessions_max = 4;
-    policy.providers[0].burst = 4;
+    policy.providers[0].burst = 2;
     policy.providers[0].starts_per_second = 1;
     let mut desk = Desk::new(policy);
-    assert_eq!(desk.refill(4).len(), 2);
+    assert_eq!(desk.refill(secs(9)).len(), 2);
+    assert_eq!(desk.starts(), 2);
     for _ in 0..2 {
         let mut request = desk.new_call();
         assert!(desk.dial(&mut request).spare.is_some());
@@ -92,27 +95,43 @@ fn who_takes_a_spare_needs_no_start_and_no_place_of_its_own() {
     let mut request = desk.new_call();
     desk.is_refused(&mut request);
     // Full of callers: there is no place for a spare.
-    assert_eq!(desk.refill(10), []);
+    assert_eq!(desk.refill(secs(10)), []);
 }
 
 #[test]
-fn a_full_house_still_takes_a_caller_for_each_spare() {
+fn a_house_that_is_full_with_a_spare_takes_one_more_caller() {
     let mut policy = wants(2);
-    policy.providers[0].sessions_max = 5;
+    policy.providers[0].sessions_max = 4;
+    let mut desk = Desk::new(policy);
+    for _ in 0..2 {
+        desk.pool.tick(desk.now, &mut desk.news);
+        desk.now = desk.now + ms(100);
+    }
+    let spares = std::mem::take(&mut desk.news.spares);
+    desk.is_ready(&spares[0]);
+    for _ in 0..3 {
+        let mut request = desk.new_call();
+        desk.dial(&mut request);
+    }
+    let mut request = desk.new_call();
+    desk.is_refused(&mut request);
+    desk.is_ready(&spares[1]);
+    let mut request = desk.new_call();
+    assert_eq!(desk.dial(&mut request).spare, Some(spares[1].seat));
+}
+
+#[test]
+fn a_call_goes_to_the_key_that_has_a_spare() {
+    let mut policy = wants(2);
     policy.providers[0].keys = 2;
     let mut desk = Desk::new(policy);
-    assert_eq!(desk.refill(1).len(), 2);
-    // The keys have one spare each, and each call goes where one waits.
-    let mut keys = Vec::new();
-    for place in 0..5 {
+    let keys: Vec<_> = desk.refill(secs(1)).iter().map(|rung| rung.key).collect();
+    assert_eq!(keys, [KeyId(0), KeyId(1)], "they share by load");
+    for key in keys {
         let mut request = desk.new_call();
         let rung = desk.dial(&mut request);
-        assert_eq!(rung.spare.is_some(), place < 2);
-        keys.push(rung.key);
+        assert_eq!((rung.key, rung.spare.is_some()), (key, true));
     }
-    keys.truncate(2);
-    keys.sort_unstable();
-    assert_eq!(keys, [KeyId(0), KeyId(1)]);
 }
 
 #[test]
@@ -121,9 +140,7 @@ fn a_spare_takes_no_start_of_the_lower_half_of_the_burst() {
     policy.providers[0].burst = 4;
     policy.providers[0].starts_per_second = 1;
     let mut desk = Desk::new(policy);
-    desk.pool.tick(desk.now, &mut desk.news);
-    desk.pass(ms(900));
-    assert_eq!(desk.news.spares.len(), 2, "of four starts two are left");
+    assert_eq!(desk.refill(ms(900)).len(), 2, "two of four starts are left");
 }
 
 #[test]
@@ -135,24 +152,26 @@ fn none_is_dialled_while_a_call_waits() {
     let mut first = desk.new_call();
     desk.dial(&mut first);
     let mut second = desk.new_call();
-    let wait = desk.waits(&mut second);
-    desk.now = desk.now + wait;
-    while desk.is_waiting(&mut second) {
-        desk.pass(ms(50));
-        assert_eq!(desk.news.spares, [], "the start is the call's");
+    while desk.starts() == 0 {
+        let wait = desk.waits(&mut second);
+        desk.now = desk.now + wait;
     }
+    // There is a start now, and the call has not asked for it yet.
+    desk.pool.tick(desk.now, &mut desk.news);
+    assert_eq!(desk.news.spares, [], "the start is the call's");
+    desk.dial(&mut second);
 }
 
 #[test]
 fn where_the_breaker_is_not_closed_no_spare_is_dialled() {
     let mut desk = Desk::new(wants(2));
     desk.outage();
-    assert_eq!(desk.refill(20), []);
+    assert_eq!(desk.refill(secs(20)), []);
     desk.probe(secs(25), GOOD);
     assert_eq!(desk.state(FIRST), BreakerState::SlowStart);
     desk.news.spares.clear();
-    assert_eq!(desk.refill(10), []);
-    assert_eq!(desk.refill(40).len(), 2);
+    assert_eq!(desk.refill(secs(10)), []);
+    assert_eq!(desk.refill(secs(40)).len(), 2);
 }
 
 #[test]
@@ -197,7 +216,7 @@ fn a_spare_that_is_well_takes_back_what_spares_added_to_the_row_and_nothing_else
     assert_eq!(desk.state(FIRST), BreakerState::Closed);
     // The spares are well where callers are not: four in a row, and a spare between.
     desk.fail(4, REFUSED);
-    let _spare = desk.refill(90);
+    let _spare = desk.refill(secs(90));
     assert_eq!(desk.state(FIRST), BreakerState::Closed);
     let mut request = desk.new_call();
     let rung = desk.dial(&mut request);
@@ -209,7 +228,7 @@ fn a_spare_that_is_well_takes_back_what_spares_added_to_the_row_and_nothing_else
 fn spares_that_a_server_ends_for_being_idle_say_nothing_against_it() {
     let mut desk = Desk::new(wants(4));
     for _ in 0..50 {
-        for spare in desk.refill(70) {
+        for spare in desk.refill(secs(70)) {
             desk.report(&spare, Report::Failed(LOST));
         }
     }
@@ -223,18 +242,18 @@ fn spares_that_a_server_ends_for_being_idle_say_nothing_against_it() {
 #[test]
 fn a_spare_that_is_told_of_a_fault_that_lasts_opens_the_breaker_of_its_key() {
     let mut desk = Desk::new(wants(1));
-    let spares = desk.refill(1);
+    let spares = desk.refill(secs(1));
     desk.report(&spares[0], Report::Failed(Fault::QuotaExhausted));
     let status = desk.pool.status(desk.now);
     assert_eq!(status.providers[0].keys[0].breaker, BreakerState::Open);
-    assert_eq!(desk.refill(20), []);
+    assert_eq!(desk.refill(secs(20)), []);
 }
 
 #[test]
 fn how_long_a_warm_session_took_says_nothing_of_dials() {
     let mut desk = Desk::new(wants(1));
     for _ in 0..40 {
-        desk.refill(2);
+        desk.refill(secs(2));
         let mut request = desk.new_call();
         let rung = desk.dial(&mut request);
         assert!(rung.spare.is_some());
