@@ -76,6 +76,7 @@ impl Live {
     }
 
     fn say(&mut self, now: Instant, item: ItemId, frame: Frame, effects: &mut Effects) {
+        self.answer.on_said(item);
         let voice = Voice::Item(self.session.attempt, item);
         if let Err(HeldOverflow) = self.line.play(now, voice, frame, effects) {
             // What is held plays on; no more of this response is taken.
@@ -171,6 +172,23 @@ impl Live {
             let dry_at = dry_at.max(now - NOTICED_LATE_MAX);
             self.line.owe(Owed::new(dry_at, Debt::Rest));
         }
+        self.forget_unsaid();
         self.answer.cut();
+    }
+
+    /// Nobody has heard what the session wrote and we did not say: its audio was held back, or has not come. The item of which
+    /// nothing was said.
+    pub(super) fn forget_unsaid(&mut self) -> Option<ItemId> {
+        let attempt = self.session.attempt;
+        if let Some((item, held)) = self.answer.half_said() {
+            let voice = Voice::Item(attempt, item);
+            if let Some(said) = self.line.downlink.received(voice) {
+                self.line.memory.cut(voice, said, said + held);
+            }
+        }
+        let unsaid = self.answer.unsaid()?;
+        let voice = Voice::Item(attempt, unsaid);
+        self.line.memory.cut(voice, Duration::ZERO, Duration::ZERO);
+        Some(unsaid)
     }
 }

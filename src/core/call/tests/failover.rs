@@ -242,6 +242,47 @@ fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
 }
 
 #[test]
+fn words_that_were_written_and_not_said_are_not_remembered() {
+    // The audio has not come, or is silence and was held back.
+    for audio in [&[][..], &[QUIET; 4_000][..]] {
+        let mut story = asked();
+        story.provider(ProviderEvent::ResponseStarted {
+            response: ResponseId(0),
+        });
+        story.provider(ProviderEvent::AgentText {
+            response: ResponseId(0),
+            item: ItemId(1),
+            text: "On Thursday at two.".into(),
+        });
+        if !audio.is_empty() {
+            story.audio(0, 1, audio);
+        }
+        story.provider(ProviderEvent::Failed(CUT));
+        story.made(SECOND);
+        story.of(SECOND, ready());
+        let told = story.commands();
+        let is_seed = |command: &ProviderCommand| matches!(command, ProviderCommand::Seed { .. });
+        assert!(!told.iter().any(is_seed), "{told:?}");
+    }
+}
+
+#[test]
+fn who_interrupts_before_a_word_was_said_has_heard_none_of_it() {
+    let mut story = asked();
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.provider(ProviderEvent::AgentText {
+        response: ResponseId(0),
+        item: ItemId(1),
+        text: "On Thursday at two.".into(),
+    });
+    story.provider(ProviderEvent::SpeechStarted);
+    let delete = ProviderCommand::Delete { item: ItemId(1) };
+    assert!(story.wants(&Effect::ToProvider(FIRST, delete)));
+}
+
+#[test]
 fn a_lone_failure_of_the_server_is_asked_again_once_on_the_same_session() {
     let mut story = asked();
     let failed = |response| ProviderEvent::ResponseDone {
