@@ -20,6 +20,8 @@ mod model;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod prompts;
 mod providers;
 #[cfg(test)]
