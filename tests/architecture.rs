@@ -33,6 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ),
     ("docs", &[]),
     ("cli", &[]),
+    ("demo", &[]),
 ];
 
 /// What the core may use from outside: all of it pure.

@@ -26,6 +26,8 @@ mod operators;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod prompts;
 #[cfg(test)]
 mod providers;

@@ -100,6 +100,21 @@ fn all_live_calls_of_a_single_provider_come_back_within_the_spread() {
 }
 
 #[test]
+fn a_few_that_are_lost_together_are_no_storm_and_come_back_sooner() {
+    let mut desk = Desk::with(1);
+    let mut calls: Vec<_> = (0..4).map(|_| desk.live_call()).collect();
+    let lost_at = desk.now;
+    for (request, rung) in &mut calls {
+        desk.lose(request, rung, LOST);
+    }
+    for (request, _) in &mut calls {
+        desk.now = lost_at;
+        let (_, waited) = desk.dial_in_time(request);
+        assert!(waited <= ms(30), "{waited:?}");
+    }
+}
+
+#[test]
 fn a_call_that_is_lost_alone_comes_back_at_once() {
     let mut desk = Desk::with(1);
     let (mut request, rung) = desk.live_call();

@@ -287,14 +287,13 @@ impl Pool {
         let until = if let Some(at) = request.redial_at() {
             at
         } else {
-            let is_alone = self
-                .endpoint(provider)
-                .is_some_and(|endpoint| endpoint.crowd.is_alone());
-            let wait = match request.has_reserve() {
-                true if is_alone => Duration::ZERO,
-                true => self.chance.up_to(retry.spread),
-                false => Backoff::new(retry.backoff, retry.backoff_max)
-                    .delay(request.redials(), &mut self.chance),
+            let wait = if request.has_reserve() {
+                let endpoint = self.endpoint(provider);
+                let spread = endpoint.map(|endpoint| endpoint.crowd.spread(retry.spread));
+                self.chance.up_to(spread.unwrap_or(retry.spread))
+            } else {
+                Backoff::new(retry.backoff, retry.backoff_max)
+                    .delay(request.redials(), &mut self.chance)
             };
             if !request.budget.spend(wait, &retry) {
                 return Some(self.refuse(request, Why::BudgetSpent));

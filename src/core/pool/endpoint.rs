@@ -49,6 +49,9 @@ pub(super) enum Probing {
     Running { seat: Seat, give_up_at: Instant },
 }
 
+/// So far apart, on average, sessions that were lost together are dialled again: a few are no storm, and their callers wait.
+const REDIAL_GAP: Duration = Duration::from_millis(10);
+
 /// Live sessions that were lost at about the same time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Crowd {
@@ -68,9 +71,10 @@ impl Crowd {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Whether only one was.
-    pub(super) const fn is_alone(&self) -> bool {
-        self.count <= 1
+    /// Over which time those that were lost so far are to come back: at once if it was only one, and `most` if they were many.
+    pub(super) fn spread(&self, most: Duration) -> Duration {
+        let others = self.count.saturating_sub(1);
+        most.min(REDIAL_GAP.saturating_mul(others))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Who leaves, or speaks again, sooner than this has not waited in vain.
-const LEFT_MAX: Duration = Duration::from_secs(2);
+const LEFT_MAX: Duration = Duration::from_secs(4);
 
 /// What a call was doing when its session went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,7 +128,9 @@ fn noticed(
     let gap = gap_of(report, phase, at)?;
     let seated = seated?;
     let owed = gap.from.max(at);
-    (owed..=gap.to).contains(&seated).then(|| seated - owed)
+    (seated <= gap.to)
+        .then_some(seated)
+        .and_then(|seated| seated.checked_sub(owed))
 }
 
 /// Whether the turn that nobody had answered did not reach the next session whole.
@@ -165,7 +167,7 @@ fn blocks_of(
     let answered = before.responses.list.iter();
     let answered = answered.filter_map(|it| it.first_audio);
     let answered = answered.filter(|answered| (turn.began..at).contains(answered));
-    let from = answered.last().unwrap_or(turn.began);
+    let from = answered.max().unwrap_or(turn.began);
     let block = |at: Duration| {
         let frames = at.saturating_sub(report.began).as_micros() / FRAME.as_micros();
         u32::try_from(frames).ok()

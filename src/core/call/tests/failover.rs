@@ -311,7 +311,7 @@ fn who_cannot_be_seated_hears_two_fillers_and_then_an_apology() {
             until: story.now + ms(20_000),
         },
     );
-    story.says(QUIET, ms(7_600));
+    story.says(QUIET, ms(5_000));
     assert_eq!(
         prompts(&mut story),
         [Prompt::OneMoment, Prompt::StillHere, Prompt::Apology]
