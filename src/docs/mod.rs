@@ -4,6 +4,8 @@
 pub mod architecture {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+#[doc = include_str!("failure-modes.md")]
+pub mod failure_modes {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("metrics.md")]
