@@ -333,20 +333,17 @@ fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Memory handed on": the session that takes over knows what was said before it.
+/// "Memory handed on": the session that takes over knows that something was said before it.
 fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
-    for (seen_at, seen) in &life.observations {
-        let (Observation::Rotated { attempt } | Observation::FailedOver { attempt, .. }) = seen
-        else {
-            continue;
+    for reign in reigns(life).iter().skip(1) {
+        let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
+        let said = |item: &PlayedItem| {
+            let began = item.first_played.is_some_and(|at| at < reign.from);
+            began && item.cut_at.is_none()
         };
-        let anything_said =
-            life.phone.items.iter().any(|item| {
-                item.first_played.is_some_and(|at| at < *seen_at) && item.cut_at.is_none()
-            });
-        let knows = life.session(*attempt).filter(|_| anything_said);
-        if anything_said && knows.is_none_or(|session| session.seeds.list.is_empty()) {
-            findings.push(("memory handed on", format!("{attempt} at {seen_at:?}")));
+        if !is_told && life.phone.items.iter().any(said) {
+            let what = format!("{} at {:?}", reign.attempt, reign.from);
+            findings.push(("memory handed on", what));
         }
     }
 }

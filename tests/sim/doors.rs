@@ -9,7 +9,7 @@ use ringback::core::call::effect::DialKind;
 use ringback::core::call::input::DialAnswer;
 use ringback::core::fault::{DialStage, Fault};
 use ringback::core::ids::{AttemptId, KeyId, ProviderId};
-use ringback::core::pool::{Report, Rung, Transition};
+use ringback::core::pool::{Control, Report, Rung, Transition};
 use ringback::provider::openai::quirks::Dialect;
 use ringback::provider::upgrade::fault_of_refusal;
 
@@ -146,6 +146,16 @@ impl World {
             }
         }
         self.pool.tick(now, &mut self.news);
+        self.take_news();
+    }
+
+    pub(crate) fn isolate_all(&mut self) {
+        let now = self.instant();
+        for place in (0..).take(self.houses.len()) {
+            let control = Control::Isolate;
+            self.pool
+                .control(now, ProviderId(place), None, control, &mut self.news);
+        }
         self.take_news();
     }
 

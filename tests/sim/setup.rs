@@ -40,10 +40,27 @@ pub(crate) struct Setup {
     pub(crate) unread_max: usize,
     /// For how long a session that was abandoned goes on, and is heard: as by a reader that runs beside the call.
     pub(crate) lingers: Duration,
+    /// What happens beside the doubles, in order.
+    pub(crate) interludes: Vec<(Duration, Interlude)>,
     /// The least and the most that a parcel takes on its way.
     pub(crate) latency: (Duration, Duration),
     /// Whether the story is written down.
     pub(crate) tells: bool,
+}
+
+/// What happens to a call beside its doubles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interlude {
+    /// The carrier's socket is gone without a word.
+    CarrierGone,
+    /// It is open, and nothing comes of it.
+    CarrierSilent,
+    /// The carrier does not read.
+    CarrierStuck,
+    /// The process is told to go.
+    Drain,
+    /// An operator takes every provider out.
+    AllIsolated,
 }
 
 /// What became of a call.
@@ -104,11 +121,6 @@ impl Life {
         let ended = seen.find(|(_, seen)| *seen == expired);
         let next = seen.find(|(_, seen)| matches!(seen, Observation::Rotated { .. }));
         matches!((ended, next), (Some((ended, _)), Some((next, _))) if ended == next)
-    }
-
-    /// The session of this attempt.
-    pub(crate) fn session(&self, attempt: AttemptId) -> Option<&SessionReport> {
-        self.legs.get(&attempt)?.session.as_ref()
     }
 }
 

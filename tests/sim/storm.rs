@@ -10,7 +10,8 @@ use ringback::core::observation::Observation;
 use crate::checkers::{Finding, judge_any};
 use crate::coverage::Coverage;
 use crate::setup::{Life, Setup};
-use crate::swarm::{each, number, setup};
+use crate::story::story;
+use crate::swarm::{each, number, setup, some};
 use crate::weather::storm;
 use crate::world::World;
 
@@ -120,7 +121,8 @@ fn every_call_of_the_storm_passes_the_checkers() {
         for model in &setup.models {
             println!("{:#?} {:?}", model.house_faults, model.faults);
         }
-        println!("{}", World::new(setup).live().story.join("\n"));
+        let life = World::new(setup.clone()).live();
+        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
     }
     let tallies = each(seeds.clone(), |seed, tally: &mut Tally| {
         let setup = stormy(seed);
@@ -156,7 +158,7 @@ fn every_call_of_the_storm_passes_the_checkers() {
         all.failures.is_empty(),
         "{failed} findings, {:?}; the first of them:\n{}",
         all.findings,
-        all.failures[..failed.min(25)].join("\n")
+        some(&all.failures)
     );
     if all.calls >= CALLS {
         let missing = all.coverage.missing();

@@ -20,6 +20,17 @@ pub(crate) struct Reign<'a> {
     pub(crate) until: Duration,
 }
 
+impl Reign<'_> {
+    /// Whether something was wrong with it before it could take in what it was told.
+    pub(crate) fn was_ill_at_once(&self) -> bool {
+        let first = self.session.first_fault;
+        first.is_some_and(|first| first < self.from + AT_ONCE)
+    }
+}
+
+/// A session that takes over is told everything at once.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
 /// The sessions that the call was live with, in order.
 pub(crate) fn reigns(life: &Life) -> Vec<Reign<'_>> {
     let mut begun: Vec<(Duration, AttemptId)> = Vec::new();

@@ -16,6 +16,7 @@ use ringback::provider::socket::SocketLimits;
 
 use crate::checkers::{judge, moved_in_mid_turn, truncations};
 use crate::setup::{EPOCH_S, Life, Setup, ladder, prompts};
+use crate::story::story;
 use crate::world::World;
 
 /// Calls of the ordinary test run.
@@ -77,6 +78,7 @@ pub(crate) fn setup(seed: u64) -> Setup {
         upgrade_timeout: Duration::from_millis(2_400),
         unread_max: SocketLimits::default().write_buffer_bytes_max,
         lingers: Duration::ZERO,
+        interludes: Vec::new(),
         latency: (Duration::from_micros(least), Duration::from_micros(most)),
         tells: false,
     }
@@ -160,13 +162,12 @@ fn every_call_of_the_swarm_passes_the_checkers() {
     let mut tally = live(seeds.clone());
     let took = began.elapsed();
     if seeds.end - seeds.start == 1 {
-        let story = World::new(Setup {
+        let setup = Setup {
             tells: true,
             ..setup(seeds.start)
-        })
-        .live()
-        .story;
-        println!("{}", story.join("\n"));
+        };
+        let life = World::new(setup.clone()).live();
+        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
     }
     tally.understated.sort_unstable();
     tally.lasted.sort_unstable();
@@ -193,7 +194,7 @@ fn every_call_of_the_swarm_passes_the_checkers() {
         "{failed} findings, {:?}; the first of them:\n{}\nlive one again: RINGBACK_SIM_SEED=… cargo test --release --test sim swarm \
          -- --nocapture",
         tally.findings,
-        tally.failures[..failed.min(12)].join("\n")
+        some(&tally.failures)
     );
     assert!(
         understated_p95 <= 40,
@@ -265,6 +266,17 @@ pub(crate) fn each<T: Default + Send>(
             .map(|worker| worker.join().unwrap())
             .collect()
     })
+}
+
+/// The first few findings of each checker, for people; each begins with its seed and its checker.
+pub(crate) fn some(findings: &[String]) -> String {
+    let mut by_checker: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for finding in findings {
+        let checker = finding.split('"').nth(1).unwrap_or_default();
+        by_checker.entry(checker).or_default().push(finding);
+    }
+    let first = by_checker.values().flat_map(|all| all.iter().take(4));
+    first.copied().collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn number(name: &str) -> Option<u64> {

@@ -24,6 +24,10 @@ pub(crate) fn storm(seed: u64, calm: Setup) -> Setup {
         for _ in 0..rng.usize(1..=2) {
             ill.house_faults.0.push(trouble(rng));
         }
+        if ill.house_faults.0.iter().any(is_flood) {
+            // Who floods says little: a call would see many sessions end and no answer.
+            ill.session_length_ms = well.session_length_ms;
+        }
         ill
     };
     let mut broken_ways = Vec::new();
@@ -81,6 +85,13 @@ fn once_ill(rng: &mut fastrand::Rng, well: ModelSettings) -> ModelSettings {
     let mut once_ill = well;
     once_ill.house_faults.0 = vec![once];
     once_ill
+}
+
+fn is_flood(window: &Window) -> bool {
+    match window.what() {
+        Trouble::Session(row) => matches!(row.what, What::Flood { .. }),
+        _ => false,
+    }
 }
 
 fn hanging(rng: &mut fastrand::Rng) -> Window {

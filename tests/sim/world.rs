@@ -20,7 +20,7 @@ use ringback::core::time::{Instant, Utc};
 
 use crate::legs::Leg;
 use crate::network::{Network, Parcel, Pipe};
-use crate::setup::{EPOCH_S, Life, Setup};
+use crate::setup::{EPOCH_S, Interlude, Life, Setup};
 
 /// Nobody's call lasts longer; what is still going on then hangs.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -145,14 +145,32 @@ impl World {
         let call = self.call.deadline().map(Instant::since_start);
         let models = self.legs.values().filter_map(Leg::deadline).min();
         let pool = self.pool_deadline();
-        [self.network.deadline(), phone, call, models, pool]
-            .into_iter()
-            .flatten()
-            .min()
+        let interlude = self.setup.interludes.first().map(|&(at, _)| at);
+        let interlude = interlude.filter(|_| self.life.reason.is_none());
+        [
+            self.network.deadline(),
+            phone,
+            call,
+            models,
+            pool,
+            interlude,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due now: one thing of each kind, the network first.
     fn step(&mut self) {
+        if self
+            .setup
+            .interludes
+            .first()
+            .is_some_and(|&(at, _)| at <= self.now)
+        {
+            let (_, interlude) = self.setup.interludes.remove(0);
+            return self.interlude(interlude);
+        }
         let mut out = std::mem::take(&mut self.out);
         if let Some((pipe, parcel)) = self.network.arrived(self.now) {
             self.deliver(pipe, parcel, &mut out);
@@ -171,6 +189,19 @@ impl World {
             self.tick_models(&mut out);
         }
         self.out = out;
+    }
+
+    fn interlude(&mut self, interlude: Interlude) {
+        match interlude {
+            Interlude::CarrierGone => {
+                self.phone_open = false;
+                self.input(Input::Carrier(CarrierEvent::Closed));
+            }
+            Interlude::CarrierSilent => self.phone_open = false,
+            Interlude::CarrierStuck => self.input(Input::Carrier(CarrierEvent::WriteOverflow)),
+            Interlude::Drain => self.input(Input::Drain),
+            Interlude::AllIsolated => self.isolate_all(),
+        }
     }
 
     fn deliver(&mut self, pipe: Pipe, parcel: Parcel, out: &mut Outbox) {

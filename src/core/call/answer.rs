@@ -108,9 +108,12 @@ impl Answer {
         self.unsaid = self.unsaid.filter(|&unsaid| unsaid != item);
     }
 
-    /// The item of which there are words and nothing was said.
-    pub(super) const fn unsaid(&self) -> Option<ItemId> {
-        self.unsaid
+    /// The items of which nothing was said: their audio is held back, or has not come. Some of them twice.
+    pub(super) fn unsaid(&self) -> impl Iterator<Item = ItemId> {
+        let said = self.said;
+        let held = self.held.iter().map(|(item, _)| *item);
+        held.filter(move |&item| Some(item) != said)
+            .chain(self.unsaid)
     }
 
     /// The item of which a part was said, and how much of it is held back.

@@ -29,11 +29,15 @@ impl Live {
         match edge {
             Some(Edge::Began) => self.on_ear_began(now, effects),
             Some(Edge::Ended { from, at, spoke }) => self.on_ear_ended(now, from, at, spoke),
-            // The session has noticed that they speak, and took what it was given for the past.
-            None if self.session.hears_speech() && self.line.goes_on_speaking(now) => {
-                self.line.yield_floor(now, effects);
-            }
-            None => {}
+            None => self.on_ear_goes_on(now, effects),
+        }
+    }
+
+    /// A pause was taken for the end, and the session does not tell of the next word, since to it the caller has never stopped.
+    fn on_ear_goes_on(&mut self, now: Instant, effects: &mut Effects) {
+        if self.session.hears_speech() && self.line.goes_on_speaking(now) {
+            self.line.yield_floor(now, effects);
+            interruption::interrupt(self, now, effects);
         }
     }
 

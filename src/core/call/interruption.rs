@@ -15,7 +15,7 @@ pub(super) fn interrupt(live: &mut Live, now: Instant, effects: &mut Effects) {
     let unsaid = live.forget_unsaid();
     let cuts = live.line.interrupt(now, effects);
     live.session.cut(effects);
-    if let Some(item) = unsaid {
+    for item in unsaid {
         effects.to_provider(live.session.attempt, ProviderCommand::Delete { item });
     }
     live.answer.cut();

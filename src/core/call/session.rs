@@ -28,10 +28,10 @@ pub(super) struct Session {
     wanted: Option<Wish>,
     /// Whether it noticed that the caller spoke, since the last answer.
     has_heard: bool,
-    /// Whether it hears the caller speak, as it says.
-    hears_speech: bool,
     /// When it last noticed that the caller began or finished.
     noticed_at: Option<Instant>,
+    /// Whether it has noticed a beginning, and no end since.
+    hears_speech: bool,
     /// Until then, or until it speaks, what it hears may have been said before it was there.
     catches_up_until: Instant,
     /// When it was last given something to answer that the caller has not said since.
@@ -63,8 +63,8 @@ impl Session {
             cut: None,
             wanted: None,
             has_heard: false,
-            hears_speech: false,
             noticed_at: None,
+            hears_speech: false,
             catches_up_until: now + CATCHING_UP,
             asked_at: now,
         }
@@ -121,11 +121,16 @@ impl Session {
         self.catches_up_until = now + CATCHING_UP;
     }
 
-    /// It noticed that the caller began or finished.
+    /// It noticed that the caller began, or finished.
     pub(super) const fn on_heard(&mut self, now: Instant, began: bool) {
         self.has_heard = true;
         self.hears_speech = began;
         self.noticed_at = Some(now);
+    }
+
+    /// Whether the caller has not finished, as far as it has noticed.
+    pub(super) const fn hears_speech(&self) -> bool {
+        self.hears_speech
     }
 
     /// Whether it noticed anything of what the caller has said from then on.
@@ -136,11 +141,6 @@ impl Session {
     /// Whether it noticed that the caller spoke, since the last answer.
     pub(super) const fn has_heard(&self) -> bool {
         self.has_heard
-    }
-
-    /// Whether it noticed that the caller began, and not yet that they finished.
-    pub(super) const fn hears_speech(&self) -> bool {
-        self.hears_speech
     }
 
     /// Whether what it hears may have been said before it was there.

@@ -42,7 +42,10 @@ impl Live {
             Sound::Speech => {
                 self.on_speech(now, effects);
                 self.say_held(now, effects);
-                self.say(now, item, frame, effects);
+                // What was held back may have been too much.
+                if self.session.is_wanted(response) {
+                    self.say(now, item, frame, effects);
+                }
                 Ok(())
             }
             // What was held back is never heard; what was said before it plays on.
@@ -103,6 +106,7 @@ impl Live {
         effects: &mut Effects,
     ) -> Outcome {
         self.say_last(now, effects);
+        self.forget_unsaid_items();
         self.line.downlink.finish(now, effects);
         self.session.on_response_done(response, effects);
         match outcome {
@@ -176,19 +180,25 @@ impl Live {
         self.answer.cut();
     }
 
-    /// Nobody has heard what the session wrote and we did not say: its audio was held back, or has not come. The item of which
+    /// Nobody has heard what the session wrote and we did not say: its audio was held back, or has not come. The items of which
     /// nothing was said.
-    pub(super) fn forget_unsaid(&mut self) -> Option<ItemId> {
-        let attempt = self.session.attempt;
+    pub(super) fn forget_unsaid(&mut self) -> Vec<ItemId> {
         if let Some((item, held)) = self.answer.half_said() {
-            let voice = Voice::Item(attempt, item);
+            let voice = Voice::Item(self.session.attempt, item);
             if let Some(said) = self.line.downlink.received(voice) {
                 self.line.memory.cut(voice, said, said + held);
             }
         }
-        let unsaid = self.answer.unsaid()?;
-        let voice = Voice::Item(attempt, unsaid);
-        self.line.memory.cut(voice, Duration::ZERO, Duration::ZERO);
-        Some(unsaid)
+        self.forget_unsaid_items()
+    }
+
+    fn forget_unsaid_items(&mut self) -> Vec<ItemId> {
+        let mut items: Vec<ItemId> = self.answer.unsaid().collect();
+        items.dedup();
+        for &item in &items {
+            let voice = Voice::Item(self.session.attempt, item);
+            self.line.memory.cut(voice, Duration::ZERO, Duration::ZERO);
+        }
+        items
     }
 }

@@ -76,7 +76,8 @@ pub(crate) fn budget_holds(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// When a search for a session ended, or another began: at each answer that was completed, and when the first session was lost.
+/// When a search for a session ended, or another began: at each answer that was completed, and when the first session was lost or
+/// left.
 fn search_ends(life: &Life) -> Vec<Duration> {
     let answers = life.legs.values().flat_map(answered);
     let first_loss = life

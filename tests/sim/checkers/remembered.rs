@@ -12,6 +12,9 @@ use crate::succession::{Reign, reigns};
 /// Audio whose words may be remembered although it was not played: the echo of the last mark comes late.
 const UNHEARD_MAX: u64 = 300 * 8;
 
+/// No line lasts as long as this: a flood's words say nothing about its audio.
+const LINE_MAX: u64 = 30 * 8_000;
+
 /// How the turns that are packed into one message begin.
 const PACKED: &str = "This phone call began before you joined it.";
 
@@ -24,6 +27,9 @@ const WORDS_MIN: usize = 12;
 pub(crate) fn remembered(life: &Life, findings: &mut Vec<Finding>) {
     let reigns = reigns(life);
     for (place, reign) in reigns.iter().enumerate().skip(1) {
+        if reign.was_ill_at_once() {
+            continue;
+        }
         let told = lines(reign.session);
         let mut items = heard(life, &reigns[..place], reign.from).into_iter();
         let mut missing = Vec::new();
@@ -108,7 +114,11 @@ fn known<'a>(item: &PlayedItem, spoken: &'a SpokenItem, told_at: Duration) -> He
     };
     let sent = spoken.bytes.max(1);
     let known = (played + UNHEARD_MAX).min(sent) * spoken.words.len() as u64 / sent;
-    let known = usize::try_from(known).unwrap();
+    let is_flood = spoken.bytes > LINE_MAX;
+    let known = match usize::try_from(known).unwrap() {
+        _ if is_flood => spoken.words.len(),
+        known => known,
+    };
     // To the end of the word.
     let rest = spoken.words.get(known..).unwrap_or_default();
     let known_max = rest

@@ -52,7 +52,8 @@ pub(crate) fn one_after_the_other(life: &Life, findings: &mut Vec<Finding>) {
 pub(crate) fn continued(life: &Life, findings: &mut Vec<Finding>) {
     for pair in reigns(life).windows(2) {
         let [lost, taker] = pair else { continue };
-        if !was_cut_in_mid_answer(life, lost, taker.from) || is_short(life, taker) {
+        let is_asked = !taker.was_ill_at_once() && !is_short(life, taker);
+        if !is_asked || !was_cut_in_mid_answer(life, lost, taker.from) {
             continue;
         }
         let asked = taker.session.responses.list.first();

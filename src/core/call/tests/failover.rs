@@ -242,6 +242,31 @@ fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
 }
 
 #[test]
+fn a_pause_for_breath_while_a_session_takes_over_is_not_the_end_of_the_turn() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(1_000));
+    story.says(QUIET, ms(300));
+    story.provider(ProviderEvent::Failed(CUT));
+    story.made(SECOND);
+    story.of(SECOND, ready());
+    // It is given all of it at once, and hears a second sentence that never ends.
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    story.of(SECOND, ProviderEvent::SpeechStopped);
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    story.take();
+    story.says(SPEECH, ms(4_000));
+    let rash = story.take().into_iter().find(|effect| {
+        matches!(
+            effect,
+            Effect::Observe(Observation::Prompted(_)) | Effect::Report(..)
+        )
+    });
+    assert_eq!(rash, None);
+}
+
+#[test]
 fn words_that_were_written_and_not_said_are_not_remembered() {
     // The audio has not come, or is silence and was held back.
     for audio in [&[][..], &[QUIET; 4_000][..]] {
