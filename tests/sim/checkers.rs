@@ -1,9 +1,5 @@
 //! The judges: what must hold for every call, whatever its seed. Each has a name, and says what it saw.
 
-mod dials;
-mod remembered;
-mod voices;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,14 +8,7 @@ use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
 
-use crate::checkers::dials::{
-    budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
-    retry_after_honoured,
-};
-use crate::checkers::remembered::remembered;
-use crate::checkers::voices::{continued, one_after_the_other};
-use crate::setup::{Life, Setup};
-use crate::succession::reigns;
+use crate::setup::Life;
 
 /// Without any sound, while an answer is owed.
 const DEAD_AIR_MAX: Duration = Duration::from_secs(2);
@@ -43,34 +32,19 @@ const HARMLESS: [&str; 2] = [
 pub(crate) type Finding = (&'static str, String);
 
 /// Everything that is wrong with a healthy call: no fault was planned for it.
-pub(crate) fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
-    let mut findings = judge_any(setup, life);
-    ends(life, &mut findings);
-    heard_to_the_end(life, &mut findings);
-    heard_out(life, &mut findings);
-    yields_the_floor(life, &mut findings);
-    protocol_kept(life, &mut findings);
-    findings
-}
-
-/// Everything that is wrong with a call, whatever happened to it.
-pub(crate) fn judge_any(setup: &Setup, life: &Life) -> Vec<Finding> {
+pub(crate) fn judge(life: &Life) -> Vec<Finding> {
     let mut findings = Vec::new();
+    ends(life, &mut findings);
     no_dead_air(life, &mut findings);
     one_voice(life, &mut findings);
-    one_after_the_other(life, &mut findings);
-    continued(life, &mut findings);
     uplink_conserved(life, &mut findings);
-    heard_while_it_lasted(life, &mut findings);
+    heard_to_the_end(life, &mut findings);
     downlink_conserved(life, &mut findings);
+    heard_out(life, &mut findings);
+    yields_the_floor(life, &mut findings);
     memory_handed_on(life, &mut findings);
-    remembered(life, &mut findings);
     never_overstated(life, &mut findings);
-    no_rash_failover(setup, life, &mut findings);
-    budget_holds(life, &mut findings);
-    retry_after_honoured(life, &mut findings);
-    no_caller_as_a_probe(life, &mut findings);
-    lasting_is_not_retried(life, &mut findings);
+    protocol_kept(life, &mut findings);
     bounds_hold(life, &mut findings);
     findings
 }
@@ -93,7 +67,7 @@ fn ends(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "No dead air": the caller is never owed an answer in silence for long.
-fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
     if life.phone.dead_air_max > DEAD_AIR_MAX {
         findings.push(("no dead air", format!("{:?}", life.phone.dead_air_max)));
     }
@@ -162,7 +136,7 @@ fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<Duration> {
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// "One voice": what was cut never plays again.
-fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
     let late: Vec<_> = life
         .phone
         .items
@@ -176,7 +150,7 @@ fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
 
 /// "Frames conserved", up: each session gets the caller's frames in order, without a gap and once. One that takes over gets the
 /// turn that is not answered from its beginning on, and nothing that was.
-fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let mut next = 0;
     for (attempt, session) in life.sessions() {
         let uplink = &session.uplink;
@@ -205,28 +179,6 @@ fn heard_to_the_end(life: &Life, findings: &mut Vec<Finding>) {
         findings.push(("frames conserved up", format!("{heard} of {sent} arrived")));
     }
 }
-
-/// "Frames conserved", up: a session with which nothing is wrong gets what the caller says until it is left.
-fn heard_while_it_lasted(life: &Life, findings: &mut Vec<Finding>) {
-    for reign in reigns(life)
-        .iter()
-        .filter(|reign| reign.session.faults == 0)
-    {
-        let stream = reign.session.uplink.streams.get(&life.phone.number);
-        let last = stream.and_then(|stream| stream.blocks.last());
-        let heard = last.map_or(0, |range| range.end);
-        let until = reign.until.min(life.phone.began + life.phone.lasted);
-        let said = until.saturating_sub(life.phone.began + IN_THE_AIR);
-        let said = u32::try_from(said.as_millis() / 20).unwrap();
-        if reign.until > reign.from + IN_THE_AIR && heard < said {
-            let what = format!("{} heard {heard} of {said} by {until:?}", reign.attempt);
-            findings.push(("frames conserved up", what));
-        }
-    }
-}
-
-/// What may be on its way when a session ends, at either end.
-const IN_THE_AIR: Duration = Duration::from_millis(200);
 
 /// The first frame that a session which took over may be given: from the second before the open turn, in which its beginning
 /// goes unnoticed, to that beginning; without one, any of the last second.
@@ -257,7 +209,7 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
 const FRAMES_BEFORE_TURN: u32 = 60;
 
 /// "Frames conserved", down: of each item the caller hears a beginning without a gap.
-fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let wrong =
         |item: &&PlayedItem| item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
     let damaged: Vec<_> = life.phone.items.iter().filter(wrong).collect();
@@ -313,7 +265,7 @@ fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Yields the floor": once a model has noticed that the caller speaks, the agent falls silent, also if the model had finished.
-fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     let noticed = life
         .sessions()
         .flat_map(|(_, session)| &session.speech_started.list);
@@ -333,17 +285,15 @@ fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Memory handed on": the session that takes over knows that something was said before it.
-fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
-    for reign in reigns(life).iter().skip(1) {
-        let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
-        let said = |item: &PlayedItem| {
-            let began = item.first_played.is_some_and(|at| at < reign.from);
-            began && item.cut_at.is_none()
+/// "Memory handed on": the session that takes over knows what was said before it.
+pub(crate) fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
+    for (seen_at, seen) in &life.observations {
+        let Observation::Rotated { attempt } = seen else {
+            continue;
         };
-        if !is_told && life.phone.items.iter().any(said) {
-            let what = format!("{} at {:?}", reign.attempt, reign.from);
-            findings.push(("memory handed on", what));
+        let knows = life.session(*attempt);
+        if knows.is_none_or(|session| session.seeds.list.is_empty()) {
+            findings.push(("memory handed on", format!("{attempt} at {seen_at:?}")));
         }
     }
 }
@@ -353,7 +303,7 @@ fn saw(life: &Life, what: impl Fn(&Observation) -> bool) -> bool {
 }
 
 /// "Never overstated": a model is never told that more was heard than was played.
-fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
     for (told, played) in truncations(life) {
         if told > played + OVERSTATED_MAX_MS {
             findings.push(("never overstated", format!("told {told} ms of {played} ms")));
@@ -386,7 +336,7 @@ pub(crate) fn truncations(life: &Life) -> Vec<(i64, i64)> {
 }
 
 /// "Protocol kept": neither side has anything to complain of.
-fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
     if !life.phone.violations.is_empty() {
         findings.push((
             "protocol kept",
@@ -415,17 +365,17 @@ fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have: a model that sends far too much.
-fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
-    let has_faults = life.sessions().any(|(_, session)| session.faults > 0);
+/// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have.
+pub(crate) fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
     for (at, observation) in &life.observations {
         let is_drop = matches!(
             observation,
             Observation::UplinkOverflowed { .. }
+                | Observation::HeldOverflowed
                 | Observation::UnknownMark
                 | Observation::MessageRefused(_)
                 | Observation::UnknownCarrierEvent
-        ) || (*observation == Observation::HeldOverflowed && !has_faults);
+        );
         if is_drop {
             findings.push(("bounds hold", format!("{at:?} {observation:?}")));
         }

@@ -1,7 +1,7 @@
 //! The deterministic simulator: whole calls in virtual time, thousands of them, judged by checkers.
 //!
 //! `RINGBACK_SIM_CALLS` sets how many calls the swarm lives (5,000); `RINGBACK_SIM_SEED` lives one of them again and tells its
-//! story. `RINGBACK_SIM_STORM` does so with a call of the storm.
+//! story.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,15 +13,11 @@
 )]
 
 mod checkers;
-mod coverage;
-mod doors;
 mod legs;
 mod network;
 mod scenarios;
 mod setup;
 mod storm;
-mod story;
-mod succession;
 mod swarm;
 mod weather;
 mod world;

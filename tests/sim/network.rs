@@ -1,9 +1,9 @@
 //! The network of a simulated call: what is on its way, and when it arrives.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use ringback::core::fault::Fault;
 use ringback::core::ids::AttemptId;
 
 /// One direction of one socket: what goes in comes out later, in the same order.
@@ -16,14 +16,20 @@ pub(crate) enum Pipe {
 }
 
 /// What travels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Parcel {
     Text(String),
     Binary,
     /// A dial reaches the model.
     Open,
-    /// The dial came to nothing.
-    DialFailed(Fault),
+    /// The upgrade is refused.
+    Refused {
+        status: u16,
+        retry_after: Option<Duration>,
+        body: String,
+    },
+    /// The connection is reset before there is a socket.
+    Reset,
     /// The sender closed, with a close code if it said goodbye.
     Closed(Option<u16>),
     Ping,
@@ -35,8 +41,7 @@ pub(crate) enum Parcel {
 pub(crate) struct Network {
     rng: fastrand::Rng,
     latency: (Duration, Duration),
-    /// By their arrival, and then in the order in which they were sent.
-    queue: BTreeMap<(Duration, u64), (Pipe, Parcel)>,
+    queue: BinaryHeap<Reverse<(Duration, u64, Pipe, Parcel)>>,
     /// When the last parcel of each pipe arrives: the next one does not overtake it.
     last: BTreeMap<Pipe, Duration>,
     sent: u64,
@@ -48,7 +53,7 @@ impl Network {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             latency,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
             last: BTreeMap::new(),
             sent: 0,
         }
@@ -61,12 +66,12 @@ impl Network {
         let at = (now + Duration::from_micros(micros)).max(*before);
         *before = at;
         self.sent += 1;
-        self.queue.insert((at, self.sent), (pipe, parcel));
+        self.queue.push(Reverse((at, self.sent, pipe, parcel)));
     }
 
     /// When the next parcel arrives.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.queue.first_key_value().map(|((at, _), _)| *at)
+        self.queue.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// The next parcel that has arrived by now.
@@ -74,7 +79,9 @@ impl Network {
         if self.deadline()? > now {
             return None;
         }
-        self.queue.pop_first().map(|(_, what)| what)
+        self.queue
+            .pop()
+            .map(|Reverse((_, _, pipe, parcel))| (pipe, parcel))
     }
 }
 

@@ -7,11 +7,11 @@ use loadtest::carrier::{Answer, CarrierSettings, Happening};
 use ringback::core::call::effect::EndReason;
 use ringback::core::observation::Observation;
 
-use crate::checkers::{Finding, judge_any};
-use crate::coverage::Coverage;
+use crate::checkers::{
+    Finding, bounds_hold, downlink_conserved, no_dead_air, one_voice, uplink_conserved,
+};
 use crate::setup::{Life, Setup};
-use crate::story::story;
-use crate::swarm::{each, number, setup, some};
+use crate::swarm::{each, number, setup};
 use crate::weather::storm;
 use crate::world::World;
 
@@ -28,9 +28,14 @@ fn stormy(seed: u64) -> Setup {
 }
 
 /// What is wrong with a call in a storm.
-fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
-    let mut findings = judge_any(setup, life);
+fn judge(life: &Life) -> Vec<Finding> {
+    let mut findings = Vec::new();
     nobody_lost(life, &mut findings);
+    no_dead_air(life, &mut findings);
+    one_voice(life, &mut findings);
+    uplink_conserved(life, &mut findings);
+    downlink_conserved(life, &mut findings);
+    bounds_hold(life, &mut findings);
     findings
 }
 
@@ -72,33 +77,41 @@ fn ran_out_of_patience(life: &Life) -> bool {
 }
 
 /// Two fillers, and the silence that is allowed around them.
-const PATIENCE: Duration = Duration::from_millis(6_500);
+const PATIENCE: Duration = Duration::from_millis(5_900);
 
 #[derive(Debug, Default)]
 struct Tally {
     calls: u64,
     failed_over: u64,
+    faults: BTreeMap<&'static str, u64>,
     reasons: BTreeMap<&'static str, u64>,
-    coverage: Coverage,
+    gaps: Vec<Duration>,
     dead_air: Vec<Duration>,
     findings: BTreeMap<&'static str, u64>,
     failures: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, setup: &Setup, life: &Life) {
-        let seed = setup.seed;
+    fn count(&mut self, seed: u64, life: &Life) {
         self.calls += 1;
-        self.coverage.count(life);
-        let mut seen = life.observations.iter().map(|(_, seen)| seen);
-        let failed_over = seen.any(|seen| matches!(seen, Observation::FailedOver { .. }));
+        let mut failed_over = false;
+        for (_, seen) in &life.observations {
+            match seen {
+                Observation::AttemptFailed { fault, .. } => {
+                    *self.faults.entry(fault.name()).or_default() += 1
+                }
+                Observation::FailedOver { .. } => failed_over = true,
+                Observation::Gap { after } => self.gaps.push(*after),
+                _ => {}
+            }
+        }
         self.failed_over += u64::from(failed_over);
         self.dead_air.push(life.phone.dead_air_max);
         *self
             .reasons
             .entry(life.reason.map_or("none", EndReason::name))
             .or_default() += 1;
-        for (checker, what) in judge(setup, life) {
+        for (checker, what) in judge(life) {
             *self.findings.entry(checker).or_default() += 1;
             self.failures
                 .push(format!("seed {seed}: \"{checker}\": {what}"));
@@ -121,20 +134,21 @@ fn every_call_of_the_storm_passes_the_checkers() {
         for model in &setup.models {
             println!("{:#?} {:?}", model.house_faults, model.faults);
         }
-        let life = World::new(setup.clone()).live();
-        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
+        println!("{}", World::new(setup).live().story.join("\n"));
     }
     let tallies = each(seeds.clone(), |seed, tally: &mut Tally| {
-        let setup = stormy(seed);
-        tally.count(&setup, &World::new(setup.clone()).live());
+        tally.count(seed, &World::new(stormy(seed)).live());
     });
     let mut all = Tally::default();
     for tally in tallies {
         all.calls += tally.calls;
         all.failed_over += tally.failed_over;
-        all.coverage.add(tally.coverage);
+        all.gaps.extend(tally.gaps);
         all.dead_air.extend(tally.dead_air);
         all.failures.extend(tally.failures);
+        for (name, count) in tally.faults {
+            *all.faults.entry(name).or_default() += count;
+        }
         for (name, count) in tally.reasons {
             *all.reasons.entry(name).or_default() += count;
         }
@@ -143,12 +157,13 @@ fn every_call_of_the_storm_passes_the_checkers() {
         }
     }
     all.failures.sort();
+    all.gaps.sort_unstable();
     all.dead_air.sort_unstable();
     println!(
-        "{}\n{} calls, {} of them failed over; ended {:?}; dead air p99 {:?}, most {:?}",
-        all.coverage.table(),
+        "{} calls, {} of them failed over; faults {:?}; ended {:?}; dead air p99 {:?}, most {:?}",
         all.calls,
         all.failed_over,
+        all.faults,
         all.reasons,
         all.dead_air[all.dead_air.len() * 99 / 100],
         all.dead_air.last(),
@@ -158,10 +173,6 @@ fn every_call_of_the_storm_passes_the_checkers() {
         all.failures.is_empty(),
         "{failed} findings, {:?}; the first of them:\n{}",
         all.findings,
-        some(&all.failures)
+        all.failures[..failed.min(25)].join("\n")
     );
-    if all.calls >= CALLS {
-        let missing = all.coverage.missing();
-        assert!(missing.is_empty(), "hardly reached: {missing:#?}");
-    }
 }

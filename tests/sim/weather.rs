@@ -1,15 +1,10 @@
 //! What goes wrong in a simulated call, drawn from its seed.
 
-use std::time::Duration;
-
 use loadtest::model::faults::{FaultRow, Rejection, Via, What, When};
 use loadtest::model::outages::{Stage, Trouble, Window, With};
 use loadtest::model::settings::ModelSettings;
-use ringback::core::fault::{Fault, TlsFault};
-use ringback::core::ids::ProviderId;
 use ringback::core::pool::ProviderPolicy;
 
-use crate::doors::BrokenWay;
 use crate::setup::{Setup, ladder};
 
 /// The last rung of the ladder is always well, so that nobody need be lost.
@@ -19,109 +14,40 @@ pub(crate) fn storm(seed: u64, calm: Setup) -> Setup {
         session_length_ms: 3_600_000,
         ..calm.models[0].clone()
     };
-    let ill = |rng: &mut fastrand::Rng, trouble: &dyn Fn(&mut fastrand::Rng) -> Window| {
-        let mut ill = calm.models[0].clone();
-        for _ in 0..rng.usize(1..=2) {
-            ill.house_faults.0.push(trouble(rng));
+    let mut ill = calm.models[0].clone();
+    for _ in 0..rng.usize(1..=2) {
+        let window = window(&mut rng);
+        ill.house_faults.0.push(window);
+    }
+    let alone = rng.u8(..100) < 15;
+    let (models, rungs) = if alone {
+        // The only provider: it has trouble once, and is well again.
+        let mut row = row(&mut rng);
+        while is_lasting(row.what) {
+            row.what = what(&mut rng);
         }
-        if ill.house_faults.0.iter().any(is_flood) {
-            // Who floods says little: a call would see many sessions end and no answer.
-            ill.session_length_ms = well.session_length_ms;
-        }
-        ill
+        let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..60));
+        let mut once_ill = well;
+        once_ill.house_faults.0 = vec![once];
+        (vec![once_ill], 1)
+    } else if rng.bool() {
+        (vec![ill, well], 2)
+    } else {
+        let mut also_ill = well.clone();
+        also_ill.house_faults.0.push(window(&mut rng));
+        (vec![ill, also_ill, well], 3)
     };
-    let mut broken_ways = Vec::new();
-    let models = match rng.u8(..100) {
-        0..15 => vec![once_ill(&mut rng, well)],
-        // Nobody but the last answers a dial in time.
-        15..22 => vec![ill(&mut rng, &hanging), ill(&mut rng, &hanging), well],
-        22..30 => {
-            broken_ways.push(broken_way(&mut rng));
-            vec![ill(&mut rng, &window), well]
-        }
-        30..65 => vec![ill(&mut rng, &window), well],
-        _ => {
-            let mut also_ill = well.clone();
-            also_ill.house_faults.0.push(window(&mut rng));
-            vec![ill(&mut rng, &window), also_ill, well]
-        }
-    };
-    let mut policy = ladder(u8::try_from(models.len()).unwrap());
+    let mut policy = ladder(rungs);
     for provider in &mut policy.providers {
         *provider = ProviderPolicy {
             keys: rng.u8(1..=2),
             ..provider.clone()
         };
     }
-    if rng.u8(..100) < 30 {
-        // Breakers that open soon and come back within a call.
-        policy.breaker.failures_in_a_row = 2;
-        policy.breaker.cool_down = Duration::from_secs(3);
-        policy.breaker.slow_start = Duration::from_secs(5);
-    }
-    let unread_max = if rng.u8(..100) < 20 {
-        rng.usize(4_000..16_000)
-    } else {
-        calm.unread_max
-    };
-    let lingers = if rng.bool() { rng.u64(..1_500) } else { 0 };
     Setup {
         models,
         policy,
-        broken_ways,
-        unread_max,
-        lingers: Duration::from_millis(lingers),
         ..calm
-    }
-}
-
-/// The only provider: it has trouble once, and is well again.
-fn once_ill(rng: &mut fastrand::Rng, well: ModelSettings) -> ModelSettings {
-    let mut row = row(rng);
-    while is_lasting(row.what) {
-        row.what = what(rng);
-    }
-    let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..60));
-    let mut once_ill = well;
-    once_ill.house_faults.0 = vec![once];
-    once_ill
-}
-
-fn is_flood(window: &Window) -> bool {
-    match window.what() {
-        Trouble::Session(row) => matches!(row.what, What::Flood { .. }),
-        _ => false,
-    }
-}
-
-fn hanging(rng: &mut fastrand::Rng) -> Window {
-    let trouble = match rng.u8(..6) {
-        0 => Trouble::Hang(Stage::Connect),
-        1 => Trouble::Hang(Stage::Tls),
-        2 => Trouble::Hang(Stage::Upgrade),
-        3 => Trouble::Hang(Stage::Session),
-        _ => Trouble::Late {
-            ms: rng.u32(2_000..5_000),
-        },
-    };
-    Window::new(0, trouble)
-}
-
-fn broken_way(rng: &mut fastrand::Rng) -> BrokenWay {
-    let faults = [
-        Fault::DnsFailed,
-        Fault::ConnectFailed,
-        Fault::TlsFailed(TlsFault::Expired),
-        Fault::TlsFailed(TlsFault::WrongName),
-        Fault::TlsFailed(TlsFault::Untrusted),
-        Fault::TlsFailed(TlsFault::Other),
-        Fault::RequestRejected,
-    ];
-    BrokenWay {
-        provider: ProviderId(0),
-        until: Duration::from_millis(rng.u64(1..40_000)),
-        after: Duration::from_millis(rng.u64(1..1_000)),
-        fault: faults[rng.usize(..faults.len())],
     }
 }
 
@@ -225,7 +151,7 @@ fn row(rng: &mut fastrand::Rng) -> FaultRow {
 
 fn what(rng: &mut fastrand::Rng) -> What {
     let times = rng.u32(1..4);
-    match rng.u8(..30) {
+    match rng.u8(..26) {
         0 => What::Garbage,
         1 => What::HalfMessage,
         2 => What::BadBase64,
@@ -254,15 +180,6 @@ fn what(rng: &mut fastrand::Rng) -> What {
         24 => What::ErrorStorm {
             per_second: 200,
             lasts_ms: 500,
-        },
-        25 | 26 => What::Oversize { bytes: 1_100_000 },
-        27 => What::Flood {
-            speed: 200_000,
-            lasts_ms: 12,
-        },
-        28 => What::Flood {
-            speed: 60,
-            lasts_ms: 2_500,
         },
         _ => What::UnknownEvents {
             per_second: 200,
