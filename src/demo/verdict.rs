@@ -128,7 +128,9 @@ fn judge_cuts(report: &CallReport, session: &SessionReport) -> Vec<String> {
             item.stream == cut.session && item.item == cut.item
         };
         let played = report.items.iter().find(is_it);
-        let played = played.map(|item| item.played()).unwrap_or_default();
+        let played = played
+            .map(loadtest::carrier::PlayedItem::played)
+            .unwrap_or_default();
         let told = Duration::from_millis(cut.audio_end_ms);
         tell(&format!(
             "interrupted: the caller heard {} ms, the model was told {} ms",

@@ -65,7 +65,7 @@ impl Story {
         let mut models = format!("[models.first]\n{}\n", self.first);
         let mut providers = provider("first", "{first_url}", "tier = 1");
         if let Some(standby) = self.standby {
-            models += &format!("[models.standby]\n{standby}\n");
+            models = format!("{models}[models.standby]\n{standby}\n");
             let lines = format!("tier = 2\n{}", self.server);
             providers += &provider("standby", "{standby_url}", &lines);
         }
@@ -123,7 +123,7 @@ async fn whatever_becomes_of_the_first_provider_the_standby_loses_nobody() {
         ),
         Story::new(
             "slow",
-            r#"house_faults = [{ what = { slow = { factor = 20 } } }]"#,
+            "house_faults = [{ what = { slow = { factor = 20 } } }]",
             "dials_min = 7\ncalls_apologized_max = 0",
         ),
         Story {
@@ -148,7 +148,7 @@ async fn whatever_becomes_of_the_first_provider_the_standby_loses_nobody() {
         ),
         Story::new(
             "a bad node",
-            r#"house_faults = [{ from_ms = 4_000, what = { one_bad_node = {} }, share = 0.5 }]"#,
+            "house_faults = [{ from_ms = 4_000, what = { one_bad_node = {} }, share = 0.5 }]",
             "dials_min = 9\ncalls_elsewhere_max = 0\ncalls_apologized_max = 0",
         ),
     ];

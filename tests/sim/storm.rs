@@ -98,7 +98,7 @@ impl Tally {
         for (_, seen) in &life.observations {
             match seen {
                 Observation::AttemptFailed { fault, .. } => {
-                    *self.faults.entry(fault.name()).or_default() += 1
+                    *self.faults.entry(fault.name()).or_default() += 1;
                 }
                 Observation::FailedOver { .. } => failed_over = true,
                 Observation::Gap { after } => self.gaps.push(*after),

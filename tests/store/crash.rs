@@ -47,11 +47,11 @@ async fn keep(store: &Embedded, number: u128) {
     let kept = store.promise(record.clone(), NOW).await;
     assert_eq!(kept, Ok(Promised::Kept));
     let begin = change(&record, SendStep::Begin(send(&record, number)));
-    let (begun, checkpoint) = tokio::join!(
+    let (changed, checkpoint) = tokio::join!(
         store.change_promise(begin, NOW),
         store.checkpoint(call(number))
     );
-    assert_eq!(begun, Ok(Changed::Kept));
+    assert_eq!(changed, Ok(Changed::Kept));
     assert_eq!(checkpoint, Ok(Checkpointed::Kept));
     if number.is_multiple_of(2) {
         assert_eq!(store.end_call(ended(number)).await, Ok(true));

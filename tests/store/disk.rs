@@ -33,9 +33,11 @@ impl Weather {
     }
 
     fn write(&self) -> io::Result<()> {
-        match self.full.load(Ordering::SeqCst) {
-            true => Err(io::ErrorKind::StorageFull.into()),
-            false => Ok(()),
+        let is_full = self.full.load(Ordering::SeqCst);
+        if is_full {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
         }
     }
 

@@ -16,67 +16,46 @@ use crate::support::{Folder, at, close, sid, state};
 /// Few names, so that they meet.
 const NAMES: u128 = 4;
 
+/// Names are numbers below [`NAMES`], times are milliseconds.
 #[derive(Clone, Debug)]
 enum Step {
-    Checkpoint {
-        call: u128,
-        epoch: u64,
-        node: bool,
-        expires: u64,
-    },
-    End {
-        call: u128,
-        expires: u64,
-    },
-    Claim {
-        token: u128,
-        expires: u64,
-    },
-    Promise {
-        promise: u128,
-        caller: u128,
-        due: Option<u64>,
-        expires: u64,
-    },
-    Change {
-        promise: u128,
-        revision: u64,
-        is_open: bool,
-        due: Option<u64>,
-        expires: u64,
-    },
-    OptOut {
-        caller: u128,
-        is_out: bool,
-    },
-    Forget {
-        caller: u128,
-    },
+    /// Call, epoch, whether by the one node or the other, expiry.
+    Checkpoint(u128, u64, bool, u64),
+    /// Call, expiry.
+    End(u128, u64),
+    /// Token, expiry.
+    Claim(u128, u64),
+    /// Promise, caller, due time, expiry.
+    Promise(u128, u128, Option<u64>, u64),
+    /// Promise, revision, whether it is open, due time, expiry.
+    Change(u128, u64, bool, Option<u64>, u64),
+    /// Caller, whether they want nothing.
+    OptOut(u128, bool),
+    /// Caller.
+    Forget(u128),
     Collect,
     Restart,
 }
 
 /// The time passes by one at each step.
 fn step() -> impl Strategy<Value = Step> {
-    let name = 0..NAMES;
-    let expires = 1..60_u64;
-    let due = prop::option::of(0..60_u64);
+    let name = || 0..NAMES;
+    let expires = || 1..60_u64;
+    let due = || prop::option::of(0..60_u64);
     prop_oneof![
-        6 => (name.clone(), 0..3_u64, any::<bool>(), expires.clone()).prop_map(
-            |(call, epoch, node, expires)| Step::Checkpoint { call, epoch, node, expires }
-        ),
-        2 => (name.clone(), expires.clone()).prop_map(|(call, expires)| Step::End { call, expires }),
-        3 => (name.clone(), expires.clone()).prop_map(|(token, expires)| Step::Claim { token, expires }),
-        6 => (name.clone(), name.clone(), due.clone(), expires.clone()).prop_map(
-            |(promise, caller, due, expires)| Step::Promise { promise, caller, due, expires }
-        ),
-        6 => (name.clone(), 0..3_u64, any::<bool>(), due, expires).prop_map(
+        6 => (name(), 0..3_u64, any::<bool>(), expires())
+            .prop_map(|(call, epoch, node, expires)| Step::Checkpoint(call, epoch, node, expires)),
+        2 => (name(), expires()).prop_map(|(call, expires)| Step::End(call, expires)),
+        3 => (name(), expires()).prop_map(|(token, expires)| Step::Claim(token, expires)),
+        6 => (name(), name(), due(), expires())
+            .prop_map(|(promise, caller, due, expires)| Step::Promise(promise, caller, due, expires)),
+        6 => (name(), 0..3_u64, any::<bool>(), due(), expires()).prop_map(
             |(promise, revision, is_open, due, expires)| {
-                Step::Change { promise, revision, is_open, due, expires }
+                Step::Change(promise, revision, is_open, due, expires)
             }
         ),
-        1 => (name.clone(), any::<bool>()).prop_map(|(caller, is_out)| Step::OptOut { caller, is_out }),
-        1 => name.prop_map(|caller| Step::Forget { caller }),
+        1 => (name(), any::<bool>()).prop_map(|(caller, is_out)| Step::OptOut(caller, is_out)),
+        1 => name().prop_map(Step::Forget),
         2 => Just(Step::Collect),
         1 => Just(Step::Restart),
     ]
@@ -120,12 +99,7 @@ impl World {
         let now = self.now;
         self.model.pass(now);
         match step {
-            Step::Checkpoint {
-                call,
-                epoch,
-                node,
-                expires,
-            } => {
+            Step::Checkpoint(call, epoch, node, expires) => {
                 let record = CallRecord {
                     id: CallId::from_bits(call),
                     sid: sid(call),
@@ -137,35 +111,9 @@ impl World {
                 };
                 self.checkpoint(record).await;
             }
-            Step::End { call, expires } => {
-                let ended = EndedCall {
-                    id: CallId::from_bits(call),
-                    sid: sid(call),
-                    at: now,
-                    expires: at(expires),
-                    state: state(&format!("{now:?}")),
-                };
-                let expected = !self.model.ended.contains_key(&call);
-                assert_eq!(self.store.end_call(ended.clone()).await, Ok(expected));
-                if expected {
-                    self.model.calls.remove(&call);
-                    self.model.ended.insert(call, ended);
-                }
-            }
-            Step::Claim { token, expires } => {
-                let claim = self.store.claim_token(TokenId(token), at(expires), now);
-                let expected = at(expires) > now && !self.model.tokens.contains_key(&token);
-                assert_eq!(claim.await, Ok(expected));
-                if expected {
-                    self.model.tokens.insert(token, expires);
-                }
-            }
-            Step::Promise {
-                promise,
-                caller,
-                due,
-                expires,
-            } => {
+            Step::End(call, expires) => self.end(call, at(expires)).await,
+            Step::Claim(token, expires) => self.claim(token, expires).await,
+            Step::Promise(promise, caller, due, expires) => {
                 let record = PromiseRecord {
                     id: PromiseId::from_bits(promise),
                     caller: self.caller(caller),
@@ -177,13 +125,7 @@ impl World {
                 };
                 self.promise(caller, record).await;
             }
-            Step::Change {
-                promise,
-                revision,
-                is_open,
-                due,
-                expires,
-            } => {
+            Step::Change(promise, revision, is_open, due, expires) => {
                 let change = PromiseChange {
                     id: PromiseId::from_bits(promise),
                     from_revision: revision,
@@ -195,16 +137,8 @@ impl World {
                 };
                 self.change(promise, change).await;
             }
-            Step::OptOut { caller, is_out } => {
-                let hash = self.caller(caller);
-                let since = is_out.then_some(now);
-                self.store.set_opted_out(hash, since).await.unwrap();
-                self.model.opted_out.remove(&caller);
-                self.model
-                    .opted_out
-                    .extend(since.map(|since| (caller, since)));
-            }
-            Step::Forget { caller } => {
+            Step::OptOut(caller, is_out) => self.opt_out(caller, is_out.then_some(now)).await,
+            Step::Forget(caller) => {
                 let hash = self.caller(caller);
                 self.store.forget(hash).await.unwrap();
                 self.model
@@ -218,6 +152,42 @@ impl World {
             }
         }
         self.now = at(now.millis() + 1);
+    }
+
+    async fn end(&mut self, call: u128, expires: Utc) {
+        let ended = EndedCall {
+            id: CallId::from_bits(call),
+            sid: sid(call),
+            at: self.now,
+            expires,
+            state: state(&format!("{:?}", self.now)),
+        };
+        let expected = !self.model.ended.contains_key(&call);
+        assert_eq!(self.store.end_call(ended.clone()).await, Ok(expected));
+        if expected {
+            self.model.calls.remove(&call);
+            self.model.ended.insert(call, ended);
+        }
+    }
+
+    async fn claim(&mut self, token: u128, expires: u64) {
+        let claim = self
+            .store
+            .claim_token(TokenId(token), at(expires), self.now);
+        let expected = at(expires) > self.now && !self.model.tokens.contains_key(&token);
+        assert_eq!(claim.await, Ok(expected));
+        if expected {
+            self.model.tokens.insert(token, expires);
+        }
+    }
+
+    async fn opt_out(&mut self, caller: u128, since: Option<Utc>) {
+        let hash = self.caller(caller);
+        self.store.set_opted_out(hash, since).await.unwrap();
+        self.model.opted_out.remove(&caller);
+        self.model
+            .opted_out
+            .extend(since.map(|since| (caller, since)));
     }
 
     async fn checkpoint(&mut self, record: CallRecord) {

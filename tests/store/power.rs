@@ -41,7 +41,7 @@ impl Change {
                 if bytes.len() < end {
                     bytes.resize(end, 0);
                 }
-                bytes[*offset..end].copy_from_slice(new);
+                bytes.get_mut(*offset..end).unwrap().copy_from_slice(new);
             }
         }
     }
@@ -139,7 +139,8 @@ impl StorageBackend for Power {
         let mut platter = self.platter.lock().unwrap();
         platter.draw_power()?;
         if !self.forgets {
-            platter.durable = platter.seen.clone();
+            let seen = platter.seen.clone();
+            platter.durable = seen;
             platter.cached.clear();
         }
         Ok(())
