@@ -62,7 +62,7 @@ figures! {
     FirstAudioP99, "first_audio_p99_ms", "ms", Median, "From the start of a call to its first audio, 99 %.";
     FirstModelP50, "first_model_p50_ms", "ms", Median, "From the start of a call to the first audio of a model, median.";
     FirstModelP99, "first_model_p99_ms", "ms", Median, "The same, 99 %.";
-    FirstModelOpenP50, "first_model_open_p50_ms", "ms", Median, "The same of calls that began while a breaker was to be open, by the plan's [breaker], median.";
+    FirstModelOpenP50, "first_model_open_p50_ms", "ms", Median, "The same of calls that began while a breaker was to be open, by the plan's `[breaker]`, median.";
     FirstModelOpenP99, "first_model_open_p99_ms", "ms", Median, "The same of these, 99 %.";
     AnswerP50, "answer_p50_ms", "ms", Median, "From the end of a caller's turn to the first sound of the answer, median.";
     AnswerP99, "answer_p99_ms", "ms", Median, "From the end of a caller's turn to the first sound of the answer, 99 %.";
@@ -94,9 +94,9 @@ figures! {
     DialsPeak, "dials_peak", "", Highest, "The most dials to one model in one second.";
     ExtraDials, "extra_dials_percent", "%", Highest, "Dials beyond one for each call and one for each session that went wrong under a call.";
     DialsPeakAfter, "dials_peak_after_outage", "", Highest, "The most dials in one second to a model that had been out, after its breaker should first have opened.";
-    BreakerOpens, "breaker_opens_ms", "ms", Highest, "From the first dial that failed to the last before a breaker should be open, by the plan's [breaker], the longest.";
+    BreakerOpens, "breaker_opens_ms", "ms", Highest, "From the first dial that failed to the last before a breaker should be open, by the plan's `[breaker]`, the longest.";
     CallersAsProbes, "callers_as_probes", "", Highest, "Calls whose session was opened at a model whose breaker should have been half-open: before enough probes were good.";
-    DialsWhileOpen, "dials_while_open", "", Highest, "Dials to a model whose breaker should have been open, by the plan's [breaker].";
+    DialsWhileOpen, "dials_while_open", "", Highest, "Dials to a model whose breaker should have been open, by the plan's `[breaker]`.";
     TurnsSaid, "turns_said", "", Median, "Turns that callers said.";
     TurnsUnanswered, "turns_unanswered", "", Highest, "Turns whose answer was still owed when the caller spoke again or the call ended.";
     BargeIns, "barge_ins", "", Lowest, "Turns that callers began while the agent was heard.";
