@@ -248,6 +248,10 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         let since = at.saturating_sub(life.phone.began);
         u32::try_from(since.as_millis() / 20).unwrap()
     };
+    if let Some(began) = turn_of_a_flood(life, took_over) {
+        let earliest = frame(began).saturating_sub(FRAMES_BEFORE_TURN);
+        return Some((earliest, frame(took_over)));
+    }
     let latest = open_turn(life, attempt, lost_at, took_over).unwrap_or(took_over);
     let heard = heard_of_others(life, attempt);
     let anything_answered = heard.iter().any(|&(_, at)| at <= took_over + ON_ITS_WAY);
@@ -257,6 +261,19 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         0
     };
     Some((earliest, frame(latest)))
+}
+
+/// When the last turn began, if a flood came over it: whether that answers anything is anybody's guess.
+fn turn_of_a_flood(life: &Life, took_over: Duration) -> Option<Duration> {
+    let began = life
+        .happenings
+        .iter()
+        .rfind(|(at, what)| *at <= took_over && matches!(what, Happening::TurnBegan { .. }));
+    let (began, _) = *began?;
+    let mut during = life.observations.iter();
+    let is_flooded = during
+        .any(|(at, seen)| *seen == Observation::HeldOverflowed && (began..=took_over).contains(at));
+    is_flooded.then_some(began)
 }
 
 /// A second of pre-roll, and what the network makes of it.
@@ -429,14 +446,16 @@ fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
 /// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have: a model that sends far too much.
 fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
     let has_faults = life.sessions().any(|(_, session)| session.faults > 0);
+    let is_flooded = saw(life, |seen| matches!(seen, Observation::HeldOverflowed));
     for (at, observation) in &life.observations {
         let is_drop = matches!(
             observation,
-            Observation::UplinkOverflowed { .. }
-                | Observation::UnknownMark
+            Observation::UnknownMark
                 | Observation::MessageRefused(_)
                 | Observation::UnknownCarrierEvent
-        ) || (*observation == Observation::HeldOverflowed && !has_faults);
+        ) || (*observation == Observation::HeldOverflowed && !has_faults)
+            // Behind a flood an answer may go unheard, and the turn stays open.
+            || (matches!(observation, Observation::UplinkOverflowed { .. }) && !is_flooded);
         if is_drop {
             findings.push(("bounds hold", format!("{at:?} {observation:?}")));
         }

@@ -76,8 +76,8 @@ fn ran_out_of_patience(life: &Life) -> bool {
     asked.is_some_and(|(asked, _)| *at >= *asked + PATIENCE)
 }
 
-/// Two fillers, and the silence that is allowed around them.
-const PATIENCE: Duration = Duration::from_millis(6_500);
+/// Two fillers, and the silence around them.
+const PATIENCE: Duration = Duration::from_millis(5_800);
 
 #[derive(Debug, Default)]
 struct Tally {

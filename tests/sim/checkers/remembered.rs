@@ -18,6 +18,9 @@ const UNHEARD_MAX: u64 = 300 * 8;
 /// A caller who interrupts while a session takes over cuts what that one was told already. It is not told again.
 const THROWN_AWAY_WITHIN: Duration = Duration::from_secs(10);
 
+/// What a session has said and the phone has not got so long after the session was left was never passed on.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
 /// No line lasts as long as this: a flood's words say nothing about its audio.
 const LINE_MAX: u64 = 30 * 8_000;
 
@@ -91,7 +94,16 @@ struct Heard<'a> {
     is_whole: bool,
 }
 
-impl Heard<'_> {
+impl<'a> Heard<'a> {
+    /// Of these words nothing has reached the caller, or ever will.
+    const fn nothing(words: &'a str) -> Self {
+        Self {
+            words,
+            known_max: 0,
+            is_whole: false,
+        }
+    }
+
     fn holds(&self, line: &str) -> bool {
         let line = line.trim_end();
         !line.is_empty() && self.words.starts_with(line) && line.len() <= self.known_max
@@ -106,6 +118,9 @@ fn heard<'a>(life: &Life, before: &[Reign<'a>], told_at: Duration) -> Vec<Heard<
             let is_struck = is_noise(life, reign.attempt) && last == Some(spoken.item);
             let unheard_max = if is_struck { u64::MAX / 2 } else { UNHEARD_MAX };
             let played = played(life, reign.session.session, spoken.item);
+            if played.is_none() && reign.until + ON_ITS_WAY < told_at {
+                return Heard::nothing(&spoken.words);
+            }
             known(life, played, spoken, (told_at, unheard_max))
         })
     });
