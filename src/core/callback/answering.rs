@@ -227,8 +227,8 @@ impl CallbackLedger {
             self.prolong(id, later(first, OPEN_BEHIND));
         }
         match stage {
-            Stage::Asked { text } => self.due(at, id, text, at.utc, 0, effects),
-            Stage::Due { text, rings, .. } => self.due(at, id, text, at.utc, rings, effects),
+            Stage::Asked { text } => self.due(id, text, at.utc, 0, effects),
+            Stage::Due { text, rings, .. } => self.due(id, text, at.utc, rings, effects),
             Stage::Promised { .. }
             | Stage::Texting { .. }
             | Stage::Ringing { .. }

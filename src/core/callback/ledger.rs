@@ -123,7 +123,7 @@ impl CallbackLedger {
                     effects.observe(Seen::ClockSane);
                 }
             }
-            Input::Cancel(id) => self.on_cancel(at, id, effects),
+            Input::Cancel(id) => self.on_cancel(id, effects),
             Input::Retry(id) => self.on_retry(at, id, effects),
             Input::Forget(number) => self.on_forget(at, number, effects),
         }

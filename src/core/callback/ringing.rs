@@ -35,7 +35,6 @@ impl CallbackLedger {
     /// A promise is to be rung from then on.
     pub(super) fn due(
         &mut self,
-        at: At,
         id: PromiseId,
         text: Texted,
         from: Utc,
@@ -102,7 +101,7 @@ impl CallbackLedger {
         };
         if !may_ring || !entry.promise.hours.allow(at.utc) {
             self.unrequested(id);
-            self.due(at, id, text, at.utc, rings - 1, effects);
+            self.due(id, text, at.utc, rings - 1, effects);
             return;
         }
         entry.step = Step::Out { until };
@@ -142,7 +141,7 @@ impl CallbackLedger {
             RingOutcome::Later | RingOutcome::NotSent => {
                 self.unrequested(id);
                 let from = later(at.utc, ASK_AGAIN);
-                self.due(at, id, text, from, rings - 1, effects);
+                self.due(id, text, from, rings - 1, effects);
             }
             RingOutcome::Unknown => self.ring_unknown(at, id, effects),
         }
@@ -257,7 +256,7 @@ impl CallbackLedger {
                     RingStatus::Person => self.connected(at, id, (text, rings, call), effects),
                     RingStatus::Machine | RingStatus::Nobody | RingStatus::Completed => {
                         let from = later(at.utc, self.settings.ring_again_after);
-                        self.due(at, id, text, from, rings, effects);
+                        self.due(id, text, from, rings, effects);
                     }
                 }
             }
@@ -265,7 +264,7 @@ impl CallbackLedger {
                 RingStatus::Completed => self.end(id, End::Done, effects),
                 RingStatus::Machine => {
                     let from = later(at.utc, self.settings.ring_again_after);
-                    self.due(at, id, text, from, rings, effects);
+                    self.due(id, text, from, rings, effects);
                 }
                 // Late: a person has answered since.
                 RingStatus::Ringing | RingStatus::Person | RingStatus::Nobody => {}
@@ -329,7 +328,7 @@ impl CallbackLedger {
         match entry.promise.stage {
             Stage::Ringing { text, rings, .. } => {
                 effects.observe(Seen::Lost(SendKind::Ring));
-                self.due(at, id, text, at.utc, rings, effects);
+                self.due(id, text, at.utc, rings, effects);
             }
             Stage::Connected { .. } => self.end(id, End::Done, effects),
             Stage::Promised { .. }

@@ -57,7 +57,7 @@ impl CallbackLedger {
             }
             Stage::Connected { text, rings, .. } => {
                 let from = later(at.utc, self.settings.ring_again_after);
-                self.due(at, id, text, from, rings, effects);
+                self.due(id, text, from, rings, effects);
             }
             Stage::Promised { .. }
             | Stage::Texting { .. }
@@ -182,7 +182,7 @@ impl CallbackLedger {
         id
     }
 
-    pub(super) fn on_cancel(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+    pub(super) fn on_cancel(&mut self, id: PromiseId, effects: &mut Effects) {
         let why = Why::Cancelled;
         self.end(id, End::GaveUp(why), effects);
     }
@@ -194,7 +194,7 @@ impl CallbackLedger {
         match entry.promise.stage {
             Stage::Due { text, rings, .. } => {
                 entry.promise.not_before = None;
-                self.due(at, id, text, at.utc, rings, effects);
+                self.due(id, text, at.utc, rings, effects);
             }
             // Who has to answer first has to; all others are on their way.
             Stage::Promised { .. }

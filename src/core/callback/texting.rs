@@ -263,7 +263,7 @@ impl CallbackLedger {
         };
         entry.step = Step::Idle;
         if !entry.promise.needs_yes() {
-            self.due(at, id, text, at.utc, 0, effects);
+            self.due(id, text, at.utc, 0, effects);
         } else if text == Texted::Not {
             self.end(id, End::GaveUp(Why::NoText), effects);
         } else {
