@@ -37,7 +37,8 @@ pub(crate) struct Books {
     stops_heard: BTreeSet<MessageSid>,
     at_the_carrier: BTreeSet<Number>,
     confirmed: BTreeSet<Number>,
-    served: BTreeSet<PromiseId>,
+    served: BTreeMap<PromiseId, Number>,
+    replied: BTreeSet<MessageSid>,
     sends: BTreeMap<SendId, PromiseId>,
     texts: Vec<(Duration, Number, PromiseId)>,
     rings: Vec<(Duration, Number, PromiseId)>,
@@ -142,7 +143,7 @@ impl Books {
             self.sends.insert(send, promise.id);
         }
         if matches!(promise.stage, Stage::Connected { .. }) {
-            self.served.insert(promise.id);
+            self.served.insert(promise.id, promise.to);
         }
     }
 
@@ -184,6 +185,10 @@ impl Books {
         let (Answer::Reply(reply), open) = (answer, keeper.open_of(text.from)) else {
             return;
         };
+        // Whoever asks again is told the same again, whatever has happened since.
+        if !self.replied.insert(text.message) {
+            return;
+        }
         match reply {
             Reply::Soon | Reply::At(_) => {
                 let rule = "nothing told that is not durable";
@@ -244,7 +249,7 @@ impl Books {
         self.must(is_kept, "in flight is kept first", "a ring");
         let Some(kept) = kept else { return };
         self.must(
-            !self.served.contains(&kept.id),
+            !self.served.contains_key(&kept.id),
             "no doubles",
             "rung though served",
         );
@@ -374,16 +379,16 @@ impl Books {
 
     pub(crate) fn is_told(&mut self, input: &Input) {
         // A machine had answered after all.
-        if let Input::RingStatus(send, _, RingStatus::Machine) = input {
-            self.lost_again(*send);
+        if let Input::RingStatus(send, _, RingStatus::Machine) = input
+            && let Some(promise) = self.sends.get(send)
+        {
+            self.served.remove(promise);
         }
     }
 
-    /// The ring of a promise was answered, and its call was lost in its turn.
-    pub(crate) fn lost_again(&mut self, send: SendId) {
-        if let Some(promise) = self.sends.get(&send) {
-            self.served.remove(promise);
-        }
+    /// They call again: if they were being served, that call was lost in its turn.
+    pub(crate) fn calls_again(&mut self, number: Number) {
+        self.served.retain(|_, other| *other != number);
     }
 
     // Ends.

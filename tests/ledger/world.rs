@@ -173,16 +173,16 @@ impl World {
                 self.after(at, Event::Wants(phone));
             }
         }
-        for _ in 0..self.rng.u8(1..6) {
-            let at = millis(&mut self.rng, 0, 50 * 3_600_000);
-            let is_back = self.rng.bool();
-            self.after(at, Event::Weather(Weather::Models(is_back)));
-        }
         self.after(CALM_FROM, Event::Weather(Weather::Models(true)));
         if self.is_calm {
             let at = millis(&mut self.rng, 0, 10 * 3_600_000);
             self.after(at, Event::Weather(Weather::Models(true)));
             return;
+        }
+        for _ in 0..self.rng.u8(1..6) {
+            let at = millis(&mut self.rng, 0, 50 * 3_600_000);
+            let is_back = self.rng.bool();
+            self.after(at, Event::Weather(Weather::Models(is_back)));
         }
         self.carrier.trouble = [0, 100, 400, 800][self.rng.usize(..4)];
         self.carrier.deaf = [0, 100, 500, 950][self.rng.usize(..4)];
@@ -329,6 +329,7 @@ impl World {
             hours: phone.hours(utc),
         };
         self.callers.insert(call, phone.number);
+        self.books.calls_again(wanted.to);
         self.books.wishes(self.now, call);
         self.tell(Input::Wanted(Box::new(wanted)));
     }
@@ -440,7 +441,6 @@ impl World {
                         .iter()
                         .position(|phone| phone.number == to)
                         .unwrap();
-                    self.books.lost_again(send);
                     self.after(talks / 2, Event::Wants(phone));
                 }
             }
