@@ -1,6 +1,7 @@
 //! One promise as it is kept: to whom, how far it is, and what was done for it. What is only true of this process is not in here.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::core::callback::hours::AllowedHours;
 use crate::core::callback::number::{Language, Number};
@@ -321,6 +322,18 @@ impl Promise {
             | Stage::Connected { .. }
             | Stage::Ended(_) => None,
         }
+    }
+
+    /// When a request of this kind was last counted.
+    pub(super) fn last_act(&self, kind: SendKind) -> Option<Utc> {
+        let mut acts = self.acts.iter().rev();
+        acts.find(|act| act.kind == kind).map(|act| act.at)
+    }
+
+    /// Whether what was counted was counted just now: what took long to be kept is counted anew.
+    pub(super) fn is_fresh(&self, kind: SendKind, now: Utc) -> bool {
+        const FRESH: Duration = Duration::from_secs(30);
+        self.last_act(kind).is_some_and(|at| now.since(at) <= FRESH)
     }
 
     pub(super) fn acted(&mut self, kind: SendKind, at: Utc) {

@@ -28,6 +28,9 @@ const CONNECTED_FOR: Duration = Duration::from_mins(30);
 /// How much longer than the time-out of a request its outcome is waited for.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// The least time between two rings of one caller, whatever they ask for: the call before may still go on somewhere.
+const RING_GAP: Duration = Duration::from_mins(6);
+
 /// By how much the carrier's clock may be behind ours.
 const CLOCKS_APART: Duration = Duration::from_secs(10);
 
@@ -47,6 +50,8 @@ impl CallbackLedger {
             return;
         };
         entry.step = Step::Idle;
+        let last = entry.promise.last_act(SendKind::Ring);
+        let from = last.map_or(from, |last| from.max(later(last, RING_GAP)));
         if rings >= self.settings.rings_max {
             entry.promise.stage = Stage::Due { text, from, rings };
             self.end(id, End::GaveUp(Why::Unanswered), effects);
@@ -99,7 +104,8 @@ impl CallbackLedger {
         let Stage::Ringing { text, rings, .. } = entry.promise.stage else {
             return;
         };
-        if !may_ring || !entry.promise.hours.allow(at.utc) {
+        let is_fresh = entry.promise.is_fresh(SendKind::Ring, at.utc);
+        if !may_ring || !is_fresh || !entry.promise.hours.allow(at.utc) {
             self.unrequested(id);
             self.due(id, text, at.utc, rings - 1, effects);
             return;
@@ -173,16 +179,12 @@ impl CallbackLedger {
             Step::Idle | Step::Noted => return,
         };
         entry.step = Step::Looking { until, looks };
-        let acts = entry.promise.acts.iter().rev();
-        let since = acts.into_iter().find(|act| act.kind == SendKind::Ring);
+        let since = entry.promise.last_act(SendKind::Ring);
         effects.push(Effect::LookUpRing {
             send: SendId::ring(id, rings),
             to: entry.promise.to,
             call,
-            since: earlier(
-                since.map_or(entry.promise.promised, |act| act.at),
-                CLOCKS_APART,
-            ),
+            since: earlier(since.unwrap_or(entry.promise.promised), CLOCKS_APART),
         });
         self.alarm(until, id);
     }
@@ -255,6 +257,7 @@ impl CallbackLedger {
                     RingStatus::Ringing => self.ring_goes_on(at, id, call, effects),
                     RingStatus::Person => self.connected(at, id, (text, rings, call), effects),
                     RingStatus::Machine | RingStatus::Nobody | RingStatus::Completed => {
+                        hang_up_on(status, call, effects);
                         let from = later(at.utc, self.settings.ring_again_after);
                         self.due(id, text, from, rings, effects);
                     }
@@ -263,6 +266,7 @@ impl CallbackLedger {
             Stage::Connected { text, rings, .. } if is_of(rings) => match status {
                 RingStatus::Completed => self.end(id, End::Done, effects),
                 RingStatus::Machine => {
+                    hang_up_on(status, call, effects);
                     let from = later(at.utc, self.settings.ring_again_after);
                     self.due(id, text, from, rings, effects);
                 }
@@ -379,5 +383,12 @@ impl CallbackLedger {
             | Stage::Connected { .. }
             | Stage::Ended(_) => None,
         }
+    }
+}
+
+/// A machine is left alone: nothing is said to it.
+fn hang_up_on(status: RingStatus, call: CallSid, effects: &mut Effects) {
+    if status == RingStatus::Machine {
+        effects.push(Effect::CancelRing(call));
     }
 }

@@ -65,7 +65,7 @@ impl CallbackLedger {
         let Stage::Texting { tries } = entry.promise.stage else {
             return;
         };
-        if !is_in_time {
+        if !is_in_time || !entry.promise.is_fresh(SendKind::Text, at.utc) {
             self.unrequested(id);
             self.back_to_line(id, tries - 1, effects);
             return;
