@@ -9,7 +9,7 @@ use ringback::core::callback::input::{
 };
 use ringback::core::callback::number::Number;
 use ringback::core::callback::promise::SendId;
-use ringback::core::ids::{CallSid, MessageSid, PromiseId};
+use ringback::core::ids::{CallSid, MessageSid};
 
 /// A text that was taken on.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,6 @@ pub(crate) struct Message {
 pub(crate) struct Ring {
     pub(crate) sid: CallSid,
     pub(crate) send: SendId,
-    pub(crate) promise: PromiseId,
     pub(crate) to: Number,
     pub(crate) at: Duration,
     pub(crate) visible_at: Duration,
@@ -147,14 +146,12 @@ impl Carrier {
         rng: &mut Rng,
         now: Duration,
         send: SendId,
-        promise: PromiseId,
         to: Number,
     ) -> CallSid {
         let sid = CallSid::parse(&format!("CA{:032x}", self.sid())).unwrap();
         self.rings.push(Ring {
             sid,
             send,
-            promise,
             to,
             at: now,
             visible_at: now + lag(rng),

@@ -6,6 +6,7 @@ use ringback::core::callback::effect::{SendNote, Write};
 use ringback::core::callback::input::Stored;
 use ringback::core::callback::number::Number;
 use ringback::core::callback::promise::{Promise, SendId, Stage};
+use ringback::core::callback::record;
 use ringback::core::ids::PromiseId;
 
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ impl Keeper {
                 if let Some(open) = self.open_of(promise.to) {
                     return Stored::Already(open.id);
                 }
-                self.promises.insert(promise.id, ((**promise).clone(), 0));
+                self.promises.insert(promise.id, (as_kept(promise), 0));
                 Stored::Kept
             }
             Write::Change {
@@ -74,7 +75,7 @@ impl Keeper {
             kept.stage.is_open() || !promise.stage.is_open(),
             "an ended promise was opened again"
         );
-        *kept = promise.clone();
+        *kept = as_kept(promise);
         *revision += 1;
         Stored::Kept
     }
@@ -88,4 +89,11 @@ impl Keeper {
         });
         is_in_stage && self.begun.contains(&send)
     }
+}
+
+/// A promise as it comes back from a disk.
+fn as_kept(promise: &Promise) -> Promise {
+    let kept = record::decode(&record::encode(promise)).unwrap();
+    assert!(kept == *promise, "a promise is kept as it is");
+    kept
 }

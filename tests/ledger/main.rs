@@ -11,10 +11,14 @@ mod keeper;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod phones;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod storm;
+#[cfg(test)]
+mod weather;
 #[cfg(test)]
 mod world;

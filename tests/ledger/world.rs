@@ -15,20 +15,21 @@ use ringback::core::callback::input::{
 use ringback::core::callback::intent::Intent;
 use ringback::core::callback::number::{Language, Number};
 use ringback::core::callback::promise::{Consent, Promise, SendId, Source};
-use ringback::core::callback::settings::{CapSettings, Settings};
+use ringback::core::callback::settings::Settings;
 use ringback::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use ringback::core::time::{Instant, Utc};
 
 use crate::books::Books;
 use crate::carrier::{Carrier, Fate, TIMEOUT, millis};
 use crate::keeper::Keeper;
-use crate::phones::{HOUR, Phone, PicksUp, intent};
+use crate::phones::Phone;
+use crate::weather::settings;
 
 /// When the world begins: a Sunday, for once.
-const BEGIN_MILLIS: u64 = 1_900_000_000_000;
+pub(crate) const BEGIN_MILLIS: u64 = 1_900_000_000_000;
 
 /// When nothing goes wrong any more.
-const CALM_FROM: Duration = Duration::from_hours(60);
+pub(crate) const CALM_FROM: Duration = Duration::from_hours(60);
 
 /// When every promise must have ended: the latest call, the time it asked for, and what is open behind that.
 const UNTIL: Duration = Duration::from_hours(240);
@@ -66,22 +67,22 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// By how much the process's clock is wrong, in milliseconds.
     pub(crate) clock_error: i64,
-    born: Duration,
-    epoch: u32,
-    is_down: bool,
+    pub(crate) born: Duration,
+    pub(crate) epoch: u32,
+    pub(crate) is_down: bool,
     pub(crate) ledger: CallbackLedger,
     pub(crate) settings: Settings,
     events: BTreeMap<(Duration, u64), Event>,
-    number: u64,
+    pub(crate) number: u64,
     pub(crate) keeper: Keeper,
-    keeper_free_at: Duration,
-    store_is_slow: bool,
-    store_is_out: bool,
+    pub(crate) keeper_free_at: Duration,
+    pub(crate) store_is_slow: bool,
+    pub(crate) store_is_out: bool,
     pub(crate) carrier: Carrier,
     pub(crate) phones: Vec<Phone>,
     pub(crate) models: Models,
     pub(crate) is_calm: bool,
-    unanswered: BTreeMap<MessageSid, InboundText>,
+    pub(crate) unanswered: BTreeMap<MessageSid, InboundText>,
     pub(crate) callers: BTreeMap<CallId, Number>,
     pub(crate) books: Books,
     pub(crate) trace: String,
@@ -165,58 +166,6 @@ impl World {
         self.events.insert((self.now + by, self.number), event);
     }
 
-    /// What is to come.
-    fn plan(&mut self) {
-        for phone in 0..self.phones.len() {
-            for _ in 0..self.rng.u8(1..=3) {
-                let at = millis(&mut self.rng, 5_000, 48 * 3_600_000);
-                self.after(at, Event::Wants(phone));
-            }
-        }
-        self.after(CALM_FROM, Event::Weather(Weather::Models(true)));
-        if self.is_calm {
-            let at = millis(&mut self.rng, 0, 10 * 3_600_000);
-            self.after(at, Event::Weather(Weather::Models(true)));
-            return;
-        }
-        for _ in 0..self.rng.u8(1..6) {
-            let at = millis(&mut self.rng, 0, 50 * 3_600_000);
-            let is_back = self.rng.bool();
-            self.after(at, Event::Weather(Weather::Models(is_back)));
-        }
-        self.carrier.trouble = [0, 100, 400, 800][self.rng.usize(..4)];
-        self.carrier.deaf = [0, 100, 500, 950][self.rng.usize(..4)];
-        for _ in 0..self.rng.u8(..12) {
-            let at = millis(&mut self.rng, 0, 55 * 3_600_000);
-            let lasts = millis(&mut self.rng, 1_000, 3 * 3_600_000);
-            let (begin, end) = match self.rng.u8(..7) {
-                0 => (Weather::CarrierOut(true), Weather::CarrierOut(false)),
-                1 => (Weather::StoreSlow(true), Weather::StoreSlow(false)),
-                2 => (Weather::StoreOut(true), Weather::StoreOut(false)),
-                3 => {
-                    let by =
-                        self.rng.i64(5_500..20 * 3_600_000) * if self.rng.bool() { 1 } else { -1 };
-                    (Weather::Step(by), Weather::Step(-by))
-                }
-                4 if self.rng.u8(..4) == 0 => (Weather::Forget, Weather::Forget),
-                _ => (Weather::Crash, Weather::Crash),
-            };
-            self.after(at, Event::Weather(begin));
-            self.after(at + lasts, Event::Weather(end));
-        }
-        // Somebody writes of his own accord.
-        for _ in 0..self.rng.u8(..4) {
-            let at = millis(&mut self.rng, 0, 70 * 3_600_000);
-            let phone = self.rng.usize(..self.phones.len());
-            let intent = intent(&mut self.rng, Utc::from_millis(BEGIN_MILLIS));
-            let wish = match intent {
-                Intent::At(_) => Intent::Call,
-                other => other,
-            };
-            self.writes(at, self.phones[phone].number, wish);
-        }
-    }
-
     fn happen(&mut self, event: Event) {
         match event {
             Event::Told(epoch, input) => {
@@ -242,70 +191,7 @@ impl World {
         }
     }
 
-    fn weather(&mut self, weather: Weather) {
-        writeln!(self.trace, "{:>12.3?}  {weather:?}", self.now).unwrap();
-        self.books.count(&format!("weather {weather:?}"));
-        match weather {
-            Weather::Models(is_back) => {
-                self.models = if is_back {
-                    Models::Back {
-                        ring_every: Duration::from_secs(2),
-                        ringing_max: 2,
-                    }
-                } else {
-                    Models::Out
-                };
-                if !self.is_down {
-                    self.tell(Input::Models(self.models));
-                }
-            }
-            Weather::CarrierOut(is_out) => self.carrier.is_out = is_out,
-            Weather::StoreSlow(is_slow) => self.store_is_slow = is_slow,
-            Weather::StoreOut(is_out) => self.store_is_out = is_out,
-            Weather::Step(by) => self.clock_error += by,
-            Weather::Crash if !self.is_down => {
-                self.is_down = true;
-                self.epoch += 1;
-                self.books.crash();
-                for text in std::mem::take(&mut self.unanswered).into_values() {
-                    let again = millis(&mut self.rng, 1_000, 20_000);
-                    self.after(again, Event::Inbound(Box::new(text)));
-                }
-                let until = if self.rng.u8(..4) == 0 {
-                    7_200_000
-                } else {
-                    60_000
-                };
-                let until = millis(&mut self.rng, 500, until);
-                self.after(until, Event::Weather(Weather::Restart));
-            }
-            Weather::Crash => {}
-            Weather::Restart => self.restart(),
-            Weather::Forget => {
-                let phone = self.rng.usize(..self.phones.len());
-                let number = self.phones[phone].number;
-                self.books.forgets(number);
-                if !self.is_down {
-                    self.tell(Input::Forget(number));
-                }
-            }
-        }
-    }
-
-    fn restart(&mut self) {
-        self.is_down = false;
-        self.born = self.now;
-        self.keeper_free_at = self.now;
-        self.ledger = CallbackLedger::new(self.settings.clone());
-        let kept: Vec<_> = self.keeper.promises.values().cloned().collect();
-        for (promise, revision) in kept {
-            self.tell(Input::Restored(Box::new(promise), revision));
-        }
-        self.tell(Input::Ready);
-        self.tell(Input::Models(self.models));
-    }
-
-    fn wants(&mut self, phone: usize) {
+    pub(crate) fn wants(&mut self, phone: usize) {
         if self.is_down {
             return;
         }
@@ -335,7 +221,7 @@ impl World {
     }
 
     /// A text leaves a phone.
-    fn writes(&mut self, after: Duration, from: Number, intent: Intent<Utc>) {
+    pub(crate) fn writes(&mut self, after: Duration, from: Number, intent: Intent<Utc>) {
         self.number += 1;
         let sid = MessageSid::parse(&format!("SM{:032x}", 0xabcd_0000_0000 + self.number)).unwrap();
         let text = InboundText {
@@ -373,81 +259,6 @@ impl World {
         self.books.hears(&text);
         self.unanswered.insert(text.message, text.clone());
         self.tell(Input::Text(Box::new(text)));
-    }
-
-    fn message_step(&mut self, sid: MessageSid, status: TextStatus) {
-        let Some(message) = self
-            .carrier
-            .messages
-            .iter_mut()
-            .find(|message| message.sid == sid)
-        else {
-            return;
-        };
-        message.status = status;
-        let (send, to) = (message.send, message.to);
-        self.hook(Input::TextStatus(send, sid, status));
-        let utc = self.true_utc();
-        let phone = self.phones.iter().find(|phone| phone.number == to).unwrap();
-        if status == TextStatus::Delivered
-            && let Some((after, intent)) = phone.answer(&mut self.rng, utc)
-        {
-            self.writes(after, to, intent);
-        }
-    }
-
-    /// A status callback: late, twice, or never.
-    fn hook(&mut self, input: Input) {
-        if !self.is_calm && self.rng.u8(..10) == 0 {
-            return;
-        }
-        let late = if self.rng.u8(..20) == 0 {
-            3_600_000
-        } else {
-            2_000
-        };
-        for _ in 0..=u8::from(self.rng.u8(..8) == 0) {
-            let after = millis(&mut self.rng, 0, late);
-            self.after(after, Event::Hook(input.clone()));
-        }
-    }
-
-    fn ring_step(&mut self, sid: CallSid, status: RingStatus) {
-        let Some(ring) = self.carrier.rings.iter_mut().find(|ring| ring.sid == sid) else {
-            return;
-        };
-        if ring.is_over {
-            return;
-        }
-        ring.is_over = matches!(status, RingStatus::Nobody | RingStatus::Completed);
-        if status != RingStatus::Completed {
-            ring.status = status;
-        }
-        let (send, to) = (ring.send, ring.to);
-        match status {
-            RingStatus::Person | RingStatus::Machine => {
-                let talks = millis(&mut self.rng, 3_000, 300_000);
-                self.after(talks, Event::RingStep(sid, RingStatus::Completed));
-                // The document that a person is answered with is asked of us at once, or the call is lost in its turn.
-                if self.is_down {
-                    return;
-                }
-                let input = Input::RingStatus(send, sid, status);
-                self.books.is_told(&input);
-                self.tell(input);
-                if status == RingStatus::Person && !self.is_calm && self.rng.u8(..10) == 0 {
-                    let phone = self
-                        .phones
-                        .iter()
-                        .position(|phone| phone.number == to)
-                        .unwrap();
-                    self.after(talks / 2, Event::Wants(phone));
-                }
-            }
-            RingStatus::Ringing | RingStatus::Nobody | RingStatus::Completed => {
-                self.hook(Input::RingStatus(send, sid, status));
-            }
-        }
     }
 
     /// Tells the ledger something, and does what it wants.
@@ -592,57 +403,6 @@ impl World {
         self.after(after, Event::Told(epoch, Input::Stored(write, stored)));
     }
 
-    fn take_text(&mut self, epoch: u32, text: &TextRequest, answers: bool) {
-        let sid = self
-            .carrier
-            .message(&mut self.rng, self.now, text.send, text.to);
-        self.books
-            .text_is_taken_on(self.now, text.send, text.to, &self.settings);
-        if answers {
-            let accepted = Input::Texted(text.send, TextOutcome::Accepted(sid));
-            self.after(Duration::from_millis(20), Event::Told(epoch, accepted));
-        }
-        self.hook(Input::TextStatus(text.send, sid, TextStatus::Sent));
-        let after = millis(&mut self.rng, 10, 20_000);
-        let status = match self.rng.u8(..20) {
-            0 => TextStatus::Failed,
-            1 if !self.is_calm => return,
-            _ => TextStatus::Delivered,
-        };
-        self.after(after, Event::MessageStep(sid, status));
-    }
-
-    fn take_ring(&mut self, epoch: u32, ring: &RingRequest, answers: bool) {
-        let promise = self.books.promise_of(ring.send);
-        let is_ringing = self
-            .carrier
-            .rings
-            .iter()
-            .any(|other| other.to == ring.to && !other.is_over);
-        let sid = self
-            .carrier
-            .ring(&mut self.rng, self.now, ring.send, promise, ring.to);
-        self.books
-            .ring_is_taken_on(self.now, promise, ring.to, is_ringing, &self.settings);
-        if answers {
-            let accepted = Input::Rung(ring.send, RingOutcome::Accepted(sid));
-            self.after(Duration::from_millis(20), Event::Told(epoch, accepted));
-        }
-        let phone = self
-            .phones
-            .iter()
-            .find(|phone| phone.number == ring.to)
-            .unwrap();
-        let picks_up = phone.picks_up(&mut self.rng);
-        let (status, after) = match picks_up {
-            PicksUp::Person => (RingStatus::Person, millis(&mut self.rng, 10, 40_000)),
-            PicksUp::Machine => (RingStatus::Machine, millis(&mut self.rng, 3_000, 40_000)),
-            PicksUp::Nobody => (RingStatus::Nobody, millis(&mut self.rng, 500, 60_000)),
-        };
-        self.hook(Input::RingStatus(ring.send, sid, RingStatus::Ringing));
-        self.after(after, Event::RingStep(sid, status));
-    }
-
     fn check_text(&mut self, text: &TextRequest) {
         let promise = self.kept_flight(text.send, text.to);
         let true_utc = self.true_utc();
@@ -671,28 +431,6 @@ impl World {
     fn kept_flight(&self, send: SendId, to: Number) -> Option<Promise> {
         let promise = self.keeper.open_of(to)?;
         (promise.flight() == Some(send)).then(|| promise.clone())
-    }
-}
-
-/// Settings that are reached: tight caps in some worlds.
-fn settings(rng: &mut Rng, is_calm: bool) -> Settings {
-    let caps = CapSettings::default();
-    let caps = if is_calm || rng.bool() {
-        caps
-    } else {
-        CapSettings {
-            per_destination: rng.u32(1..=3),
-            per_caller: rng.u32(1..=4),
-            withheld: rng.u32(1..=3),
-            per_prefix: rng.u32(1..=4),
-            cents: rng.u32(400..2_000),
-            ..caps
-        }
-    };
-    Settings {
-        caps,
-        expires_after: HOUR * 48,
-        ..Settings::default()
     }
 }
 

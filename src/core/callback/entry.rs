@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) revision: u64,
     /// The request that the store has as begun.
     pub(super) noted: Option<SendId>,
+    /// A request that the store may have as begun: the write that said so came back without an outcome.
+    pub(super) doubtful: Option<SendId>,
     pub(super) writing: Writing,
     pub(super) step: Step,
     pub(super) queued: Queued,
@@ -34,6 +36,7 @@ impl Entry {
             place,
             revision: 0,
             noted: None,
+            doubtful: None,
             writing: Writing::None,
             step: Step::Idle,
             queued: Queued::No,

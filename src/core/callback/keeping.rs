@@ -37,7 +37,10 @@ impl CallbackLedger {
             return;
         };
         let flight = entry.promise.flight();
-        let (send, noting) = match (entry.noted, flight) {
+        let known = entry
+            .noted
+            .or(entry.doubtful.filter(|_| entry.doubtful != flight));
+        let (send, noting) = match (known, flight) {
             (None, Some(begun)) => (SendNote::Begin(begun), flight),
             (Some(noted), flight) if flight != Some(noted) => (SendNote::End(noted), None),
             (noted, _) => (SendNote::None, noted),
@@ -90,6 +93,7 @@ impl CallbackLedger {
             Stored::Kept => {
                 entry.revision += u64::from(!is_first);
                 entry.noted = noting;
+                entry.doubtful = None;
                 if is_dirty || noting != entry.promise.flight() {
                     self.write(id, effects);
                 } else {
@@ -99,7 +103,6 @@ impl CallbackLedger {
             Stored::Stale(revision) => {
                 // An earlier try was kept after all; it may have said something else.
                 entry.revision = revision;
-                entry.noted = noting;
                 self.write(id, effects);
             }
             Stored::Failed if is_first => {
@@ -107,6 +110,9 @@ impl CallbackLedger {
                 self.give_back(at, id, Cannot::StoreSlow, effects);
             }
             Stored::Failed => {
+                if entry.noted.is_none() {
+                    entry.doubtful = noting.or(entry.doubtful);
+                }
                 effects.observe(Seen::WriteFailed);
                 self.write_later(at, id);
             }

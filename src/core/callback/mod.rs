@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod number;
 mod past;
 pub mod promise;
+pub mod record;
 mod ringing;
 pub mod settings;
 mod taking;

@@ -92,6 +92,11 @@ impl Prefix {
         Self(value)
     }
 
+    /// The digits as one number.
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
     /// How many digits it has.
     pub const fn digits(self) -> u32 {
         match self.0.checked_ilog10() {
