@@ -85,7 +85,7 @@ impl World {
 
     /// A status callback: late, twice, or never.
     fn hook(&mut self, input: Input) {
-        if !self.is_calm && self.rng.u8(..10) == 0 {
+        if self.rng.u8(..100) < self.lossy {
             return;
         }
         let late = if self.rng.u8(..20) == 0 {

@@ -34,6 +34,7 @@ impl World {
             let is_back = self.rng.bool();
             self.after(at, Event::Weather(Weather::Models(is_back)));
         }
+        self.lossy = [0, 10, 90, 100][self.rng.usize(..4)];
         self.carrier.trouble = [0, 100, 400, 800][self.rng.usize(..4)];
         self.carrier.deaf = [0, 100, 500, 950][self.rng.usize(..4)];
         for _ in 0..self.rng.u8(..12) {

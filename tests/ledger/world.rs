@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) phones: Vec<Phone>,
     pub(crate) models: Models,
     pub(crate) is_calm: bool,
+    /// How many of a hundred status callbacks are lost.
+    pub(crate) lossy: u8,
     pub(crate) unanswered: BTreeMap<MessageSid, InboundText>,
     pub(crate) callers: BTreeMap<CallId, Number>,
     pub(crate) books: Books,
@@ -117,6 +119,7 @@ impl World {
             phones,
             models: Models::Out,
             is_calm,
+            lossy: 0,
             unanswered: BTreeMap::new(),
             callers: BTreeMap::new(),
             books: Books::default(),

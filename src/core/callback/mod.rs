@@ -3,7 +3,7 @@
 //! It owns every promise from the moment at which a call asks for it to its end, when a text is requested and when a caller is
 //! rung. It must not know how anything is kept or requested, what time it is, or in which zone anybody lives: it is told. Start
 //! at [`ledger`]; a promise as it is kept is in [`promise`], what may go wrong with requests in `texting` and `ringing`. The
-//! rules, and what remains possible: `src/docs/callback.md`.
+//! rules, and what remains possible: [`crate::docs::callback`].
 
 mod answering;
 pub mod caps;
