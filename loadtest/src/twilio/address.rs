@@ -153,12 +153,26 @@ mod tests {
         let address = Address::parse("HTTPS://Voice.example.com:8443/a%20b?x=%2B#ct=1").unwrap();
         assert_eq!(address.url(), "https://Voice.example.com:8443/a%20b?x=%2B");
         assert_eq!(address.shown(), "https://Voice.example.com:8443/a%20b");
-        assert_eq!((address.host(), address.port()), ("Voice.example.com", Some(8443)));
+        assert_eq!(
+            (address.host(), address.port()),
+            ("Voice.example.com", Some(8443))
+        );
         assert_eq!(address.fragment, "ct=1");
         let bare = Address::parse("ws://[::1]?q").unwrap();
-        assert_eq!((bare.host(), bare.port(), &*bare.path), ("::1", Some(80), "/?q"));
+        assert_eq!(
+            (bare.host(), bare.port(), &*bare.path),
+            ("::1", Some(80), "/?q")
+        );
         assert!(bare.is_loopback() && bare.has_query());
-        for none in ["", "x", "://a/b", "http://", "http:///x", "http://a b/", "http://u@h/"] {
+        for none in [
+            "",
+            "x",
+            "://a/b",
+            "http://",
+            "http:///x",
+            "http://a b/",
+            "http://u@h/",
+        ] {
             assert_eq!(Address::parse(none), None, "{none}");
         }
     }

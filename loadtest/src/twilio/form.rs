@@ -55,7 +55,9 @@ impl Form {
 /// The names alone: values are numbers and keys of callers.
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|(k, _)| k)).finish()
+        f.debug_set()
+            .entries(self.0.iter().map(|(k, _)| k))
+            .finish()
     }
 }
 

@@ -5,13 +5,21 @@
 //! at [`twiml`] for how it reads one, at [`settings`] for what no document promises, and at [`VoiceCall`] for one whole call over
 //! real sockets. The media stream itself is [`carrier`](crate::carrier)'s.
 
+pub mod account;
 pub mod address;
 pub mod fault;
+pub mod fetch;
 pub mod form;
+pub mod http;
 pub mod interpreter;
 pub mod note;
 pub mod number;
 pub mod overrides;
+pub mod rest;
 pub mod settings;
 pub mod signature;
 pub mod twiml;
+pub mod voice_call;
+
+pub use account::Account;
+pub use voice_call::{VoiceCall, VoiceReport};

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_fragment_is_read_within_its_ranges() {
-        let read = Overrides::parse("ct=1000&rt=3000&tt=99999&rc=9&rp=ct,rt,5xx&e=ashburn").unwrap();
+        let read =
+            Overrides::parse("ct=1000&rt=3000&tt=99999&rc=9&rp=ct,rt,5xx&e=ashburn").unwrap();
         assert_eq!(read.connect, Duration::from_secs(1));
         assert_eq!(read.read, Duration::from_secs(3));
         assert_eq!(read.total, TOTAL_MAX);

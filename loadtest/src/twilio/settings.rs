@@ -214,9 +214,19 @@ impl TwilioSettings {
             ("dial.after_ms", self.dial.after_ms, 0, DAY_MS),
             ("dial.talk_ms", self.dial.talk_ms, 0, DAY_MS),
             ("gather_after_ms", self.gather_after_ms, 0, DAY_MS),
-            ("loss_noticed_after_ms", self.loss_noticed_after_ms, 0, DAY_MS),
+            (
+                "loss_noticed_after_ms",
+                self.loss_noticed_after_ms,
+                0,
+                DAY_MS,
+            ),
             ("ping_lost_after_ms", self.ping_lost_after_ms, 0, DAY_MS),
-            ("old_stream_lingers_ms", self.old_stream_lingers_ms, 0, 60_000),
+            (
+                "old_stream_lingers_ms",
+                self.old_stream_lingers_ms,
+                0,
+                60_000,
+            ),
             ("callback_copies", u64::from(self.callback_copies), 1, 5),
         ];
         for (key, value, least, most) in ranges {
@@ -238,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_plan_may_name_any_key_within_its_range() {
-        let plan = "after_lost_stream = \"end\"\nrejected_status = \"no-answer\"\n[dial]\nthey = \"busy\"";
+        let plan =
+            "after_lost_stream = \"end\"\nrejected_status = \"no-answer\"\n[dial]\nthey = \"busy\"";
         let settings: TwilioSettings = toml::from_str(plan).unwrap();
         assert_eq!(settings.after_lost_stream, After::End);
         assert_eq!(settings.dial.they, They::Busy);

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Ask, DOCUMENTS_MAX, Document, Form, Interpreter, Link, Page, State, Step, Verb, sid,
-};
+use super::{Ask, DOCUMENTS_MAX, Document, Form, Interpreter, Link, Page, State, Step, Verb, sid};
 use crate::twilio::{
     address::Address,
     fault::FetchFault,
@@ -217,7 +215,7 @@ impl Interpreter {
         let url = address.shown();
         self.note(now, Note::Asks { why, url });
         let mut form = self.parties.form(self.status);
-        for (name, value) in extra.pairs().filter(|(name, _)| *name != "CallStatus") {
+        for (name, value) in extra.pairs() {
             form.push(name, value);
         }
         if let Some(stream) = stream.filter(|_| self.settings.stream_parameters_in_action) {

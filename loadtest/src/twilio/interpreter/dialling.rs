@@ -63,7 +63,11 @@ const ANSWERED: &str = "answered";
 impl Interpreter {
     pub(super) fn dial(&mut self, now: Duration, dial: Dial, steps: &mut Vec<Step>) {
         let settings = self.settings.dial;
-        let they = if dial.has_target { settings.they } else { They::Failed };
+        let they = if dial.has_target {
+            settings.they
+        } else {
+            They::Failed
+        };
         let after = millis(settings.after_ms);
         let (rings, then) = match they {
             They::NoAnswer => (dial.timeout, "no-answer"),
@@ -72,7 +76,13 @@ impl Interpreter {
             They::Busy => (after, "busy"),
             They::Failed => (Duration::ZERO, "failed"),
         };
-        self.note(now, Note::Begins { verb: "Dial", takes: rings });
+        self.note(
+            now,
+            Note::Begins {
+                verb: "Dial",
+                takes: rings,
+            },
+        );
         // Ringing is a sound too.
         steps.push(Step::Sound(rings));
         self.state = State::Dialling(Dialling {
@@ -80,7 +90,10 @@ impl Interpreter {
             whisper: dial.whisper,
             child_sid: sid("CA", &mut self.rng),
             time_limit: dial.time_limit,
-            stage: Stage::Ringing { until: now + rings, then },
+            stage: Stage::Ringing {
+                until: now + rings,
+                then,
+            },
         });
     }
 
@@ -131,12 +144,18 @@ impl Interpreter {
         fetched: Result<Page, FetchFault>,
         steps: &mut Vec<Step>,
     ) {
-        let State::Dialling(Dialling { stage: Stage::Whispering, .. }) = self.state else {
+        let State::Dialling(Dialling {
+            stage: Stage::Whispering,
+            ..
+        }) = self.state
+        else {
             return;
         };
         let failed = match fetched {
             Err(fault) => Some((fault.code(), fault.to_string())),
-            Ok(page) => Document::parse(&page.body).err().map(|error| (error.code, error.what)),
+            Ok(page) => Document::parse(&page.body)
+                .err()
+                .map(|error| (error.code, error.what)),
         };
         if let Some((code, what)) = failed {
             self.note(now, Note::Warns { code, what });
@@ -150,7 +169,10 @@ impl Interpreter {
         };
         let talk = millis(self.settings.dial.talk_ms).min(dialling.time_limit);
         steps.push(Step::Sound(talk));
-        self.set_stage(Stage::Talking { since: now, until: now + talk });
+        self.set_stage(Stage::Talking {
+            since: now,
+            until: now + talk,
+        });
     }
 
     fn on_dialled(

@@ -185,12 +185,7 @@ enum State {
 
 impl Interpreter {
     /// A call that has not begun. Equal arguments make equal calls.
-    pub fn new(
-        settings: Arc<TwilioSettings>,
-        number: Number,
-        parties: Parties,
-        seed: u64,
-    ) -> Self {
+    pub fn new(settings: Arc<TwilioSettings>, number: Number, parties: Parties, seed: u64) -> Self {
         Self {
             settings,
             number,
@@ -294,18 +289,23 @@ impl Interpreter {
     }
 
     fn on_caller_hung_up(&mut self, now: Duration, steps: &mut Vec<Step>) {
-        let action = self.settings.action_after_hang_up.then(|| self.current_action());
+        let action = self
+            .settings
+            .action_after_hang_up
+            .then(|| self.current_action());
         let stream = self.leave(now, steps);
         self.finish(now, End::CallerHungUp, steps);
-        if let Some((verb, link, mut form)) = action.flatten() {
-            form.push("CallStatus", self.status.word());
+        if let Some((verb, link, form)) = action.flatten() {
             self.tell_action(now, verb, &link, (form, stream), steps);
         }
     }
 
     fn on_update(&mut self, now: Duration, update: Update, steps: &mut Vec<Step>) {
         self.note(now, Note::Updated);
-        let action = self.settings.action_of_replaced.then(|| self.current_action());
+        let action = self
+            .settings
+            .action_of_replaced
+            .then(|| self.current_action());
         let stream = self.leave(now, steps);
         if let Some((verb, link, form)) = action.flatten() {
             self.tell_action(now, verb, &link, (form, stream), steps);
@@ -318,6 +318,7 @@ impl Interpreter {
             }
             Update::Twiml(text) => {
                 self.base = None;
+                self.documents += 1;
                 self.take_document(now, now, Why::Update, &text, steps);
             }
         }
@@ -335,7 +336,9 @@ impl Interpreter {
             }
             State::Streaming(streaming) => {
                 let sid = streaming.stream_sid.clone();
-                steps.push(Step::Close { stream_sid: sid.clone() });
+                steps.push(Step::Close {
+                    stream_sid: sid.clone(),
+                });
                 self.tell_stream_over(now, &streaming, StreamOver::ByCarrier, steps);
                 Some(sid)
             }

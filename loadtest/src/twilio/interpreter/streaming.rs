@@ -41,7 +41,10 @@ impl Interpreter {
         match self.stream_address(&stream) {
             Ok(address) => {
                 let url = address.shown();
-                let opens = Note::Opens { stream_sid: stream_sid.clone(), url };
+                let opens = Note::Opens {
+                    stream_sid: stream_sid.clone(),
+                    url,
+                };
                 self.note(now, opens);
                 steps.push(Step::Open(Open {
                     address,
@@ -69,7 +72,11 @@ impl Interpreter {
         if address.scheme != "wss" && !(address.scheme == "ws" && plain) {
             return Err(StreamFault::Scheme);
         }
-        if stream.track.as_deref().is_some_and(|track| track != "inbound_track") {
+        if stream
+            .track
+            .as_deref()
+            .is_some_and(|track| track != "inbound_track")
+        {
             return Err(StreamFault::Track);
         }
         if address.has_query() {
@@ -91,8 +98,19 @@ impl Interpreter {
         streaming.is_open = true;
         let stream_sid = streaming.stream_sid.clone();
         let (name, status) = (streaming.name.clone(), streaming.status.clone());
-        self.note(now, Note::Opened { stream_sid: stream_sid.clone() });
-        self.tell_stream((&stream_sid, &name), status.as_ref(), "stream-started", None, steps);
+        self.note(
+            now,
+            Note::Opened {
+                stream_sid: stream_sid.clone(),
+            },
+        );
+        self.tell_stream(
+            (&stream_sid, &name),
+            status.as_ref(),
+            "stream-started",
+            None,
+            steps,
+        );
     }
 
     pub(super) fn on_not_opened(

@@ -20,7 +20,11 @@ pub(super) enum Waiting {
     /// Say, Play, Pause: the next verb follows.
     Verb { until: Duration },
     /// Keys are awaited.
-    Gather { until: Duration, gather: Gather, keys: Option<String> },
+    Gather {
+        until: Duration,
+        gather: Gather,
+        keys: Option<String>,
+    },
     /// The carrier's own apology: the call ends.
     Apology { until: Duration, code: u32 },
 }
@@ -157,14 +161,24 @@ impl Interpreter {
     }
 
     fn length_of_play(&self, play: &Play) -> Duration {
-        let once = if play.url.is_empty() { 500 } else { self.settings.play_ms };
+        let once = if play.url.is_empty() {
+            500
+        } else {
+            self.settings.play_ms
+        };
         if !play.url.is_empty() && self.resolve(&play.url).is_none() {
             return Duration::ZERO;
         }
         many(millis(once), play.times)
     }
 
-    fn sound(&mut self, now: Duration, verb: &'static str, takes: Duration, steps: &mut Vec<Step>) -> Flow {
+    fn sound(
+        &mut self,
+        now: Duration,
+        verb: &'static str,
+        takes: Duration,
+        steps: &mut Vec<Step>,
+    ) -> Flow {
         steps.push(Step::Sound(takes));
         self.wait(now, verb, takes)
     }
@@ -204,8 +218,18 @@ impl Interpreter {
             Some(_) | None => (silent_at, None),
         };
         let takes = until.saturating_sub(now);
-        self.note(now, Note::Begins { verb: "Gather", takes });
-        self.state = State::Waiting(Waiting::Gather { until, gather, keys });
+        self.note(
+            now,
+            Note::Begins {
+                verb: "Gather",
+                takes,
+            },
+        );
+        self.state = State::Waiting(Waiting::Gather {
+            until,
+            gather,
+            keys,
+        });
         Flow::Waits
     }
 

@@ -84,7 +84,12 @@ pub struct Say {
 
 impl fmt::Debug for Say {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Say({} characters, {}×)", self.words.chars().count(), self.times)
+        write!(
+            f,
+            "Say({} characters, {}×)",
+            self.words.chars().count(),
+            self.times
+        )
     }
 }
 

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use roxmltree::{Node, ParsingOptions};
 
-use super::{
-    Connect, Dial, DocumentError, Gather, Link, Method, Play, Say, Stream, Verb, Warning,
-};
+use super::{Connect, Dial, DocumentError, Gather, Link, Method, Play, Say, Stream, Verb, Warning};
 
 /// The document is no XML, or no response.
 const UNREADABLE: u32 = 12_100;
@@ -209,7 +207,9 @@ impl Reader {
             if noun.tag_name().name() != "Parameter" || name.is_empty() {
                 self.warn("what is inside of <Stream> is a <Parameter> with a name".into());
             } else if chars >= PARAMETER_CHARS_MAX {
-                self.warn(format!("the parameter {name} has {chars} characters: under 500 are allowed"));
+                self.warn(format!(
+                    "the parameter {name} has {chars} characters: under 500 are allowed"
+                ));
             } else if parameters.len() >= PARAMETERS_MAX {
                 self.warn("more than 99 parameters".into());
             } else {
