@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod address;
+pub mod check;
 pub mod fault;
 pub mod fetch;
 pub mod form;

@@ -374,6 +374,3 @@ impl Interpreter {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

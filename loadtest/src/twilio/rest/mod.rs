@@ -150,6 +150,3 @@ fn is_known(account: &Account, request: &Request) -> bool {
     let fits = |(sid, secret): &(String, String)| sid == user && secret == password;
     account.keys.iter().any(fits)
 }
-
-#[cfg(test)]
-mod tests;

@@ -187,6 +187,3 @@ pub struct Warning {
     /// In words.
     pub what: String,
 }
-
-#[cfg(test)]
-mod tests;

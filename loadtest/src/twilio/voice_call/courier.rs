@@ -24,6 +24,13 @@ pub struct Delivery {
     pub status: Result<u16, FetchFault>,
 }
 
+impl Delivery {
+    /// Whether it arrived.
+    pub fn is_good(&self) -> bool {
+        self.status.is_ok_and(|status| (200..300).contains(&status))
+    }
+}
+
 /// Delivers in order.
 #[derive(Debug)]
 pub(super) struct Courier {

@@ -1,0 +1,27 @@
+//! Twilio's double against a small server of our own: real sockets on loopback, documents and streams by a script.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod fetching;
+#[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod verbs;
+#[cfg(test)]
+mod world;
