@@ -3,6 +3,7 @@
 mod breaker;
 mod operator;
 mod prompts;
+mod twiml;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     /// Tell and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
+    /// Print a document that calls are answered with, with sample values.
+    Twiml(twiml::TwimlArgs),
 }
 
 #[derive(Args, Debug)]
@@ -72,6 +75,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
         Command::Prompts(command) => prompts::run(command),
+        Command::Twiml(args) => twiml::run(&args),
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`core`] | decides: the machine of one call | touch a socket, a clock, JSON, a log |
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
+//! | [`store`] | keeps what outlives a call: in a file, sealed | decide, know the time |
 //! | [`config`] | turns files and environment into valid settings | act |
 //! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and metrics | decide |
 //! | [`server`] | acts: the only home of tasks, the clock and `select` | decide |
@@ -25,4 +26,5 @@ pub mod core;
 pub mod docs;
 pub mod provider;
 pub mod server;
+pub mod store;
 pub mod telemetry;

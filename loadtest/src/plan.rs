@@ -3,6 +3,8 @@
 //! Owns the plan's format and every message about a wrong plan. It starts nothing: look next at [`crate::run`]. The plans that
 //! come with loadtest are in `loadtest/plans`, each key of them documented here.
 
+mod breaker;
+mod server;
 mod template;
 
 use std::{
@@ -14,6 +16,8 @@ use std::{
 
 use serde::Deserialize;
 
+pub use breaker::Breaker;
+pub use server::Server;
 pub use template::{Names, fill};
 
 use crate::{
@@ -52,26 +56,6 @@ pub struct Plan {
     objectives: BTreeMap<String, f64>,
 }
 
-/// When a breaker of the server is taken for open: what a model is dialled then should not have been.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Breaker {
-    /// This long after the first dial that failed it is open.
-    pub opens_within_ms: u64,
-    /// And this long it stays so, without a probe.
-    pub cool_down_ms: u64,
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        Self {
-            opens_within_ms: 1_500,
-            // Thirty seconds less a tenth of jitter, less the time to open.
-            cool_down_ms: 25_000,
-        }
-    }
-}
-
 /// Who calls.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,32 +75,12 @@ pub struct Calls {
     /// After the end this long is waited for calls to end.
     #[serde(default = "default_drain_ms")]
     pub drain_ms: u64,
+    /// A call that the server closes in order is complete: where there is no model, an apology is a good end.
+    #[serde(default)]
+    pub apology_counts: bool,
     /// What chance is drawn from. The same seed gives the same calls.
     #[serde(default = "default_seed")]
     pub seed: u64,
-}
-
-/// The server under test.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Server {
-    /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}` (or
-    /// `{NAME_url}`, of several models), `{ca_file}` and `{folder}`.
-    pub command: Vec<String>,
-    /// Added to its environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// Files to write into `{folder}` first, by name.
-    #[serde(default)]
-    pub files: BTreeMap<String, String>,
-    /// Where calls go.
-    #[serde(default = "default_media_path")]
-    pub media_path: String,
-    /// A path that answers 200 when it is ready; without it a connection is enough.
-    pub ready_path: Option<String>,
-    /// It must be ready by then.
-    #[serde(default = "default_ready_within_ms")]
-    pub ready_within_ms: u64,
 }
 
 /// What the server is measured against.
@@ -150,14 +114,6 @@ fn default_drain_ms() -> u64 {
 
 fn default_seed() -> u64 {
     1
-}
-
-fn default_media_path() -> String {
-    "/media".into()
-}
-
-fn default_ready_within_ms() -> u64 {
-    10_000
 }
 
 /// The most calls at a time: two sockets each, within the port range of one address.
@@ -252,9 +208,9 @@ impl Plan {
         self.models.clone()
     }
 
-    /// Whether a call that the server closes in order is complete.
-    pub fn agent_hangs_up(&self) -> bool {
-        self.models().values().any(|model| model.goodbye)
+    /// Whether a call that the server closes in order is complete: the agent said goodbye, or an apology was heard.
+    pub fn server_may_close(&self) -> bool {
+        self.calls.apology_counts || self.models().values().any(|model| model.goodbye)
     }
 
     /// What must hold, in the order of their names.
@@ -323,38 +279,6 @@ impl Calls {
     /// How long the calls may take to end.
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
-    }
-}
-
-impl Server {
-    fn check(&self, names: &[String]) -> Result<(), Wrong> {
-        if self.command.is_empty() {
-            return wrong(
-                "server.command",
-                "[]",
-                "allowed: a program and its arguments",
-            );
-        }
-        if !self.media_path.starts_with('/') {
-            let allowed = "allowed: a path that begins with /";
-            return wrong("server.media_path", &self.media_path, allowed);
-        }
-        for name in self.files.keys() {
-            let parts: Vec<_> = Path::new(name).components().collect();
-            if !matches!(parts.as_slice(), [std::path::Component::Normal(_)]) {
-                return wrong("server.files", name, "allowed: a file's name, no path");
-            }
-        }
-        let texts = self.command.iter().map(|text| ("server.command", text));
-        let env = self.env.values().map(|text| ("server.env", text));
-        let files = self.files.values().map(|text| ("server.files", text));
-        for (key, text) in texts.chain(env).chain(files) {
-            if let Some(unknown) = template::unknown(text, names) {
-                let allowed = format!("allowed: {}", names.join(", "));
-                return wrong(key, &unknown, &allowed);
-            }
-        }
-        Ok(())
     }
 }
 

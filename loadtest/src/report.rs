@@ -4,11 +4,13 @@
 
 mod figure;
 mod objective;
+mod phases;
 
 use std::fmt::Write as _;
 
 pub use figure::{Figure, Figures};
 pub use objective::{Objective, verdict};
+pub use phases::phases;
 use serde_json::{Map, Value, json};
 
 use crate::model::dials::{Dials, Second};

@@ -45,7 +45,7 @@ impl Layers {
                 let key = section.full("token");
                 section.problems.without_value(&at(&origin, &key), &what);
             };
-            token.map_err(problem).ok()
+            token.map_err(problem).ok().map(|token| Secret::new(&token))
         });
         let listen: Option<SocketAddr> = listen.parse().ok();
         if let Some(listen) = listen

@@ -12,7 +12,7 @@ use crate::provider::endpoint::Secret;
 const ALLOWED: &str = r#"[], or up to 16 of { env = "NAME" } and { file = "PATH" }"#;
 
 /// A provider's key.
-const KEY: Wanted = Wanted {
+pub(super) const KEY: Wanted = Wanted {
     noun: "key",
     allowed: ALLOWED,
     chars_min: 1,
@@ -29,13 +29,48 @@ pub(super) struct Wanted {
     pub(super) chars_min: usize,
 }
 
+/// A key of the settings that lists places of secrets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// The key.
+    pub(super) key: &'static str,
+    /// How many there may be.
+    pub(super) count_max: usize,
+    /// What is allowed, for messages.
+    pub(super) allowed: &'static str,
+}
+
 /// The keys that `keys` names, in order; one `None` if it wants none. `None` as a whole: there is a problem.
 pub(super) fn read(
     section: &mut Section<'_>,
     environment: &Environment,
 ) -> Option<Vec<Option<Secret>>> {
-    let Some(Entry { origin, value }) = section.take("keys") else {
-        section.missing("keys", ALLOWED);
+    let places = Places {
+        key: "keys",
+        count_max: KEYS_MAX,
+        allowed: ALLOWED,
+    };
+    let keys = read_list(section, places, environment)?;
+    Some(if keys.is_empty() {
+        vec![None]
+    } else {
+        keys.iter().map(|key| Some(Secret::new(key))).collect()
+    })
+}
+
+/// The secrets that a list names, in order, no two of them equal; `None`: there is a problem.
+pub(super) fn read_list(
+    section: &mut Section<'_>,
+    places: Places,
+    environment: &Environment,
+) -> Option<Vec<String>> {
+    let Places {
+        key,
+        count_max,
+        allowed,
+    } = places;
+    let Some(Entry { origin, value }) = section.take(key) else {
+        section.missing(key, allowed);
         return None;
     };
     let sources = match value {
@@ -49,32 +84,25 @@ pub(super) fn read(
     };
     let (found, problems): (Vec<_>, Vec<_>) = sources
         .iter()
-        .map(|source| read_one(source, &origin, environment, KEY))
+        .map(|source| read_one(source, &origin, environment, KEY.at(allowed)))
         .partition(Result::is_ok);
     let mut problems: Vec<String> = problems.into_iter().filter_map(Result::err).collect();
-    let keys: Vec<Secret> = found.into_iter().filter_map(Result::ok).collect();
-    if sources.len() > KEYS_MAX {
-        problems = vec![format!("has {} entries; allowed: {ALLOWED}", sources.len())];
+    let keys: Vec<String> = found.into_iter().filter_map(Result::ok).collect();
+    if sources.len() > count_max {
+        problems = vec![format!("has {} entries; allowed: {allowed}", sources.len())];
     } else if (1..keys.len()).any(|place| {
         keys.iter()
             .take(place)
             .any(|key| keys.get(place) == Some(key))
     }) {
         // Twice the same key has not twice its limits.
-        problems.push(format!("names one key twice; allowed: {ALLOWED}"));
+        problems.push(format!("names one key twice; allowed: {allowed}"));
     }
-    let key = section.full("keys");
+    let key = section.full(key);
     for what in &problems {
         section.problems.without_value(&at(&origin, &key), what);
     }
-    if !problems.is_empty() {
-        return None;
-    }
-    Some(if keys.is_empty() {
-        vec![None]
-    } else {
-        keys.into_iter().map(Some).collect()
-    })
+    problems.is_empty().then_some(keys)
 }
 
 /// The secret that one place holds; what is wrong with it, without its value.
@@ -83,7 +111,7 @@ pub(super) fn read_one(
     origin: &Origin,
     environment: &Environment,
     wanted: Wanted,
-) -> Result<Secret, String> {
+) -> Result<String, String> {
     let table = source.as_table().filter(|table| table.len() == 1);
     let of = |name| {
         table
@@ -102,7 +130,7 @@ pub(super) fn read_one(
     }
 }
 
-fn read_variable(name: &str, environment: &Environment, wanted: Wanted) -> Result<Secret, String> {
+fn read_variable(name: &str, environment: &Environment, wanted: Wanted) -> Result<String, String> {
     let Wanted { noun, allowed, .. } = wanted;
     let named = is_variable(name);
     match environment.get(name) {
@@ -121,7 +149,7 @@ fn read_variable(name: &str, environment: &Environment, wanted: Wanted) -> Resul
     }
 }
 
-fn read_secret_file(origin: &Origin, path: &str, wanted: Wanted) -> Result<Secret, String> {
+fn read_secret_file(origin: &Origin, path: &str, wanted: Wanted) -> Result<String, String> {
     let path = origin.resolve(path);
     let about = |what: &str| format!("names the file {}, which {what}", path.display());
     let text = read_file(&path).map_err(|what| about(&what))?;
@@ -130,11 +158,16 @@ fn read_secret_file(origin: &Origin, path: &str, wanted: Wanted) -> Result<Secre
 }
 
 impl Wanted {
-    fn secret(self, text: &str) -> Option<Secret> {
+    /// The same, with other places.
+    pub(super) const fn at(self, allowed: &'static str) -> Self {
+        Self { allowed, ..self }
+    }
+
+    fn secret(self, text: &str) -> Option<String> {
         let text = text.trim();
         let is_one =
             text.len() >= self.chars_min && text.bytes().all(|byte| byte.is_ascii_graphic());
-        is_one.then(|| Secret::new(text))
+        is_one.then(|| text.to_owned())
     }
 
     /// What a secret of this kind is.

@@ -6,6 +6,7 @@
 
 mod admin;
 mod agents;
+mod carrier;
 mod environment;
 mod keys;
 mod ladder;
@@ -18,13 +19,14 @@ mod raw;
 mod section;
 mod units;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::admin::Admin;
 pub use self::agents::{Agent, Agents, Found};
+pub use self::carrier::{ApiKey, Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
@@ -49,6 +51,8 @@ pub struct Config {
     pub public: Public,
     /// The listener of operators; `None`: there is none.
     pub admin: Option<Admin>,
+    /// Who we are at Twilio; there with [`Auth::Twilio`] only.
+    pub twilio: Option<Twilio>,
     /// All calls together.
     pub calls: Calls,
     /// One call.
@@ -74,10 +78,18 @@ pub struct Public {
     pub listen: SocketAddr,
     /// How a carrier proves who it is.
     pub auth: Auth,
+    /// The name of this node among ours.
+    pub node: String,
     /// Whose streams are accepted; none: anybody's.
     pub accounts: Arc<[AccountSid]>,
+    /// Whose word is taken for the address of a client.
+    pub trusted_proxies: Vec<IpAddr>,
     /// How many sockets may be open whose stream has not started.
     pub unstarted_max: usize,
+    /// How many of them may come from one address without a signature.
+    pub unstarted_per_address_max: usize,
+    /// How many connections may be open from one address before their upgrade.
+    pub connections_per_address_max: usize,
     /// The longest message that is accepted, in bytes.
     pub message_bytes_max: usize,
 }
@@ -85,6 +97,8 @@ pub struct Public {
 /// How a carrier proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
+    /// By Twilio's signatures, and by tokens of ours in the documents that it is given.
+    Twilio,
     /// Not at all: whoever reaches the listener is served, so only this machine may.
     None,
 }
@@ -145,6 +159,10 @@ impl Layers {
         let written = self.written();
         let public = self.read_public();
         let admin = self.read_admin(environment);
+        let is_twilio = public
+            .as_ref()
+            .is_some_and(|public| public.auth == Auth::Twilio);
+        let twilio = self.read_twilio(is_twilio, environment);
         let calls = self.read_calls();
         let call = self.read_call();
         let log = self.read_log();
@@ -169,8 +187,9 @@ impl Layers {
         let prompts_dir = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
         let prompts = prompts::load(&agents, prompts_dir.as_ref(), &mut self.problems)?;
         Some(Config {
-            public: public?,
+            public: public.map(|public| with_account(public, twilio.as_ref()))?,
             admin,
+            twilio,
             calls,
             call,
             providers: Providers { entries, policy },
@@ -185,12 +204,14 @@ impl Layers {
     fn read_public(&mut self) -> Option<Public> {
         let mut section = self.section("public");
         let listen = section.text("listen", ADDRESS);
-        if !section.has("auth") {
-            section.missing("auth", AUTH_ALLOWED);
-        }
-        let auth = section.choice("auth", &[("none", Auth::None)]);
+        let auth = section.choice("auth", &[("twilio", Auth::Twilio), ("none", Auth::None)]);
+        let node = section.text("node", NODE);
         let accounts = section.texts("accounts", ACCOUNTS_MAX, ACCOUNT);
+        let trusted_proxies = section.texts("trusted_proxies", PROXIES_MAX, PROXY);
         let unstarted_max = section.integer("unstarted_max", 1..=100_000);
+        let unstarted_per_address_max = section.integer("unstarted_per_address_max", 1..=100_000);
+        let connections_per_address_max =
+            section.integer("connections_per_address_max", 1..=100_000);
         let message_bytes_max = section.integer("message_bytes_max", 1_024..=1_048_576);
         let listen: Option<SocketAddr> = listen.parse().ok();
         if let (Some(listen), Some(Auth::None)) = (listen, auth)
@@ -205,11 +226,18 @@ impl Layers {
         }
         section.finish();
         let accounts = accounts.iter().filter_map(|sid| AccountSid::parse(sid));
+        let trusted_proxies = trusted_proxies
+            .iter()
+            .filter_map(|proxy| proxy.parse().ok());
         Some(Public {
             listen: listen?,
             auth: auth?,
+            node,
             accounts: accounts.collect(),
+            trusted_proxies: trusted_proxies.collect(),
             unstarted_max,
+            unstarted_per_address_max,
+            connections_per_address_max,
             message_bytes_max,
         })
     }
@@ -306,8 +334,8 @@ const HOUR: Duration = Duration::from_hours(1);
 /// One of our own Twilio accounts and a few of its subaccounts.
 const ACCOUNTS_MAX: usize = 1_000;
 
-const AUTH_ALLOWED: &str =
-    r#""none", which lets in anybody who reaches the listener, on a loopback address only"#;
+/// A few balancers.
+const PROXIES_MAX: usize = 64;
 
 const PATH: Form = Form {
     allowed: "the path of a folder",
@@ -323,6 +351,27 @@ const ACCOUNT: Form = Form {
     allowed: "an account's SID: AC and 32 hexadecimal digits",
     accepts: |text| AccountSid::parse(text).is_some(),
 };
+
+const PROXY: Form = Form {
+    allowed: r#"an IP address, as in "127.0.0.1" or "::1""#,
+    accepts: |text| text.parse::<IpAddr>().is_ok(),
+};
+
+const NODE: Form = Form {
+    allowed: "a name of 1 to 32 small letters, digits and hyphens",
+    accepts: |text| text.len() <= 32 && is_name(text),
+};
+
+/// Our own account's streams are accepted without being named a second time.
+fn with_account(mut public: Public, twilio: Option<&Twilio>) -> Public {
+    if let Some(twilio) = twilio
+        && !public.accounts.contains(&twilio.account)
+    {
+        let accounts = public.accounts.iter().copied();
+        public.accounts = accounts.chain([twilio.account]).collect();
+    }
+    public
+}
 
 /// Whether this can be the name of an agent or a provider.
 fn is_name(text: &str) -> bool {

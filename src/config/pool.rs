@@ -149,7 +149,8 @@ impl Layers {
                 | PolicyError::Zero(_)
                 | PolicyError::ProviderZero { .. }
                 | PolicyError::OverAll(_)
-                | PolicyError::CanaryOverAll(_) => {
+                | PolicyError::CanaryOverAll(_)
+                | PolicyError::SparesOverHalf(_) => {
                     self.problems.push(&self.origin, error.to_string());
                 }
             }

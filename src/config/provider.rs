@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::Uri;
 use tokio_rustls::rustls::ClientConfig;
@@ -12,8 +13,9 @@ use super::keys;
 use super::problem::{Origin, Problems};
 use super::raw::{Entry, entries};
 use super::section::{Form, Section, at};
+use super::{HOUR, TENTH};
 use crate::core::ids::Tier;
-use crate::core::pool::{PROVIDERS_MAX, ProviderPolicy, SESSIONS_MAX, Share};
+use crate::core::pool::{PROVIDERS_MAX, ProviderPolicy, SESSIONS_MAX, SPARES_MAX, Share};
 use crate::provider::endpoint::{Endpoint, Secret};
 use crate::provider::openai::quirks::Dialect;
 use crate::provider::tls::client_config;
@@ -27,7 +29,12 @@ pub struct Provider {
     pub endpoints: Vec<Endpoint>,
     /// The model that a session asks for where the URL does not name it.
     pub model: Option<Arc<str>>,
+    /// How long a spare waits at most before another takes its place.
+    pub spare_age_max: Duration,
 }
+
+/// Far less than any known session lasts, and more than enough to cost nothing.
+const SPARE_AGE_MAX: Duration = Duration::from_mins(10);
 
 impl Provider {
     /// An entry on the first tier with one key, or none, and the defaults for everything else.
@@ -36,6 +43,7 @@ impl Provider {
             policy: ProviderPolicy::new(endpoint.name(), Tier(1)),
             endpoints: vec![endpoint],
             model: None,
+            spare_age_max: SPARE_AGE_MAX,
         }
     }
 }
@@ -139,6 +147,8 @@ fn read_one(
         .optional_text("vendor", WORD)
         .map(|vendor| vendor.text);
     let mut policy = read_amounts(&mut section, ProviderPolicy::new(&name, Tier(1)));
+    policy.spares = read_spares(&mut section, &policy);
+    let spare_age_max = section.optional_duration("spare_age_max", TENTH..=HOUR);
     let keys = keys::read(&mut section, environment);
     let endpoints = place
         .as_ref()
@@ -156,6 +166,7 @@ fn read_one(
         policy,
         endpoints,
         model: model.map(Into::into),
+        spare_age_max: spare_age_max.unwrap_or(SPARE_AGE_MAX),
     })
 }
 
@@ -222,6 +233,22 @@ fn read_amounts(section: &mut Section<'_>, mut policy: ProviderPolicy) -> Provid
         policy.window_tokens = window_tokens;
     }
     policy
+}
+
+/// How many sessions are kept ready. They must leave most of the places to callers.
+fn read_spares(section: &mut Section<'_>, policy: &ProviderPolicy) -> u32 {
+    let spares = section.optional_integer("spares", 0..=SPARES_MAX);
+    let spares = spares.unwrap_or(policy.spares);
+    let most = policy.sessions_max / 2;
+    if spares > most {
+        let what = format!(
+            "is more than half of its sessions_max = {}",
+            policy.sessions_max
+        );
+        let allowed = format!("0 to {}", most.min(SPARES_MAX));
+        section.wrong_now("spares", &spares.to_string(), &what, &allowed);
+    }
+    spares
 }
 
 fn endpoints(

@@ -111,6 +111,19 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// A time within these bounds; `None` if it is not there.
+    pub(super) fn optional_duration(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        if self.has(key) {
+            return Some(self.duration(key, bounds));
+        }
+        self.known.push(key);
+        None
+    }
+
     /// `true` or `false`; `None` if it is not there.
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         const ALLOWED: &str = "true, false";

@@ -175,6 +175,7 @@ impl Desk {
             charge,
             hedge_after,
             seat: _,
+            spare: _,
         } = rung;
         Ruling {
             answer: DialAnswer::Made {

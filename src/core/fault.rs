@@ -340,6 +340,8 @@ pub enum Refusal {
     BadAudio,
     /// An account that is not ours.
     ForeignAccount,
+    /// Nothing that proves that the stream belongs to a document of ours.
+    Unauthenticated,
     /// A media format that is not µ-law, 8 kHz, mono.
     ForeignFormat,
     /// The call has a live stream already.
@@ -354,9 +356,11 @@ impl Refusal {
     /// Whether the stream ends with it; otherwise only the message is dropped.
     pub const fn is_fatal(self) -> bool {
         match self {
-            Self::Oversized | Self::ForeignAccount | Self::ForeignFormat | Self::DuplicateCall => {
-                true
-            }
+            Self::Oversized
+            | Self::ForeignAccount
+            | Self::Unauthenticated
+            | Self::ForeignFormat
+            | Self::DuplicateCall => true,
             Self::Malformed
             | Self::Binary
             | Self::BeforeStart
@@ -379,6 +383,7 @@ impl Refusal {
             Self::WrongStream => "wrong_stream",
             Self::BadAudio => "bad_audio",
             Self::ForeignAccount => "foreign_account",
+            Self::Unauthenticated => "unauthenticated",
             Self::ForeignFormat => "foreign_format",
             Self::DuplicateCall => "duplicate_call",
             Self::MarkFlood => "mark_flood",

@@ -30,6 +30,34 @@ impl fmt::Debug for CallId {
     }
 }
 
+/// Our own name of a promise to a caller: one that is rung back has it in the text, so that an answer finds it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PromiseId(u128);
+
+impl PromiseId {
+    /// A promise's name from random bits, which the server draws.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits of the name.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for PromiseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "promise-{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for PromiseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// One try at a provider session within a call; never reused. Events of an attempt that is not current are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub u32);
@@ -96,16 +124,16 @@ impl fmt::Display for Tier {
 const SID_LEN: usize = 34;
 
 macro_rules! sid {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $($prefix:literal)|+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name([u8; SID_LEN]);
 
         impl $name {
-            /// Parses the carrier's text; `None` unless it is the prefix and 32 hexadecimal digits.
+            /// Parses the carrier's text; `None` unless it is a prefix and 32 hexadecimal digits.
             pub fn parse(text: &str) -> Option<Self> {
                 let bytes: [u8; SID_LEN] = text.as_bytes().try_into().ok()?;
-                let digits = bytes.strip_prefix($prefix.as_bytes())?;
+                let digits = None$(.or(bytes.strip_prefix($prefix.as_bytes())))+?;
                 digits.iter().all(u8::is_ascii_hexdigit).then_some(Self(bytes))
             }
 
@@ -144,6 +172,11 @@ sid!(
     StreamSid,
     "MZ"
 );
+sid!(
+    /// The carrier's name of a text message (`SM…`, with pictures `MM…`).
+    MessageSid,
+    "SM" | "MM"
+);
 
 #[cfg(test)]
 mod tests {
@@ -161,6 +194,10 @@ mod tests {
             "CA0123456789abcdefABCDEF01234567890",
         ] {
             assert_eq!(CallSid::parse(wrong), None, "{wrong}");
+        }
+        for (prefix, is_one) in [("SM", true), ("MM", true), ("CA", false)] {
+            let text = format!("{prefix}0123456789abcdefABCDEF0123456789");
+            assert_eq!(MessageSid::parse(&text).is_some(), is_one, "{text}");
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod audio;
 pub mod call;
 pub mod desk;
 pub mod fault;
+pub mod front;
 pub mod ids;
 pub mod observation;
 pub mod overload;

@@ -4,9 +4,13 @@
 pub mod architecture {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+#[doc = include_str!("front-door.md")]
+pub mod front_door {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
 #[doc = include_str!("metrics.md")]
 pub mod metrics {}
 #[doc = include_str!("prompts.md")]
 pub mod prompts {}
+#[doc = include_str!("store.md")]
+pub mod store {}

@@ -35,9 +35,20 @@ pub async fn dial(
     settings: SessionSettings,
     limits: &SocketLimits,
 ) -> Result<ProviderSocket, Fault> {
+    let (stream, first_bytes) = open_stream(endpoint, settings.model.as_deref(), limits).await?;
+    let session = Session::new(settings, endpoint.dialect().quirks());
+    Ok(ProviderSocket::new(stream, first_bytes, session, limits).await)
+}
+
+/// The connection of a WebSocket that was just upgraded, and what came on it already.
+pub(super) async fn open_stream(
+    endpoint: &Endpoint,
+    model: Option<&str>,
+    limits: &SocketLimits,
+) -> Result<(Box<dyn Transport>, Vec<u8>), Fault> {
     let deadline = Instant::now() + limits.dial_timeout;
     let request = endpoint
-        .request(settings.model.as_deref())
+        .request(model)
         .map_err(|_| Fault::RequestRejected)?;
     let tcp = within(deadline, DialStage::Connect, connect(endpoint, limits)).await?;
     let mut stream: Box<dyn Transport> = match endpoint.tls() {
@@ -53,8 +64,7 @@ pub async fn dial(
     let quirks = endpoint.dialect().quirks();
     let answer = upgrade(&mut stream, request, quirks);
     let first_bytes = within(deadline, DialStage::Upgrade, answer).await?;
-    let session = Session::new(settings, quirks);
-    Ok(ProviderSocket::new(stream, first_bytes, session, limits).await)
+    Ok((stream, first_bytes))
 }
 
 async fn within<T>(

@@ -5,6 +5,7 @@
 //! | [`endpoint`] | where a provider is, its key and its dialect |
 //! | [`dial`] | DNS, TCP, TLS and the upgrade, each with its own fault |
 //! | [`socket`] | one provider's WebSocket with its session: events out, commands in |
+//! | [`spare`] | a WebSocket that waits for a call: opened, and not configured |
 //! | [`flood`] | whether more comes than any conversation needs |
 //! | [`openai`] | the OpenAI Realtime protocol and its kin, without a socket |
 //! | [`tls`] | whom we trust |
@@ -16,5 +17,6 @@ pub mod endpoint;
 pub mod flood;
 pub mod openai;
 pub mod socket;
+pub mod spare;
 pub mod tls;
 pub mod upgrade;

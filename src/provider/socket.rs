@@ -79,28 +79,37 @@ impl ProviderSocket {
         session: Session,
         limits: &SocketLimits,
     ) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(limits.read_buffer_bytes)
-            .write_buffer_size(limits.write_batch_bytes)
-            // The library insists on more than one batch.
-            .max_write_buffer_size(limits.write_buffer_bytes_max.max(limits.write_batch_bytes + 1))
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max));
+        let socket = websocket(stream, first_bytes, limits).await;
+        Self::with(socket, session, Outgoing::new(), limits.close_timeout)
+    }
+
+    /// The socket of a session that waited until now and has these first words to say.
+    pub(super) fn of_session(
+        socket: WebSocketStream<Box<dyn Transport>>,
+        session: Session,
+        first_words: Outgoing,
+        close_timeout: Duration,
+    ) -> Result<Self, Fault> {
+        let mut claimed = Self::with(socket, session, first_words, close_timeout);
+        claimed.write_outgoing()?;
+        Ok(claimed)
+    }
+
+    fn with(
+        socket: WebSocketStream<Box<dyn Transport>>,
+        session: Session,
+        outgoing: Outgoing,
+        close_timeout: Duration,
+    ) -> Self {
         Self {
-            socket: WebSocketStream::from_partially_read(
-                stream,
-                first_bytes,
-                Role::Client,
-                Some(config),
-            )
-            .await,
+            socket,
             session,
-            outgoing: Outgoing::new(),
+            outgoing,
             unflushed: false,
             failed: false,
             flood: Flood::new(),
             opened_at: tokio::time::Instant::now(),
-            close_timeout: limits.close_timeout,
+            close_timeout,
         }
     }
 
@@ -181,19 +190,8 @@ impl ProviderSocket {
     }
 
     /// Closes the socket properly, as far as the provider goes along in `close_timeout`: an open session costs money.
-    pub async fn close(mut self) {
-        let frame = CloseFrame {
-            code: CloseCode::Normal,
-            reason: Utf8Bytes::from_static(""),
-        };
-        let closing = async {
-            if self.socket.close(Some(frame)).await.is_ok() {
-                // What still comes is of no interest, but unread it would reset the connection.
-                while let Some(Ok(_)) = self.socket.next().await {}
-            }
-        };
-        // Whoever does not answer in time is left.
-        tokio::time::timeout(self.close_timeout, closing).await.ok();
+    pub async fn close(self) {
+        close(self.socket, self.close_timeout).await;
     }
 
     /// Sends what the session says of its own accord at once; the rest goes with the next flush.
@@ -224,10 +222,7 @@ impl ProviderSocket {
             Message::Binary(_) => Some(ProviderEvent::Failed(Fault::Garbled)),
             Message::Pong(_) => Some(ProviderEvent::Pong),
             Message::Close(frame) => {
-                let (code, reason) = match &frame {
-                    Some(frame) => (frame.code.into(), frame.reason.as_str()),
-                    None => (u16::from(CloseCode::Status), ""),
-                };
+                let (code, reason) = close_parts(frame.as_ref());
                 Some(ProviderEvent::Failed(self.session.closed(code, reason)))
             }
             // The library has its answer to a ping ready, and reads no raw frames.
@@ -262,10 +257,51 @@ impl fmt::Debug for ProviderSocket {
     }
 }
 
-/// The connection ended without a close frame.
-const CUT: Fault = Fault::Closed { code: 1006 };
+/// A WebSocket on a connection that was upgraded, with these bytes on it already.
+pub(super) async fn websocket(
+    stream: Box<dyn Transport>,
+    first_bytes: Vec<u8>,
+    limits: &SocketLimits,
+) -> WebSocketStream<Box<dyn Transport>> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(limits.read_buffer_bytes)
+        .write_buffer_size(limits.write_batch_bytes)
+        // The library insists on more than one batch.
+        .max_write_buffer_size(limits.write_buffer_bytes_max.max(limits.write_batch_bytes + 1))
+        .max_message_size(Some(limits.message_bytes_max))
+        .max_frame_size(Some(limits.message_bytes_max));
+    WebSocketStream::from_partially_read(stream, first_bytes, Role::Client, Some(config)).await
+}
 
-fn fault_of(error: &Error) -> Fault {
+/// Says goodbye on a socket, and waits so long for the other side to do so.
+pub(super) async fn close(mut socket: WebSocketStream<Box<dyn Transport>>, within: Duration) {
+    let frame = CloseFrame {
+        code: CloseCode::Normal,
+        reason: Utf8Bytes::from_static(""),
+    };
+    let closing = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            // What still comes is of no interest, but unread it would reset the connection.
+            while let Some(Ok(_)) = socket.next().await {}
+        }
+    };
+    // Whoever does not answer in time is left.
+    tokio::time::timeout(within, closing).await.ok();
+}
+
+/// Code and reason of a close frame.
+pub(super) fn close_parts(frame: Option<&CloseFrame>) -> (u16, &str) {
+    match frame {
+        Some(frame) => (frame.code.into(), frame.reason.as_str()),
+        None => (u16::from(CloseCode::Status), ""),
+    }
+}
+
+/// The connection ended without a close frame.
+pub(super) const CUT: Fault = Fault::Closed { code: 1006 };
+
+/// The fault of a connection that ended in this way.
+pub(super) fn fault_of(error: &Error) -> Fault {
     match error {
         Error::Capacity(_) => Fault::Oversized,
         Error::WriteBufferFull(_) => Fault::WriteOverflow,

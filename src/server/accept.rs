@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tower_service::Service as _;
 
 use super::Shared;
+use super::addresses::{Peer, Place};
 use super::drain::Stage;
 use super::routes;
 use crate::telemetry::Count;
@@ -35,8 +38,8 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
             () = &mut stopping => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 shared.telemetry.refused(Count::ConnectionsDropped);
                 tracing::debug!(%error, "no connection accepted");
@@ -44,38 +47,55 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
                 continue;
             }
         };
-        match Arc::clone(&connections).try_acquire_owned() {
-            Ok(permit) => serve(stream, router.clone(), permit, shared),
-            Err(_) => shared.telemetry.refused(Count::ConnectionsDropped),
-        }
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            shared.telemetry.refused(Count::ConnectionsDropped);
+            continue;
+        };
+        // A proxy of ours may have as many as there are.
+        let place = match shared.proxies.client_of(peer) {
+            None => None,
+            Some(client) => {
+                let Some(place) = shared.connections.enter(client) else {
+                    shared.telemetry.refused(Count::ConnectionsOverAddress);
+                    continue;
+                };
+                Some(place)
+            }
+        };
+        serve(stream, peer, router.clone(), (permit, place), shared);
     }
 }
 
 fn serve(
     stream: TcpStream,
+    peer: Peer,
     router: axum::Router,
-    permit: OwnedSemaphorePermit,
+    held: (OwnedSemaphorePermit, Option<Place>),
     shared: &Arc<Shared>,
 ) {
     let tasks = shared.tasks.clone();
     shared.tasks.spawn("connection", async move {
         tokio::select! {
-            () = serve_one(stream, router) => {}
+            () = serve_one(stream, peer, router) => {}
             () = tasks.reached(Stage::Stopping) => {}
         }
-        drop(permit);
+        drop(held);
     });
 }
 
 /// Serves a connection to the end of its one request, or of its time.
-pub(super) async fn serve_one(stream: TcpStream, router: axum::Router) {
+pub(super) async fn serve_one(stream: TcpStream, peer: Peer, router: axum::Router) {
     // Frames of 20 ms must not wait for each other. A socket that cannot be told so is gone already.
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .max_buf_size(HTTP_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // A peer that speaks no HTTP, or none in time: there is nobody to tell.
     drop(timeout(HTTP_TIMEOUT, connection).await);

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use self::view::{HealthView, Order, PoolView, ProviderView};
 use super::Shared;
 use super::accept::serve_one;
+use super::addresses::Peer;
 use super::routes::close_unless_upgraded;
 use crate::core::ids::KeyId;
 use crate::core::overload::Stage;
@@ -51,8 +52,9 @@ pub(super) async fn serve(listener: TcpListener, token: Option<Secret>, shared: 
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((stream, _)) => {
-                    let connection = serve_one(stream, router.clone());
+                Ok((stream, address)) => {
+                    let peer = Peer(address.ip());
+                    let connection = serve_one(stream, peer, router.clone());
                     // What it shares with calls is in order between two polls, and it is dropped itself.
                     connections.push(AssertUnwindSafe(connection).catch_unwind());
                 }

@@ -15,22 +15,24 @@ use axum::extract::ws::WebSocket;
 use tokio::time::Sleep;
 
 use super::Shared;
-use super::calls::Seat;
+use super::calls::{Seat, Start};
 use super::clock::Clock;
 use super::desk::CallDesk;
+use super::front::{foreign_card, is_final};
 use super::sessions::{SESSIONS_MAX, Sessions};
 use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
 use crate::config::{Agent, Found};
 use crate::core::call::Call;
 use crate::core::call::checkpoint::Checkpoint;
-use crate::core::call::effect::Effects;
+use crate::core::call::effect::{Effects, EndReason};
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::call::prompt::Prompts;
 use crate::core::fault::Refusal;
-use crate::core::ids::{AttemptId, CallId, TenantId};
+use crate::core::front::Card;
+use crate::core::ids::{AttemptId, CallId, CallSid, TenantId};
 use crate::core::time::Instant;
-use crate::telemetry::CallLog;
+use crate::telemetry::{CallLog, Count};
 
 /// How many inputs are taken before other calls have their turn.
 const INPUTS_PER_TURN: usize = 64;
@@ -57,6 +59,8 @@ pub(super) struct CallTask {
     effects: Effects,
     pub(super) log: CallLog,
     pub(super) seat: Seat,
+    /// Whose stream it is, once the front door let it in.
+    pub(super) admitted: Option<(CallSid, Card)>,
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
@@ -82,6 +86,7 @@ impl CallTask {
             effects: Effects::new(),
             log: shared.telemetry.call(id),
             seat,
+            admitted: None,
             next_source: 0,
             timer: Timer::default(),
             is_draining: false,
@@ -100,6 +105,7 @@ impl CallTask {
                 match woken_to_drain.as_mut().poll(cx) {
                     Poll::Ready(()) | Poll::Pending => {}
                 }
+                self.seat.wake_when_superseded(cx);
             }
             self.poll_turn(cx)
         })
@@ -144,6 +150,10 @@ impl CallTask {
         if !self.is_draining && self.shared.tasks.is_draining() {
             self.is_draining = true;
             return Poll::Ready(Input::Drain);
+        }
+        if self.seat.is_superseded() {
+            // The caller hears another stream: this one is as good as gone.
+            return Poll::Ready(Input::Carrier(CarrierEvent::Closed));
         }
         if self.call.deadline().is_some_and(|deadline| now >= deadline) {
             return Poll::Ready(Input::Tick);
@@ -221,10 +231,10 @@ impl CallTask {
 
     /// The stream started: the call takes its place among the live ones, and its agent.
     fn on_started(&mut self, now: Instant, started: Started) -> CarrierEvent {
-        if !self.seat.start(started.call) {
-            return CarrierEvent::Refused(Refusal::DuplicateCall);
-        }
         let parameters = self.carrier.take_parameters();
+        if let Err(refusal) = self.admit(now, started.call, &parameters) {
+            return CarrierEvent::Refused(refusal);
+        }
         let agents = &self.shared.agents;
         let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
         self.agent = Arc::clone(agent);
@@ -237,6 +247,47 @@ impl CallTask {
             Found::Unknown => self.log.unknown_agent(),
         }
         CarrierEvent::Started(started)
+    }
+}
+
+impl CallTask {
+    /// Lets the stream in, by what its document gave it, and gives it its call.
+    fn admit(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        papers: &twilio::Parameters,
+    ) -> Result<(), Refusal> {
+        let own = foreign_card(self.call.id());
+        let card = match &self.shared.front {
+            None => own,
+            Some(front) => match front.admit(now, call, papers) {
+                Ok(card) => card.unwrap_or(own),
+                Err(count) => {
+                    self.shared.telemetry.refused(count);
+                    return Err(Refusal::Unauthenticated);
+                }
+            },
+        };
+        match self.seat.start(call, card.epoch) {
+            Start::First => {}
+            Start::TookOver => self.shared.telemetry.count(Count::StreamsSuperseded),
+            Start::Refused => return Err(Refusal::DuplicateCall),
+        }
+        if self.shared.front.is_some() {
+            tracing::debug!(call = %self.call.id(), of = %card.id, epoch = card.epoch, "let in");
+            self.admitted = Some((call, card));
+        }
+        Ok(())
+    }
+
+    /// The call is over: what comes after its stream is known before its socket closes.
+    pub(super) fn remember_end(&self, now: Instant, reason: EndReason) {
+        if let (Some(front), Some((call, card))) = (&self.shared.front, self.admitted)
+            && is_final(reason)
+        {
+            front.ended(now, call, card);
+        }
     }
 }
 

@@ -1,10 +1,14 @@
 //! Which calls are live, and how many may be. Touched when a socket comes, when its stream starts and when it goes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::addresses::Place;
 use crate::core::ids::CallSid;
 use crate::telemetry::Count;
 
@@ -12,10 +16,25 @@ use crate::telemetry::Count;
 #[derive(Debug)]
 pub(super) struct Calls {
     /// The calls whose stream has started; at most as many as there are seats.
-    live: Mutex<BTreeSet<CallSid>>,
+    live: Mutex<BTreeMap<CallSid, Live>>,
     sockets: Arc<Semaphore>,
     sockets_max: usize,
     unstarted: Arc<Semaphore>,
+}
+
+/// The live stream of a call.
+#[derive(Debug)]
+struct Live {
+    /// Which document of the call it belongs to.
+    epoch: u32,
+    line: Arc<Line>,
+}
+
+/// How a stream learns that another one of its call took over.
+#[derive(Debug, Default)]
+struct Line {
+    is_superseded: AtomicBool,
+    task: AtomicWaker,
 }
 
 impl Calls {
@@ -38,9 +57,15 @@ impl Calls {
         Ok(Seat {
             calls: Arc::clone(self),
             _socket: socket,
-            unstarted: Some(unstarted),
+            unstarted: Some((unstarted, None)),
             call: None,
+            line: Arc::default(),
         })
+    }
+
+    /// Whether one more socket would find a seat.
+    pub(super) fn has_room(&self) -> bool {
+        self.sockets.available_permits() > 0 && self.unstarted.available_permits() > 0
     }
 
     /// How many calls are live.
@@ -59,8 +84,8 @@ impl Calls {
         self.sockets_max
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<CallSid>> {
-        // Nothing is done under the lock that could leave the set half changed.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CallSid, Live>> {
+        // Nothing is done under the lock that could leave the map half changed.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,30 +95,85 @@ impl Calls {
 pub(super) struct Seat {
     calls: Arc<Calls>,
     _socket: OwnedSemaphorePermit,
-    unstarted: Option<OwnedSemaphorePermit>,
-    call: Option<CallSid>,
+    /// Its place among those that have not started, and among those of its address where it came without a signature.
+    unstarted: Option<(OwnedSemaphorePermit, Option<Place>)>,
+    /// The call, and which document of it the stream belongs to.
+    call: Option<(CallSid, u32)>,
+    line: Arc<Line>,
+}
+
+/// What becomes of a stream that starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// It is its call's only one.
+    First,
+    /// It took over from one of an older document.
+    TookOver,
+    /// Its call has a live one of its own document, or of a newer one.
+    Refused,
 }
 
 impl Seat {
-    /// The stream of this call started; `false` if the call has a live stream already.
-    pub(super) fn start(&mut self, call: CallSid) -> bool {
-        if !self.calls.lock().insert(call) {
-            return false;
+    /// Holds its address's place until the stream starts.
+    #[must_use]
+    pub(super) fn with_place(mut self, place: Option<Place>) -> Self {
+        if let Some((_, held)) = &mut self.unstarted {
+            *held = place;
         }
-        self.call = Some(call);
+        self
+    }
+
+    /// The stream of this call started; `epoch` is its document's.
+    pub(super) fn start(&mut self, call: CallSid, epoch: u32) -> Start {
+        let stream = Live {
+            epoch,
+            line: Arc::clone(&self.line),
+        };
+        let mut calls = self.calls.lock();
+        if calls.get(&call).is_some_and(|live| live.epoch >= epoch) {
+            return Start::Refused;
+        }
+        let before = calls.insert(call, stream);
+        drop(calls);
+        self.call = Some((call, epoch));
         self.unstarted = None;
-        true
+        match before {
+            None => Start::First,
+            Some(before) => {
+                before.line.is_superseded.store(true, Ordering::Release);
+                before.line.task.wake();
+                Start::TookOver
+            }
+        }
+    }
+
+    /// Whether another stream of the call took over: cheap enough to be asked at every frame.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.line.is_superseded.load(Ordering::Acquire)
+    }
+
+    /// Wakes this task when that happens.
+    pub(super) fn wake_when_superseded(&self, cx: &Context<'_>) {
+        self.line.task.register(cx.waker());
     }
 
     /// The call that has started here, if one has.
     pub(super) const fn call(&self) -> Option<CallSid> {
-        self.call
+        match self.call {
+            Some((call, _)) => Some(call),
+            None => None,
+        }
     }
 
     /// The call is over, though its sockets are still to be closed: its next stream may come.
     pub(super) fn end(&mut self) {
-        if let Some(call) = self.call.take() {
-            self.calls.lock().remove(&call);
+        let Some((call, epoch)) = self.call.take() else {
+            return;
+        };
+        let mut live = self.calls.lock();
+        // A newer one that took over stays.
+        if live.get(&call).is_some_and(|live| live.epoch == epoch) {
+            live.remove(&call);
         }
     }
 }
@@ -117,13 +197,28 @@ mod tests {
         let calls = Arc::new(Calls::new(10, 10));
         let mut first = calls.seat().unwrap();
         let mut second = calls.seat().unwrap();
-        assert!(first.start(sid('a')));
-        assert!(!second.start(sid('a')));
+        assert_eq!(first.start(sid('a'), 0), Start::First);
+        assert_eq!(second.start(sid('a'), 0), Start::Refused);
         drop(second); // It never had the call, so it does not take it along.
         assert_eq!(calls.live(), 1);
         first.end();
-        assert!(calls.seat().unwrap().start(sid('a')));
+        assert_eq!(calls.seat().unwrap().start(sid('a'), 0), Start::First);
         drop(first);
+        assert_eq!(calls.live(), 0);
+    }
+
+    #[test]
+    fn a_stream_of_a_newer_document_takes_over_in_whatever_order_they_end() {
+        let calls = Arc::new(Calls::new(10, 10));
+        let mut old = calls.seat().unwrap();
+        let mut new = calls.seat().unwrap();
+        old.start(sid('a'), 1);
+        assert_eq!(new.start(sid('a'), 2), Start::TookOver);
+        assert!(old.is_superseded() && !new.is_superseded());
+        old.end();
+        assert_eq!(calls.live(), 1, "the new one is still there");
+        assert_eq!(calls.seat().unwrap().start(sid('a'), 1), Start::Refused);
+        new.end();
         assert_eq!(calls.live(), 0);
     }
 
@@ -132,9 +227,9 @@ mod tests {
         let calls = Arc::new(Calls::new(2, 1));
         let mut first = calls.seat().unwrap();
         assert_eq!(calls.seat().unwrap_err(), Count::UpgradesOverUnstarted);
-        first.start(sid('a'));
+        first.start(sid('a'), 0);
         let mut second = calls.seat().unwrap();
-        second.start(sid('b'));
+        second.start(sid('b'), 0);
         assert_eq!((calls.sockets(), calls.sockets_max()), (2, 2));
         assert_eq!(calls.seat().unwrap_err(), Count::UpgradesOverCalls);
         drop(first);

@@ -32,6 +32,12 @@ impl Clock {
         self.origin + at.since_start()
     }
 
+    /// The moment that lies `duration` after now, for what others date.
+    pub(super) fn utc_after(duration: Duration) -> Utc {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Utc::from_millis(Self::utc().millis().saturating_add(millis))
+    }
+
     /// Now, for what others date.
     pub(super) fn utc() -> Utc {
         #[expect(
@@ -51,6 +57,11 @@ pub(super) fn draw_call_id() -> CallId {
 
 /// What the pool's chance begins with.
 pub(super) fn draw_seed() -> u64 {
+    u64::from_le_bytes(draw())
+}
+
+/// What tells a token from all others.
+pub(super) fn draw_nonce() -> u64 {
     u64::from_le_bytes(draw())
 }
 

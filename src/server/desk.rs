@@ -93,7 +93,7 @@ mod tests {
         let variables = [("RINGBACK__PUBLIC__AUTH".to_owned(), "none".to_owned())];
         let environment: Environment = variables.into_iter().collect();
         let config = config::load(None, &environment).unwrap();
-        Arc::new(Shared::new(config, Telemetry::default()).unwrap())
+        Arc::new(Shared::new(config, Telemetry::default(), 0).unwrap())
     }
 
     fn desk(shared: &Arc<Shared>) -> CallDesk {

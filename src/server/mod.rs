@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `accept`, `routes` | connections and what they may ask for, up to the upgrade |
 //! | [`admin`] | the listener of operators |
+//! | `addresses` | whose address asks, and how much of us it may take |
+//! | `webhooks`, `front` | what Twilio asks besides, who is let in, and what is remembered between streams |
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
-//! | `providers`, `probes` | the one pool, and the synthetic sessions that it asks for |
+//! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
@@ -18,6 +20,7 @@
 //! [`crate::provider`] do.
 
 mod accept;
+mod addresses;
 pub mod admin;
 mod call_task;
 mod calls;
@@ -25,12 +28,15 @@ mod checkpoints;
 mod clock;
 mod desk;
 mod drain;
+mod front;
 mod overload;
 mod perform;
 mod probes;
 mod providers;
 mod routes;
 mod sessions;
+mod spares;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,13 +46,16 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use self::addresses::{PerAddress, Proxies};
 use self::calls::Calls;
 use self::checkpoints::Checkpoints;
 use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
+use self::front::Front;
 use self::overload::Load;
 use self::providers::Providers;
+use self::spares::Shelf;
 use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::config::{Admin, Agents, Config};
@@ -89,7 +98,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Providers`], [`Load`] and counts.
+/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`] and counts.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
@@ -99,11 +108,20 @@ struct Shared {
     checkpoints: Checkpoints,
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
+    /// Without it whoever reaches the listener is served.
+    front: Option<Front>,
+    proxies: Proxies,
+    /// Connections before their upgrade.
+    connections: Arc<PerAddress>,
+    /// Sockets without a signature whose stream has not started.
+    unsigned: Arc<PerAddress>,
     agents: Agents,
     prompts: Arc<PromptCache>,
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
+    /// The sessions that are kept ready.
+    spares: Shelf,
     overload: Load,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
@@ -129,7 +147,8 @@ impl Server {
         };
         let drain_grace = config.calls.drain_grace;
         let connections_max = config.public.unstarted_max + OTHER_CONNECTIONS_MAX;
-        let shared = Shared::new(config, telemetry).map_err(StartError::Providers)?;
+        let shared =
+            Shared::new(config, telemetry, address.port()).map_err(StartError::Providers)?;
         let shared = Arc::new(shared);
         Ok(Self {
             listener,
@@ -229,8 +248,12 @@ async fn listen(
 }
 
 impl Shared {
-    fn new(config: Config, telemetry: Telemetry) -> Result<Self, PolicyError> {
+    fn new(config: Config, telemetry: Telemetry, port: u16) -> Result<Self, PolicyError> {
         let public = config.public;
+        let accounts = Arc::clone(&public.accounts);
+        let front = config
+            .twilio
+            .map(|twilio| Front::new(twilio, accounts, &public.node, port));
         let names = config.agents.iter().map(|agent| agent.name.clone());
         let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())?;
         Ok(Self {
@@ -240,10 +263,15 @@ impl Shared {
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
             checkpoints: Checkpoints::default(),
             accounts: public.accounts,
+            front,
+            proxies: Proxies::new(public.trusted_proxies),
+            connections: PerAddress::new(public.connections_per_address_max),
+            unsigned: PerAddress::new(public.unstarted_per_address_max),
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
             prompts: config.prompts,
             providers,
+            spares: Shelf::default(),
             overload: Load::new(config.overload),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,

@@ -7,10 +7,12 @@ use crate::config::Agent;
 use crate::core::call::effect::{CarrierCommand, DialKind, Effect, Report};
 use crate::core::fault::Fault;
 use crate::core::ids::AttemptId;
-use crate::core::pool::Rung;
+use crate::core::pool::{Rung, Seat};
 use crate::core::time::Instant;
 use crate::provider::dial::dial;
 use crate::provider::openai::settings::{SessionSettings, TurnDetection};
+use crate::provider::socket::ProviderSocket;
+use crate::telemetry::SpareEnd;
 
 impl CallTask {
     /// Does what an effect says. What fails comes back to the call as an input.
@@ -41,6 +43,7 @@ impl CallTask {
                 if let Some(call) = self.seat.call().filter(|_| !reason.may_go_on()) {
                     self.shared.checkpoints.forget(&call);
                 }
+                self.remember_end(now, reason);
             }
         }
     }
@@ -69,15 +72,43 @@ impl CallTask {
 
     fn open(&mut self, attempt: AttemptId, rung: Rung) {
         let shared = Arc::clone(&self.shared);
+        let warm = rung.spare.and_then(|spare| self.take_spare(rung, spare));
+        let was_warm = warm.is_some();
         let agent = Arc::clone(&self.agent);
         let dialling = async move {
+            if was_warm {
+                // This is polled only where the spare was of no use.
+                let telemetry = &shared.telemetry;
+                telemetry.spare_ended(rung.provider, rung.key, SpareEnd::Dead);
+            }
             let place = shared.providers.place(rung.provider, rung.key);
             // The pool names entries and keys of the configuration only.
             let place = place.ok_or(Fault::RequestRejected)?;
             let settings = session_settings(&agent, place.model);
             dial(place.endpoint, settings, &shared.provider_limits).await
         };
-        self.sessions.dial(attempt, Box::pin(dialling));
+        let dialling = Box::pin(dialling);
+        match warm {
+            Some(socket) => {
+                let patience = self.shared.settings.dial_timeout / 3;
+                self.sessions.take_over(attempt, socket, patience, dialling);
+            }
+            None => self.sessions.dial(attempt, dialling),
+        }
+    }
+
+    /// The session that waits for this call, told to play its agent.
+    fn take_spare(&self, rung: Rung, spare: Seat) -> Option<ProviderSocket> {
+        let shared = &self.shared;
+        // Another may be dialled in its place.
+        shared.providers.nudge();
+        let place = shared.providers.place(rung.provider, rung.key)?;
+        let socket = shared.spares.take(spare)?;
+        let telemetry = &shared.telemetry;
+        telemetry.spare_ended(rung.provider, rung.key, SpareEnd::Taken);
+        socket
+            .claim(session_settings(&self.agent, place.model))
+            .ok()
     }
 }
 

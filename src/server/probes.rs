@@ -42,7 +42,7 @@ pub(super) async fn probe(shared: Arc<Shared>, rung: Rung) {
         Report::Answered { .. } => telemetry.probed(provider, key, Ok(())),
         Report::Slow | Report::Ready | Report::AnswerFailed(_) | Report::Ended => {}
     }
-    shared.providers.probed(shared.clock.now(), &rung, report);
+    shared.providers.record(shared.clock.now(), &rung, report);
 }
 
 async fn outcome(shared: &Shared, rung: Rung) -> Report {

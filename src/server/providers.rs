@@ -2,7 +2,7 @@
 //!
 //! It owns the pool's lock, which is held for a decision and never across an `await`, and the task that lets the pool's time
 //! pass. It must not decide who is dialled: [`crate::core::pool`] does. The synthetic sessions that the pool asks for are run
-//! by [`super::probes`].
+//! by [`super::probes`], the spares by [`super::spares`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::Shared;
 use super::drain::Stage;
 use super::probes::probe;
+use super::spares;
 use crate::config;
 use crate::core::ids::{KeyId, ProviderId};
 use crate::core::pool::{Control, News, PolicyError, Pool, PoolPolicy, PoolStatus, Report, Rung};
@@ -26,6 +27,8 @@ pub(super) struct Place<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// The model to ask for where the URL does not name it.
     pub(super) model: Option<&'a Arc<str>>,
+    /// How long a spare waits here at most.
+    pub(super) spare_age_max: Duration,
 }
 
 /// The providers. Shared by all calls.
@@ -73,6 +76,7 @@ impl Providers {
         Some(Place {
             endpoint: entry.endpoints.get(usize::from(key.0))?,
             model: entry.model.as_ref(),
+            spare_age_max: entry.spare_age_max,
         })
     }
 
@@ -108,15 +112,20 @@ impl Providers {
         self.with(|pool, news| pool.control(now, provider, key, control, news))
     }
 
-    /// A synthetic session says what became of it.
-    pub(super) fn probed(&self, now: Instant, rung: &Rung, report: Report) {
-        self.with(|pool, news| pool.record(now, rung.seat, report, news));
-        // The next one may be due sooner than the pool's task thinks.
+    /// A session that is no call's says what became of it; `false`: its seat was given up before.
+    pub(super) fn record(&self, now: Instant, rung: &Rung, report: Report) -> bool {
+        let is_known = self.with(|pool, news| pool.record(now, rung.seat, report, news));
+        self.nudge();
+        is_known
+    }
+
+    /// Something may be due sooner than the pool's task thinks: a probe, or a spare.
+    pub(super) fn nudge(&self) {
         self.moved.notify_one();
     }
 
-    /// Lets the pool's time pass; what is to be probed, and when there is more to do.
-    fn tick(&self, now: Instant) -> (Vec<Rung>, Option<Instant>) {
+    /// Lets the pool's time pass; what is to be dialled for nobody, and when there is more to do.
+    fn tick(&self, now: Instant) -> (News, Option<Instant>) {
         let mut news = News::default();
         let deadline = {
             let mut pool = self.lock();
@@ -124,7 +133,7 @@ impl Providers {
             pool.deadline()
         };
         self.tell(&news);
-        (news.probes, deadline)
+        (news, deadline)
     }
 
     fn tell(&self, news: &News) {
@@ -145,20 +154,28 @@ impl Providers {
 /// Never asks the pool more often than this, whatever its deadline says.
 const TICK_PAUSE: Duration = Duration::from_millis(5);
 
-/// Lets the pool's time pass and runs what it wants probed, until the process stops.
+/// Lets the pool's time pass and runs the probes and spares that it wants, until the process stops.
 pub(super) async fn keep(shared: Arc<Shared>) {
     let tasks = shared.tasks.clone();
     let mut stopping = std::pin::pin!(tasks.reached(Stage::Stopping));
     let providers = &shared.providers;
     loop {
         let now = shared.clock.now();
-        let (probes, deadline) = providers.tick(now);
-        for rung in probes {
-            if shared.overload.stage().allows_extras() {
+        let (news, deadline) = providers.tick(now);
+        let News { probes, spares, .. } = news;
+        if shared.overload.stage().allows_extras() {
+            for rung in probes {
                 let probing = probe(Arc::clone(&shared), rung);
                 shared.tasks.spawn("probe", probing);
-            } else {
-                providers.probed(now, &rung, Report::Ended);
+            }
+            for rung in spares {
+                shared.telemetry.spare_dialled(rung.provider);
+                let keeping = spares::keep(Arc::clone(&shared), rung);
+                shared.tasks.spawn("spare", keeping);
+            }
+        } else {
+            for rung in probes.iter().chain(&spares) {
+                providers.record(now, rung, Report::Ended);
             }
         }
         let until = async {

@@ -4,17 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, FromRequestParts as _, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
 use super::Shared;
+use super::addresses::{Peer, Place};
 use super::call_task::CallTask;
 use super::clock::draw_call_id;
+use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
 use crate::telemetry::Count;
 
@@ -25,6 +27,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/media", get(media))
         .route("/health/live", get(|| async { "live\n" }))
+        .merge(webhooks::router())
         .with_state(shared)
         .layer(map_response(close_unless_upgraded))
 }
@@ -41,24 +44,30 @@ pub(super) async fn close_unless_upgraded(mut response: Response) -> Response {
 /// A carrier's media stream: lets it in, and starts its call.
 async fn media(
     State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
 ) -> Response {
-    if let Err((count, sentence)) = is_from_here(&headers) {
-        shared.telemetry.refused(count);
-        return (StatusCode::FORBIDDEN, sentence).into_response();
-    }
-    let upgrade = match upgrade {
+    let (mut parts, _) = request.into_parts();
+    let place = match let_in(&shared, peer, &parts) {
+        Ok(place) => place,
+        Err(refused) => return refused.into_response(),
+    };
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &shared).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let room = if shared.overload.stage().allows_calls() {
+    // With documents of our own, a call was refused or taken when it asked for one.
+    let is_taken = shared
+        .front
+        .as_ref()
+        .is_some_and(|front| !front.has_foreign_documents());
+    let room = if is_taken || shared.overload.stage().allows_calls() {
         shared.calls.seat()
     } else {
         Err(Count::UpgradesOverloaded)
     };
     let seat = match room {
-        Ok(seat) => seat,
+        Ok(seat) => seat.with_place(place),
         Err(count) => {
             shared.telemetry.refused(count);
             return busy();
@@ -69,6 +78,51 @@ async fn media(
         let tasks = shared.tasks.clone();
         tasks.spawn(call, CallTask::new(call, socket, seat, shared).run());
     })
+}
+
+/// Whether an upgrade comes from whom we serve; without a signature it takes a place of its address's until its stream starts.
+fn let_in(shared: &Shared, peer: Peer, parts: &Parts) -> Result<Option<Place>, Refused> {
+    let Some(front) = &shared.front else {
+        return is_from_here(&parts.headers)
+            .map(|()| None)
+            .map_err(|(count, sentence)| {
+                shared.telemetry.refused(count);
+                Refused::Stranger(StatusCode::FORBIDDEN, sentence)
+            });
+    };
+    let client = shared.proxies.client(peer, &parts.headers);
+    if !front.memory().may_ask(shared.clock.now(), client) {
+        shared.telemetry.refused(Count::RequestsImpatient);
+        let sentence = "Too much of this was refused before.\n";
+        return Err(Refused::Stranger(StatusCode::TOO_MANY_REQUESTS, sentence));
+    }
+    let is_signed = check_upgrade(shared, front, client, parts);
+    let is_signed = is_signed.map_err(|status| Refused::Stranger(status, "Not signed.\n"))?;
+    let Some(client) = client.filter(|_| !is_signed) else {
+        return Ok(None);
+    };
+    let place = shared.unsigned.enter(client);
+    if place.is_none() {
+        shared.telemetry.refused(Count::UpgradesOverAddress);
+    }
+    place.map(Some).ok_or(Refused::NoRoom)
+}
+
+/// Why an upgrade is not accepted.
+enum Refused {
+    /// It comes from nobody whom we serve.
+    Stranger(StatusCode, &'static str),
+    /// Its address has all that it may have.
+    NoRoom,
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Stranger(status, sentence) => (status, sentence).into_response(),
+            Self::NoRoom => busy(),
+        }
+    }
 }
 
 /// There is no room for another call, now.

@@ -1,7 +1,12 @@
 //! The providers' sockets of one call: at most two, dialled, open or on their way out.
 
+use std::future::pending;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep};
 
 use crate::core::call::effect::ProviderCommand;
 use crate::core::call::input::ProviderEvent;
@@ -32,20 +37,51 @@ struct Slot {
 
 enum State {
     Dialling(Dialling),
+    /// It waited for a call; this one has asked for its settings, and they are not confirmed yet.
+    Warm(Box<Warm>),
     Open(Box<ProviderSocket>),
     /// Writing failed; the call has not been told yet.
     Failed(Box<ProviderSocket>, Fault),
 }
 
+/// A spare that a call took.
+struct Warm {
+    socket: ProviderSocket,
+    /// When it is taken for dead.
+    patience: Pin<Box<Sleep>>,
+    /// What is done then.
+    dialling: Dialling,
+}
+
 impl Sessions {
+    /// Takes over a session that waited and was just told its settings. If it turns out dead before it confirms them, or does
+    /// not do so in time, it is forgotten and the dial begins: the call notices nothing but the time.
+    pub(super) fn take_over(
+        &mut self,
+        attempt: AttemptId,
+        socket: ProviderSocket,
+        patience: Duration,
+        dialling: Dialling,
+    ) {
+        self.put(
+            attempt,
+            State::Warm(Box::new(Warm {
+                socket,
+                patience: Box::pin(sleep(patience)),
+                dialling,
+            })),
+        );
+    }
+
     /// Begins a dial; its socket's events come from [`Self::poll_event`], and its failure too.
     pub(super) fn dial(&mut self, attempt: AttemptId, dialling: Dialling) {
+        self.put(attempt, State::Dialling(dialling));
+    }
+
+    fn put(&mut self, attempt: AttemptId, state: State) {
         let free = self.slots.iter_mut().find(|slot| slot.is_none());
         let free = free.expect("a call abandons a session before it dials a third");
-        *free = Some(Slot {
-            attempt,
-            state: State::Dialling(dialling),
-        });
+        *free = Some(Slot { attempt, state });
     }
 
     /// Sends to a session, if it is there and open; the call is told of a failure by [`Self::poll_event`].
@@ -102,10 +138,13 @@ impl Sessions {
     /// Sends on its way what the sockets take, and goes on saying goodbye to those that were abandoned.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         for slot in self.slots.iter_mut().flatten() {
-            if let State::Open(socket) = &mut slot.state {
-                match socket.poll_flush(cx) {
-                    Poll::Ready(()) | Poll::Pending => {}
-                }
+            let socket = match &mut slot.state {
+                State::Open(socket) => socket,
+                State::Warm(warm) => &mut warm.socket,
+                State::Dialling(_) | State::Failed(..) => continue,
+            };
+            match socket.poll_flush(cx) {
+                Poll::Ready(()) | Poll::Pending => {}
             }
         }
         self.closing
@@ -139,7 +178,8 @@ impl Sessions {
         let socket = match slot.map(|slot| slot.state) {
             // A dial that is dropped is stopped where it stands.
             None | Some(State::Dialling(_)) => return,
-            Some(State::Open(socket) | State::Failed(socket, _)) => socket,
+            Some(State::Open(socket) | State::Failed(socket, _)) => *socket,
+            Some(State::Warm(warm)) => warm.socket,
         };
         if self.closing.len() >= CLOSING_MAX {
             drop(self.closing.remove(0));
@@ -150,6 +190,21 @@ impl Sessions {
 
 impl Slot {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<ProviderEvent> {
+        if let State::Warm(warm) = &mut self.state {
+            let event = warm.socket.poll_event(cx);
+            let is_dead = match &event {
+                Poll::Ready(ProviderEvent::Failed(_)) => true,
+                Poll::Ready(_) => false,
+                Poll::Pending => warm.patience.as_mut().poll(cx).is_ready(),
+            };
+            if !is_dead {
+                if matches!(event, Poll::Ready(ProviderEvent::Ready { .. })) {
+                    self.change(|warm| State::Open(Box::new(warm.socket)));
+                }
+                return event;
+            }
+            self.change(|warm| State::Dialling(warm.dialling));
+        }
         if let State::Dialling(dialling) = &mut self.state {
             match ready!(dialling.as_mut().poll(cx)) {
                 Ok(socket) => self.state = State::Open(Box::new(socket)),
@@ -159,7 +214,16 @@ impl Slot {
         match &mut self.state {
             State::Open(socket) => socket.poll_event(cx),
             State::Failed(_, fault) => Poll::Ready(ProviderEvent::Failed(*fault)),
-            State::Dialling(_) => Poll::Pending,
+            State::Dialling(_) | State::Warm(_) => Poll::Pending,
         }
+    }
+
+    /// What was warm becomes something else.
+    fn change(&mut self, into: impl FnOnce(Warm) -> State) {
+        let nothing = State::Dialling(Box::pin(pending()));
+        self.state = match mem::replace(&mut self.state, nothing) {
+            State::Warm(warm) => into(*warm),
+            other @ (State::Dialling(_) | State::Open(_) | State::Failed(..)) => other,
+        };
     }
 }

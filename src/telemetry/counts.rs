@@ -82,6 +82,46 @@ counts! {
     UnknownAgents = "unknown_agents",
     /// Connections that were dropped because there were too many.
     ConnectionsDropped = "connections_dropped",
+    /// Connections that were dropped because their address had too many.
+    ConnectionsOverAddress = "connections_over_address_max",
+    /// Requests that were refused unread because their address had been refused too often.
+    RequestsImpatient = "requests_impatient",
+    /// Webhooks that had no signature.
+    WebhooksUnsigned = "webhooks_unsigned",
+    /// Webhooks whose signature did not fit.
+    WebhooksForged = "webhooks_forged",
+    /// Webhooks of an account that is not ours.
+    WebhooksForeign = "webhooks_foreign",
+    /// Webhooks with a body over the limit.
+    WebhooksOversized = "webhooks_oversized",
+    /// Webhooks that lack what they must say, or say it in no form that we know.
+    WebhooksMalformed = "webhooks_malformed",
+    /// Webhooks that were asked a second time and answered with the same document.
+    WebhooksRepeated = "webhooks_repeated",
+    /// Tickets that were not ours, or no longer good; the question was answered without.
+    TicketsRefused = "tickets_refused",
+    /// Streams that the carrier could not open.
+    StreamErrors = "stream_errors",
+    /// Upgrades that had no signature.
+    UpgradesUnsigned = "upgrades_unsigned",
+    /// Upgrades whose signature did not fit.
+    UpgradesForged = "upgrades_forged",
+    /// Upgrades without a signature that were refused because their address had too many.
+    UpgradesOverAddress = "upgrades_over_address_max",
+    /// Streams that brought neither a token nor a secret.
+    TokensMissing = "tokens_missing",
+    /// Streams whose token or secret was not ours.
+    TokensForged = "tokens_forged",
+    /// Streams whose token had expired.
+    TokensExpired = "tokens_expired",
+    /// Streams whose token was for another call.
+    TokensOfOthers = "tokens_of_others",
+    /// Streams whose token had been used.
+    TokensUsed = "tokens_used",
+    /// Streams that were refused because too many tokens are in use.
+    TokensOverMax = "tokens_over_max",
+    /// Streams that gave way to a newer one of their call.
+    StreamsSuperseded = "streams_superseded",
     /// Upgrades that were refused because something forwarded them.
     UpgradesForwarded = "upgrades_forwarded",
     /// Upgrades that were refused because a web page asked for them.
@@ -103,7 +143,7 @@ pub struct Counts {
     /// Ends of calls, by reason.
     pub(super) ended: Family<9>,
     /// Refused messages, by refusal.
-    pub(super) refused: Family<12>,
+    pub(super) refused: Family<13>,
     /// Failed attempts and responses, by fault.
     pub(super) faults: Family<32>,
 }

@@ -16,7 +16,7 @@ pub(super) const ENDED: [&str; 9] = [
 ];
 
 /// Messages of carriers that are refused.
-pub(super) const REFUSED: [&str; 12] = [
+pub(super) const REFUSED: [&str; 13] = [
     "malformed",
     "binary",
     "oversized",
@@ -25,6 +25,7 @@ pub(super) const REFUSED: [&str; 12] = [
     "wrong_stream",
     "bad_audio",
     "foreign_account",
+    "unauthenticated",
     "foreign_format",
     "duplicate_call",
     "mark_flood",
@@ -68,8 +69,8 @@ pub(super) const FAULTS: [&str; 32] = [
 ];
 
 /// How a dial is paid for.
-pub(super) const CHARGES: [&str; 7] = [
-    "first", "rotation", "move", "reserve", "extra", "hedge", "probe",
+pub(super) const CHARGES: [&str; 8] = [
+    "first", "rotation", "move", "reserve", "extra", "hedge", "probe", "spare",
 ];
 
 /// The charges of what is dialled because something failed.

@@ -126,14 +126,18 @@ metrics! {
     Hedges = Counter "ringback_hedges_total" ["outcome"],
     /// Synthetic sessions that looked whether a provider is well again.
     Probes = Counter "ringback_probes_total" ["provider", "outcome"],
+    /// Sessions that were dialled before a call needed one, by what became of them.
+    Spares = Counter "ringback_spares_total" ["provider", "outcome"],
     /// The breaker of an endpoint or a key: 0 closed, 1 half-open, 2 open, 3 isolated.
     BreakerState = Gauge "ringback_breaker_state" ["provider", "key"],
     /// Changes of breakers.
     BreakerTransitions = Counter "ringback_breaker_transitions_total" ["provider", "key", "from", "to", "cause"],
     /// The share of calls that a provider takes, if they come: less than 1 in the slow start, 0 while its breaker is open.
     Admits = Gauge "ringback_provider_admits_ratio" ["provider"],
-    /// Sessions at a provider, those being dialled included.
+    /// Sessions at a provider, those being dialled included, spares not.
     SessionsLive = Gauge "ringback_sessions_live" ["provider"],
+    /// Spares that wait for a call.
+    SparesReady = Gauge "ringback_spares_ready" ["provider"],
     /// Sessions that could start at once with a key.
     KeyStarts = Gauge "ringback_key_starts_left" ["provider", "key"],
     /// For how long the provider still wants no more sessions with a key.

@@ -134,6 +134,10 @@ fn attempts(to: &mut Exposition, metrics: &Metrics) {
     for row in metrics.providers.iter() {
         probes.family(&[&row.name], &row.probes);
     }
+    let mut spares = to.metric(Metric::Spares);
+    for row in metrics.providers.iter() {
+        spares.family(&[&row.name], &row.spares);
+    }
 }
 
 /// What is done because something failed, or is slow.
@@ -183,6 +187,10 @@ impl Standing<'_> {
         let mut sessions = to.metric(Metric::SessionsLive);
         for (name, provider) in self.providers() {
             sessions.sample(&[name], provider.sessions);
+        }
+        let mut spares = to.metric(Metric::SparesReady);
+        for (name, provider) in self.providers() {
+            spares.sample(&[name], provider.spares);
         }
         let mut starts = to.metric(Metric::KeyStarts);
         for (name, provider) in self.providers() {

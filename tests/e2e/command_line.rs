@@ -29,10 +29,13 @@ fn wrong_settings_are_told_with_file_key_and_value_and_exit_with_2() {
 fn it_does_not_serve_strangers() {
     let (code, said) = output(ringback(&["serve"]));
     assert_eq!(code, Some(2), "{said}");
-    assert!(
-        said.contains("public.auth is missing; allowed: \"none\""),
-        "{said}"
-    );
+    for wanted in [
+        "twilio.account_sid names the environment variable TWILIO_ACCOUNT_SID, which is not set",
+        "twilio.auth_tokens names the environment variable TWILIO_AUTH_TOKEN, which is not set",
+        "twilio.public_url is missing; allowed: https://",
+    ] {
+        assert!(said.contains(wanted), "{said}");
+    }
 
     let mut open = ringback(&["serve"]);
     open.env("RINGBACK__PUBLIC__AUTH", "none");
@@ -64,6 +67,8 @@ fn the_examples_pass_the_check() {
         command.env(name, format!("sk-0123456789{number}"));
     }
     command.env("RINGBACK_ADMIN_TOKEN", "sk-0123456789-operators");
+    command.env("TWILIO_ACCOUNT_SID", format!("AC{:032x}", 1));
+    command.env("TWILIO_AUTH_TOKEN", "sk-0123456789-twilio");
     let (code, said) = output(command);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("sk-0123456789"), "{said}");

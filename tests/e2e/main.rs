@@ -18,6 +18,7 @@ mod endings;
 #[cfg(test)]
 #[path = "../telemetry/exposition.rs"]
 mod exposition;
+mod front_door;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -25,11 +26,19 @@ mod operators;
 #[cfg(test)]
 mod phone;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod spares;
+#[cfg(test)]
+mod strangers;
+#[cfg(test)]
+mod twilio;
 #[cfg(test)]
 mod whole_calls;
 

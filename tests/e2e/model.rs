@@ -1,6 +1,7 @@
 //! A provider's side: just enough of a realtime model to see what the server does with it.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -25,12 +26,22 @@ pub(crate) enum Manner {
     NeverAnswers,
     /// It hangs up on so many connections without a word, and then greets as the first does.
     RecoversAfter(usize),
+    /// It greets, and ends the call after the first frame of the caller's audio.
+    Parts,
     /// It closes every session after the first frame of the caller's audio.
     Leaves,
     /// It answers the first frame with bytes that are no protocol.
     Garbles,
     /// It writes down what the caller said, in these words.
     Transcribes(&'static str),
+    /// It ends every session once it has opened it, before anything is asked.
+    EndsIdle,
+    /// It ends every session that it is to configure.
+    RefusesSettings,
+    /// It never confirms a configuration.
+    NeverConfirms,
+    /// It opens sessions that end after so many seconds, by its word, and greets.
+    LivesFor(u64),
     /// It interrupts itself over and over, each time with twenty seconds of audio.
     Floods,
 }
@@ -42,6 +53,10 @@ pub(crate) struct Seen {
     pub(crate) connections: usize,
     /// Callers' audio in frames of 20 ms, over all sessions; several may come in one message.
     pub(crate) frames: usize,
+    /// Sessions that were opened.
+    pub(crate) opened: usize,
+    /// The connections, counted from 1, on which a configuration was asked for, in order.
+    pub(crate) configured: Vec<usize>,
     /// The instructions of sessions, in order.
     pub(crate) instructions: Vec<String>,
     /// What sessions were told of the conversation, as text, in order.
@@ -60,6 +75,11 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) async fn start(manner: Manner) -> Self {
+        Self::start_with(move |_| manner).await
+    }
+
+    /// A model that treats each connection, counted from 1, in its own manner.
+    pub(crate) async fn start_with(manner: impl Fn(usize) -> Manner + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, seen) = watch::channel(Seen::default());
@@ -67,15 +87,17 @@ impl Model {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 sender.send_modify(|seen| seen.connections += 1);
+                let number = sender.borrow().connections;
+                let manner = manner(number);
                 let manner = if let Manner::RecoversAfter(count) = manner {
-                    if sender.borrow().connections <= count {
+                    if number <= count {
                         continue;
                     }
                     Manner::Greets
                 } else {
                     manner
                 };
-                spawn(serve(stream, manner, sender.clone()));
+                spawn(serve(stream, manner, number, sender.clone()));
             }
         });
         Self { address, seen }
@@ -109,13 +131,17 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(future));
 }
 
-async fn serve(stream: TcpStream, manner: Manner, seen: watch::Sender<Seen>) {
+async fn serve(stream: TcpStream, manner: Manner, number: usize, seen: watch::Sender<Seen>) {
     if manner == Manner::NeverAnswers {
         // Held open, so that the dial hangs.
         std::future::pending::<()>().await;
     }
     if let Ok(socket) = accept_async(stream).await {
-        let mut session = Session { socket, manner };
+        let mut session = Session {
+            socket,
+            manner,
+            number,
+        };
         session.live(&seen).await;
     }
     seen.send_modify(|seen| seen.closed += 1);
@@ -124,25 +150,51 @@ async fn serve(stream: TcpStream, manner: Manner, seen: watch::Sender<Seen>) {
 struct Session {
     socket: WebSocketStream<TcpStream>,
     manner: Manner,
+    number: usize,
 }
 
 impl Session {
     /// Until either side has enough.
     async fn live(&mut self, seen: &watch::Sender<Seen>) {
-        let created = json!({
+        let mut created = json!({
             "type": "session.created", "event_id": "e", "session": {"type": "realtime", "id": "s"},
         });
+        if let Manner::LivesFor(seconds) = self.manner {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a provider has a clock of its own"
+            )]
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            created["session"]["expires_at"] = (now.as_secs() + seconds).into();
+        }
         self.tell(&created).await;
+        seen.send_modify(|seen| seen.opened += 1);
+        if self.manner == Manner::EndsIdle {
+            self.socket.close(None).await.ok();
+            return;
+        }
         while let Some(Ok(message)) = self.socket.next().await {
             let Message::Text(text) = message else {
                 continue;
             };
             let event: Value = serde_json::from_str(&text).unwrap();
             match event["type"].as_str().unwrap() {
-                "session.update" => self.update(&event, seen).await,
+                "session.update" => {
+                    let number = self.number;
+                    seen.send_modify(|seen| seen.configured.push(number));
+                    if self.manner == Manner::RefusesSettings {
+                        return;
+                    }
+                    if self.manner != Manner::NeverConfirms {
+                        self.update(&event, seen).await;
+                    }
+                }
                 "response.create" => {
                     seen.send_modify(|seen| seen.asked += 1);
-                    if self.manner == Manner::Greets {
+                    if matches!(
+                        self.manner,
+                        Manner::Greets | Manner::Parts | Manner::LivesFor(_)
+                    ) {
                         self.speak("1", 8_000).await;
                     }
                 }
@@ -178,6 +230,17 @@ impl Session {
                 self.socket.close(None).await.ok();
                 false
             }
+            Manner::Parts => {
+                let item = json!({
+                    "id": "item_2", "type": "function_call", "status": "completed",
+                    "name": "end_call", "call_id": "call_1", "arguments": "{}",
+                });
+                self.tell(&json!({
+                    "type": "response.output_item.done", "event_id": "e",
+                    "response_id": "resp_1", "output_index": 1, "item": item,
+                }))
+                .await
+            }
             Manner::Garbles => {
                 let nonsense = Message::text("{\"type\": 7, ]");
                 self.socket.send(nonsense).await.is_ok()
@@ -200,7 +263,13 @@ impl Session {
                 }
                 true
             }
-            Manner::Greets | Manner::NeverAnswers | Manner::RecoversAfter(_) => true,
+            Manner::Greets
+            | Manner::NeverAnswers
+            | Manner::RecoversAfter(_)
+            | Manner::EndsIdle
+            | Manner::RefusesSettings
+            | Manner::NeverConfirms
+            | Manner::LivesFor(_) => true,
         }
     }
 

@@ -26,7 +26,7 @@ async fn guarded() -> (Server, Model) {
 }
 
 /// The status and the body that a request with these header lines is answered with.
-async fn ask(server: &Server, request: &str, headers: &str) -> (u16, String) {
+pub(crate) async fn ask(server: &Server, request: &str, headers: &str) -> (u16, String) {
     let exchange = async {
         let mut stream = TcpStream::connect(server.admin).await.unwrap();
         let text = format!("{request} HTTP/1.1\r\n{headers}\r\n");

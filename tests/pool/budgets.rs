@@ -61,6 +61,23 @@ fn the_first_dial_of_a_live_call_elsewhere_is_no_retry_but_the_second_is() {
 }
 
 #[test]
+fn where_all_have_failed_a_call_takes_turns_and_does_not_insist_on_a_dead_one() {
+    let mut desk = Desk::with(2);
+    let (mut request, rung) = desk.live_call();
+    desk.lose(&mut request, &rung, LOST);
+    let rung = desk.dial(&mut request);
+    assert_eq!(rung.provider, SECOND);
+    desk.is_ready(&rung);
+    desk.lose(&mut request, &rung, Fault::AnswerTimedOut);
+    let (rung, _) = desk.dial_in_time(&mut request);
+    assert_eq!(rung.provider, FIRST);
+    desk.report(&rung, Report::Failed(REFUSED));
+    request.failed(&rung, REFUSED);
+    let (rung, _) = desk.dial_in_time(&mut request);
+    assert_eq!(rung.provider, SECOND);
+}
+
+#[test]
 fn all_live_calls_of_a_single_provider_come_back_within_the_spread() {
     let mut desk = Desk::with(1);
     let mut calls: Vec<_> = (0..200).map(|_| desk.live_call()).collect();
@@ -80,6 +97,21 @@ fn all_live_calls_of_a_single_provider_come_back_within_the_spread() {
     let early = waits.iter().filter(|wait| **wait < ms(150)).count();
     assert!((60..140).contains(&early), "spread evenly: {early}");
     assert_eq!(desk.dials(Charge::Extra), 0);
+}
+
+#[test]
+fn a_few_that_are_lost_together_are_no_storm_and_come_back_sooner() {
+    let mut desk = Desk::with(1);
+    let mut calls: Vec<_> = (0..4).map(|_| desk.live_call()).collect();
+    let lost_at = desk.now;
+    for (request, rung) in &mut calls {
+        desk.lose(request, rung, LOST);
+    }
+    for (request, _) in &mut calls {
+        desk.now = lost_at;
+        let (_, waited) = desk.dial_in_time(request);
+        assert!(waited <= ms(30), "{waited:?}");
+    }
 }
 
 #[test]

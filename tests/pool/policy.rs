@@ -23,7 +23,7 @@ fn a_contradiction_is_refused_with_its_name() {
         key,
     };
     let exceeds = |key, limit| PolicyError::Exceeds { key, limit };
-    let wrong: [(Change, PolicyError); 20] = [
+    let wrong: [(Change, PolicyError); 22] = [
         (|p| p.providers.clear(), PolicyError::NoProvider),
         (
             |p| p.providers[0].share = Share::Canary(10),
@@ -50,6 +50,14 @@ fn a_contradiction_is_refused_with_its_name() {
             zero("session_starts_per_second"),
         ),
         (|p| p.providers[0].burst = 0, zero("burst")),
+        (
+            |p| p.providers[0].spares = 65,
+            PolicyError::SparesOverHalf(first),
+        ),
+        (
+            |p| (p.providers[0].sessions_max, p.providers[0].spares) = (5, 3),
+            PolicyError::SparesOverHalf(first),
+        ),
         (
             |p| p.breaker.failures_in_a_row = 0,
             PolicyError::Zero("breaker.failures_in_a_row"),

@@ -65,7 +65,7 @@ fn asked(name: &str) -> Option<u64> {
 }
 
 /// What a swarm must have reached for its silence to mean something.
-const REACHED: [&str; 34] = [
+const REACHED: [&str; 38] = [
     "First",
     "Rotation",
     "Move",
@@ -73,6 +73,10 @@ const REACHED: [&str; 34] = [
     "Extra",
     "Hedge",
     "Probe",
+    "Spare",
+    "Spare taken",
+    "Spare lost",
+    "Spare failed",
     "New waits",
     "Live waits",
     "New Open",

@@ -96,6 +96,7 @@ pub(crate) fn any_policy(chance: &mut Chance) -> PoolPolicy {
         entry.starts_per_second = 1 + below(20);
         entry.burst = 1 + below(20);
         entry.window_tokens = [28_000, 128_000][usize::try_from(below(2)).unwrap()];
+        entry.spares = [0, 0, 1, 2][usize::try_from(below(4)).unwrap()];
         entry.share = match below(5) {
             0 if place > 0 => Share::Canary(200),
             _ => Share::Weight(1 + u16::try_from(below(100)).unwrap()),

@@ -1,5 +1,7 @@
 //! A world in virtual time: callers, providers that fail in every way, and a server that does as the pool says.
 
+mod spares;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub(crate) struct World {
     events: u64,
     /// Who holds which seat.
     holders: BTreeMap<Seat, usize>,
+    /// All that were ever dialled.
+    spares: Vec<Rung>,
     pub(crate) trace: String,
 }
 
@@ -60,6 +64,7 @@ enum Event {
     Break(usize, Rung, Fault),
     End(usize),
     Probe(Rung, Report),
+    Spare(Rung, Report),
 }
 
 impl World {
@@ -70,6 +75,7 @@ impl World {
             now: Instant::ZERO,
             pool: Pool::new(policy.clone(), seed).unwrap(),
             news: News::default(),
+            spares: Vec::new(),
             books: Books::new(&policy),
             chance,
             modes: vec![Mode::Well; policy.providers.len()],
@@ -133,6 +139,7 @@ impl World {
                     self.books.on_report(self.now, rung.seat, report);
                 }
             }
+            Event::Spare(rung, report) => self.spare_reports(rung, report),
         }
     }
 
@@ -153,6 +160,9 @@ impl World {
             };
             self.at(after, Event::Probe(rung, Report::Ready));
             self.at(after + ms(500), Event::Probe(rung, report));
+        }
+        for rung in std::mem::take(&mut self.news.spares) {
+            self.begin_spare(rung);
         }
     }
 
@@ -426,10 +436,11 @@ impl World {
         for caller in 0..self.calls.len() {
             self.end(caller);
         }
+        self.end_spares();
         let status = self.pool.status(self.now);
         assert_eq!((status.live, status.waiting), (0, 0));
         for provider in &status.providers {
-            assert_eq!(provider.sessions, 0, "{provider:?}");
+            assert_eq!((provider.sessions, provider.spares), (0, 0), "{provider:?}");
             assert!(provider.keys.iter().all(|key| key.sessions == 0));
         }
     }

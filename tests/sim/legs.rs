@@ -29,7 +29,6 @@ const PROBE_TIME: Duration = Duration::from_millis(800);
 /// A provider session: our adapter and the double that it speaks with.
 pub(crate) struct Leg {
     rung: Rung,
-    dialled_at: Duration,
     session: Session,
     outgoing: Outgoing,
     model: Option<ModelSession>,
@@ -43,10 +42,9 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    fn new(rung: Rung, now: Duration) -> Self {
+    fn new(rung: Rung) -> Self {
         Self {
             rung,
-            dialled_at: now,
             session: Session::new(session_settings(), Dialect::Ga.quirks()),
             outgoing: Outgoing::new(),
             model: None,
@@ -72,9 +70,6 @@ impl Leg {
 
     pub(crate) fn into_report(self) -> LegReport {
         LegReport {
-            provider: self.rung.provider,
-            dialled_at: self.dialled_at,
-            released_at: self.released_at,
             session: self.model.map(ModelSession::into_report),
         }
     }
@@ -92,7 +87,7 @@ impl World {
         let seen = ruling.seen.map(|seen| (self.now, seen));
         self.life.observations.extend(seen);
         if let Some(rung) = ruling.rung {
-            self.legs.insert(attempt, Leg::new(rung, self.now));
+            self.legs.insert(attempt, Leg::new(rung));
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Open);
         }
@@ -209,7 +204,7 @@ impl World {
             (Parcel::Text(text), Some(model)) => model.receive(now, &text, out),
             (Parcel::Ping, Some(_)) => {
                 self.network
-                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong)
+                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong);
             }
             (Parcel::Closed(code), model) => {
                 leg.model_open = false;

@@ -8,6 +8,10 @@
     reason = "a test fails by panicking"
 )]
 #![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a checker looks for what it is about"
+)]
+#![expect(
     clippy::disallowed_methods,
     reason = "how long a swarm took, and how large it is to be, are the machine's to say"
 )]

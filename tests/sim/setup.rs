@@ -13,7 +13,7 @@ use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::{Greeting, Prompts};
 use ringback::core::fault::Fault;
-use ringback::core::ids::{AttemptId, ProviderId};
+use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
 use ringback::core::pool::{PoolPolicy, ProviderPolicy};
 
@@ -59,10 +59,6 @@ pub(crate) struct Life {
 /// What became of one dial.
 #[derive(Debug)]
 pub(crate) struct LegReport {
-    pub(crate) provider: ProviderId,
-    pub(crate) dialled_at: Duration,
-    /// When the server let go of it, or lost it.
-    pub(crate) released_at: Option<Duration>,
     /// What the double knows; `None`: the dial never got that far.
     pub(crate) session: Option<SessionReport>,
 }

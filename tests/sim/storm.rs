@@ -77,7 +77,7 @@ fn ran_out_of_patience(life: &Life) -> bool {
 }
 
 /// Two fillers, and the silence that is allowed around them.
-const PATIENCE: Duration = Duration::from_millis(6_500);
+const PATIENCE: Duration = Duration::from_millis(5_900);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -98,7 +98,7 @@ impl Tally {
         for (_, seen) in &life.observations {
             match seen {
                 Observation::AttemptFailed { fault, .. } => {
-                    *self.faults.entry(fault.name()).or_default() += 1
+                    *self.faults.entry(fault.name()).or_default() += 1;
                 }
                 Observation::FailedOver { .. } => failed_over = true,
                 Observation::Gap { after } => self.gaps.push(*after),

@@ -8,8 +8,11 @@ mod openai_paths;
 mod openai_schema;
 mod openai_seed;
 mod openai_socket;
+mod openai_spare;
 mod schema;
 #[cfg(test)]
 mod twilio;
 #[cfg(test)]
 mod twilio_paths;
+#[cfg(test)]
+mod twilio_speed;

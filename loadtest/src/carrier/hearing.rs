@@ -30,6 +30,16 @@ pub(super) struct Hearing {
     pub(super) latencies: Vec<Duration>,
     pub(super) unanswered: u32,
     pub(super) dead_air_max: Duration,
+    /// Since the model's last sound the line was silent for this long at most: dead air, if the answer goes on.
+    broken_off: Option<Duration>,
+    prompt: Option<Prompt>,
+}
+
+/// Sound that is not the model's: a filler or an apology.
+#[derive(Clone, Copy, Debug)]
+struct Prompt {
+    began: Duration,
+    ends: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +76,8 @@ impl Hearing {
             latencies: Vec::new(),
             unanswered: 0,
             dead_air_max: Duration::ZERO,
+            broken_off: None,
+            prompt: None,
         }
     }
 
@@ -81,6 +93,7 @@ impl Hearing {
 
     /// The caller's turn ended here.
     pub(super) fn turn_ended(&mut self, at: Duration) {
+        self.broken_off = None;
         self.asked = Some(Asked {
             at,
             answered: None,
@@ -91,6 +104,7 @@ impl Hearing {
 
     /// A key adds to the turn: the answer to it is owed from here, unless it is heard already.
     pub(super) fn key_pressed(&mut self, at: Duration) {
+        self.broken_off = None;
         if self.owed.is_some() {
             self.count_silence(at);
             self.owed = Some(at);
@@ -104,6 +118,7 @@ impl Hearing {
 
     /// The caller begins to speak, or leaves: nothing is owed any more.
     pub(super) fn interrupt(&mut self, at: Duration) {
+        self.broken_off = None;
         if self.owed.is_some() {
             self.count_silence(at);
             self.unanswered += 1;
@@ -119,7 +134,6 @@ impl Hearing {
         let at = window.begins;
         self.first_sound.get_or_insert(at);
         self.count_silence(at);
-        self.last_sound = Some(window.ends);
         let answered = self.asked.as_mut().filter(|asked| {
             let counts = window.stamped || asked.accepts == Answer::AnySound;
             asked.answered.is_none() && counts && window.received >= asked.at
@@ -131,6 +145,8 @@ impl Hearing {
         if after.is_some() {
             self.owed = None;
         }
+        self.listen_for_the_rest(window);
+        self.last_sound = Some(window.ends);
         if let Some(after) = after
             && self.latencies.len() < LATENCIES_MAX
         {
@@ -170,6 +186,38 @@ impl Hearing {
     /// The longest dead air, with what lasts until now.
     pub(super) fn dead_air_until(&self, now: Duration) -> Duration {
         self.dead_air_max.max(self.silence_until(now))
+    }
+
+    /// When the last sound began that was not the model's: a filler, or the apology. A breath does not end it.
+    pub(super) fn prompted(&self) -> Option<Duration> {
+        self.prompt.map(|prompt| prompt.began)
+    }
+
+    /// The rest of an answer that broke off was owed all the while: silence in it is dead air as soon as it goes on.
+    fn listen_for_the_rest(&mut self, window: &Window) {
+        let silent = window
+            .begins
+            .saturating_sub(self.last_sound.unwrap_or(window.begins));
+        if let Some(longest) = &mut self.broken_off {
+            *longest = silent.max(*longest);
+        }
+        if window.stamped && self.owed.is_some() {
+            return; // Left over from before.
+        }
+        if window.stamped {
+            let longest = self.broken_off.replace(Duration::ZERO);
+            self.dead_air_max = self.dead_air_max.max(longest.unwrap_or_default());
+            return;
+        }
+        let goes_on = self
+            .prompt
+            .is_some_and(|prompt| window.begins <= prompt.ends + self.gap);
+        let began = self
+            .prompt
+            .filter(|_| goes_on)
+            .map_or(window.begins, |prompt| prompt.began);
+        let ends = window.ends;
+        self.prompt = Some(Prompt { began, ends });
     }
 
     fn count_silence(&mut self, at: Duration) {
@@ -245,6 +293,26 @@ mod tests {
         hearing.hear(&sound(3_000, 3_320, true));
         assert_eq!(hearing.dead_air_until(MS(9_000)), MS(1_200));
         assert_eq!(hearing.latencies, [MS(2_320)]);
+    }
+
+    #[test]
+    fn silence_in_an_answer_is_dead_air_if_the_answer_goes_on() {
+        let mut hearing = hearing(Answer::Stamped);
+        hearing.turn_ended(MS(1_000));
+        hearing.hear(&sound(1_500, 1_500, true));
+        // A filler after a second and a half, and the rest after another one.
+        hearing.hear(&sound(3_020, 3_020, false));
+        assert_eq!(hearing.dead_air_max, MS(500), "it may have been the end");
+        hearing.hear(&sound(4_040, 4_040, true));
+        assert_eq!(hearing.dead_air_max, MS(1_500));
+        assert_eq!(hearing.prompted(), Some(MS(3_020)));
+        hearing.interrupt(MS(9_000));
+        hearing.hear(&sound(9_500, 9_500, true));
+        assert_eq!(
+            hearing.dead_air_max,
+            MS(1_500),
+            "the caller spoke meanwhile"
+        );
     }
 
     #[test]

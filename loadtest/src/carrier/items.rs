@@ -37,8 +37,12 @@ pub struct PlayedItem {
     pub extent: u32,
     /// When it was first heard; `None` if it never was.
     pub first_played: Option<Duration>,
+    /// When its first and its last block came.
+    pub received: (Duration, Duration),
     /// A `clear` took some of it away.
     pub cut: bool,
+    /// When the first of those came.
+    pub cut_at: Option<Duration>,
     /// Blocks that were received after that `clear`.
     pub received_after_cut: u32,
     /// Blocks that were played after a later one.
@@ -191,6 +195,7 @@ impl Ledger {
         for block in self.blocks.drain(..) {
             if let Some(item) = self.items.get_mut(block.item) {
                 item.cut = true;
+                item.cut_at.get_or_insert(until);
             }
         }
         self.tail.clear();
@@ -201,7 +206,7 @@ impl Ledger {
         if stamp.block < LATENCY_BLOCKS && self.latencies.len() < LATENCIES_MAX {
             self.latencies.push(now.saturating_sub(stamp.sent));
         }
-        let Some(index) = self.item(stamp) else {
+        let Some(index) = self.item(now, stamp) else {
             return false;
         };
         self.blocks.push_back(Block {
@@ -216,6 +221,7 @@ impl Ledger {
             .get_mut(index)
             .expect("the place of an item that was just found");
         item.blocks_received += 1;
+        item.received.1 = now;
         item.received_after_cut += u32::from(item.cut);
         item.cut && !item.lost
     }
@@ -240,7 +246,7 @@ impl Ledger {
     }
 
     /// The place of a stamp's item among the items; `None` when there is no room for more.
-    fn item(&mut self, stamp: Stamp) -> Option<usize> {
+    fn item(&mut self, now: Duration, stamp: Stamp) -> Option<usize> {
         // It is nearly always one of the last.
         let known = self
             .items
@@ -256,7 +262,9 @@ impl Ledger {
             blocks_received: 0,
             extent: 0,
             first_played: None,
+            received: (now, now),
             cut: false,
+            cut_at: None,
             received_after_cut: 0,
             out_of_order: 0,
             duplicated: 0,

@@ -60,13 +60,17 @@ pub struct CallReport {
 
     /// From the start to the first media message.
     pub first_media: Option<Duration>,
+    /// From the start to the first media message with a stamp: the model's own.
+    pub first_model_media: Option<Duration>,
     /// From the start to the first sound that was heard.
     pub first_sound: Option<Duration>,
+    /// When the last sound began that was not the model's: a filler, or the apology.
+    pub prompted: Option<Duration>,
     /// From the end of a turn to the first sound of its answer, for each turn that was answered; at most 4,096.
     pub answer_latencies: Vec<Duration>,
     /// Turns whose answer was owed when the caller spoke again or the call ended.
     pub turns_unanswered: u32,
-    /// The longest time without any sound while an answer was owed.
+    /// The longest time without any sound while an answer was owed, or the rest of one that went on later.
     pub dead_air_max: Duration,
     /// Owed time in which the model was not heard; at most 4,096.
     pub gaps: Vec<Gap>,

@@ -187,6 +187,7 @@ impl Stream {
         report.keys_pressed = self.caller.keys_pressed;
         let first_sound = self.hearing.first_sound;
         report.first_sound = first_sound.map(|at| at.saturating_sub(report.began));
+        report.prompted = self.hearing.prompted();
         report.answer_latencies.clone_from(&self.hearing.latencies);
         report.turns_unanswered = self.hearing.unanswered;
         report.dead_air_max = self.hearing.dead_air_until(ends);
@@ -219,6 +220,10 @@ impl Stream {
         let stamped = self.ledger.receive(now, place, &self.audio);
         if stamped.late {
             log.complain(now, Violation::LateAudio);
+        }
+        if stamped.any {
+            let after = now.saturating_sub(self.began);
+            log.report.first_model_media.get_or_insert(after);
         }
         self.play_out
             .queue(now, &self.audio, stamped.any, &mut self.rng);

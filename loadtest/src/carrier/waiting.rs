@@ -10,6 +10,8 @@ use super::play_out::Window;
 
 /// Shorter silence within an answer is how people speak.
 pub const PAUSE_MAX: Duration = Duration::from_millis(200);
+/// A sound so soon after the start that is not the model's is a recorded greeting: the model owes none.
+const GREETED_WITHIN: Duration = Duration::from_millis(500);
 /// Gaps, and turns, of one call; hours of talk have no more.
 const GAPS_MAX: usize = 4_096;
 
@@ -100,7 +102,11 @@ impl Waiting {
 
     /// A window has sounded.
     pub(super) fn hear(&mut self, window: &Window) {
-        if !window.loud || !window.stamped {
+        if !window.loud {
+            return;
+        }
+        if !window.stamped {
+            self.hear_greeting(window);
             return;
         }
         if let Some(owed) = self.owed {
@@ -115,6 +121,18 @@ impl Waiting {
             self.note(until, window.begins, After::Speech, true);
         }
         self.spoke_until = Some(window.ends);
+    }
+
+    /// A sound that is not the model's.
+    fn hear_greeting(&mut self, window: &Window) {
+        let is_greeting = self.turns.is_empty()
+            && self.gaps.is_empty()
+            && self
+                .owed
+                .is_some_and(|owed| window.begins <= owed + GREETED_WITHIN);
+        if is_greeting {
+            self.excuse();
+        }
     }
 
     fn note(&mut self, from: Duration, to: Duration, after: After, answered: bool) {
@@ -172,6 +190,17 @@ mod tests {
                 ended
             }]
         );
+    }
+
+    #[test]
+    fn who_is_greeted_by_a_recording_does_not_wait_for_the_model() {
+        for (begins, expected) in [(250, 0), (1_400, 1)] {
+            let mut waiting = Waiting::default();
+            waiting.owe(MS(0));
+            waiting.hear(&sound(begins, begins, false));
+            waiting.turn_began(MS(5_000));
+            assert_eq!(waiting.gaps.len(), expected, "after {begins} ms");
+        }
     }
 
     #[test]

@@ -80,6 +80,7 @@ async fn judge(
     screen.clear();
     let columns = columns?;
     print!("{}", report::table(&columns));
+    print!("{}", report::phases(&columns));
     print!("{}", report::dials(&columns));
     let objectives = plan.objectives();
     let verdict = match columns.first() {

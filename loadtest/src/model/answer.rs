@@ -143,6 +143,7 @@ impl ModelSession {
         self.report.spoken.push(SpokenItem {
             item: speech.number,
             bytes: 0,
+            words: String::new(),
         });
         let spoken = Body::Spoken(Spoken {
             number: speech.number,
@@ -247,6 +248,7 @@ impl ModelSession {
         let index = usize::from(number) - 1;
         if let Some(item) = self.report.spoken.list.get_mut(index) {
             item.bytes += bytes as u64;
+            item.words.push_str(words);
         }
         self.report.first_audio.get_or_insert(now);
         self.report_response(response.number, |report| {

@@ -344,6 +344,8 @@ impl ModelHouse {
         let what = match with {
             With::Cut => What::Cut,
             With::Close(code) => What::Close { code },
+            With::BlackHole => What::BlackHole,
+            With::Freeze => What::Freeze,
         };
         Some((at + Duration::from_micros(later), what))
     }

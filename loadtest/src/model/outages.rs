@@ -111,6 +111,10 @@ pub enum With {
     Cut,
     /// It is closed with this code.
     Close(u16),
+    /// It stays open, answers pings, and says nothing more.
+    BlackHole,
+    /// It stays open and does nothing at all.
+    Freeze,
 }
 
 /// How far a dial comes that hangs.
@@ -164,6 +168,11 @@ impl Window {
     pub fn with_key(mut self, key: KeyMark) -> Self {
         self.key = Some(key);
         self
+    }
+
+    /// What is wrong in it.
+    pub fn what(&self) -> &Trouble {
+        &self.what
     }
 
     /// Whether it concerns whoever shows this key. Before the upgrade nobody has shown one.

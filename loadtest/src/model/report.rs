@@ -183,13 +183,26 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// An item of the model's audio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An item of the model's audio. Its words are not shown by `Debug`: imported recordings are of real people.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SpokenItem {
     /// Its number, as in the stamps.
     pub item: u16,
     /// How many bytes of it went out, as µ-law; the blocks that have a stamp are the whole ones.
     pub bytes: u64,
+    /// The words that went out with them.
+    pub words: String,
+}
+
+impl fmt::Debug for SpokenItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { item, bytes, words } = self;
+        write!(
+            f,
+            "SpokenItem({item}, {bytes} bytes, {} of words)",
+            words.len()
+        )
+    }
 }
 
 /// A truncation that was accepted.

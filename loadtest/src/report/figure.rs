@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 macro_rules! figures {
-    ($($variant:ident, $name:literal, $unit:literal, $about:literal;)+) => {
+    ($($variant:ident, $name:literal, $unit:literal, $worst:ident, $about:literal;)+) => {
         /// Something that a run measures.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Figure {
@@ -24,6 +24,11 @@ macro_rules! figures {
                 match self { $(Self::$variant => $unit,)+ }
             }
 
+            /// One bad round is not outvoted by four good ones where it is about what must never happen.
+            fn worst(self) -> Worst {
+                match self { $(Self::$variant => Worst::$worst,)+ }
+            }
+
             /// What it says.
             pub fn about(self) -> &'static str {
                 match self { $(Self::$variant => $about,)+ }
@@ -33,60 +38,83 @@ macro_rules! figures {
 }
 
 figures! {
-    CallsStarted, "calls_started", "", "Calls that were dialled.";
-    CallsCompleted, "calls_completed", "", "Calls that their callers ended, at the end of the recording or of the run.";
-    CallsFailed, "calls_failed", "", "Calls that were refused, broke, or were ended by the server before their time.";
-    FramesUp, "frames_up", "", "The callers' frames of 20 ms.";
-    FramesDown, "frames_down", "", "The model's blocks of 20 ms that reached a phone.";
-    FramesLost, "frames_lost", "", "Gaps in what arrived, both ways: a later block of the same stream or item came, this one did not.";
-    FramesLostStart, "frames_lost_start", "", "Callers' frames before the first that the model got.";
-    FramesLostEnd, "frames_lost_end", "", "Callers' frames after the last that the model got; what is said into a hang-up is lost on no one.";
-    FramesTwice, "frames_twice", "", "Blocks that came more than once or out of order, both ways.";
-    FramesMisread, "frames_misread", "", "Frames that the model took for another audio format: they came before the session was configured.";
-    UpP50, "up_p50_ms", "ms", "Added latency, caller to model, median.";
-    UpP99, "up_p99_ms", "ms", "Added latency, caller to model, 99 %.";
-    UpP999, "up_p99_9_ms", "ms", "Added latency, caller to model, 99.9 %.";
-    DownP50, "down_p50_ms", "ms", "Added latency, model to caller, median.";
-    DownP99, "down_p99_ms", "ms", "Added latency, model to caller, 99 %.";
-    DownP999, "down_p99_9_ms", "ms", "Added latency, model to caller, 99.9 %.";
-    FirstAudioP50, "first_audio_p50_ms", "ms", "From the start of a call to its first audio, median.";
-    FirstAudioP99, "first_audio_p99_ms", "ms", "From the start of a call to its first audio, 99 %.";
-    AnswerP50, "answer_p50_ms", "ms", "From the end of a caller's turn to the first sound of the answer, median.";
-    AnswerP99, "answer_p99_ms", "ms", "From the end of a caller's turn to the first sound of the answer, 99 %.";
-    DeadAirMax, "dead_air_ms", "ms", "The longest time that a caller who was owed an answer heard nothing.";
-    GapP50, "gap_p50_ms", "ms", "After a fault of a session that was owed to be heard, with nothing buffered: from then until the model is heard, median.";
-    GapP99, "gap_p99_ms", "ms", "The same, 99 %.";
-    GapMax, "gap_max_ms", "ms", "The same, the longest.";
-    GapSpeakingP99, "gap_speaking_p99_ms", "ms", "Of faults while the caller spoke: from the end of the turn until the model is heard, 99 %.";
-    GapWaitingP99, "gap_waiting_p99_ms", "ms", "Of faults while the caller waited: from the fault until the model is heard, 99 %.";
-    GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", "Of faults in the middle of an answer: how long it broke off, 99 %.";
-    GapsUnanswered, "gaps_unanswered", "", "Faults after which the model was not heard until the caller spoke again or left.";
-    StruckSpeaking, "struck_speaking", "", "Sessions that went wrong while the caller spoke.";
-    StruckWaiting, "struck_waiting", "", "Sessions that went wrong while the caller waited.";
-    StruckMidAnswer, "struck_mid_answer", "", "Sessions that went wrong in the middle of an answer.";
-    Dials, "dials", "", "Dials to all models.";
-    DialsFailed, "dials_failed", "", "Dials that were refused, reset or never answered.";
-    DialsPeak, "dials_peak", "", "The most dials to one model in one second.";
-    ExtraDials, "extra_dials_percent", "%", "Dials beyond one for each call and one for each session that went wrong under a call.";
-    DialsWhileOpen, "dials_while_open", "", "Dials to a model whose breaker should have been open, by the plan's [breaker].";
-    TurnsSaid, "turns_said", "", "Turns that callers said.";
-    TurnsUnanswered, "turns_unanswered", "", "Turns whose answer was still owed when the caller spoke again or the call ended.";
-    BargeIns, "barge_ins", "", "Turns that callers began while the agent was heard.";
-    Truncations, "truncations", "", "Answers of which the server told the model how much was heard.";
-    TruncationErrorP95, "truncation_error_p95_ms", "ms", "How far what it told is from what was played, beyond the call's own delay of mark echoes, 95 %.";
-    TruncationOver, "truncation_over_ms", "ms", "The most by which the server claimed more to be heard than was played.";
-    ClearP50, "clear_p50_ms", "ms", "From the model's `speech_started` to the clear at the phone, median.";
-    ClearP99, "clear_p99_ms", "ms", "From the model's `speech_started` to the clear at the phone, 99 %.";
-    CpuPerCallSecond, "cpu_ms_per_call_second", "ms", "CPU time of the server for a second of one call, in the steady window.";
-    RssPerCall, "rss_kib_per_call", "KiB", "Memory of the server for a call: at the end of the steady window, less what it held idle before.";
-    RssIdle, "rss_idle_kib", "KiB", "Memory of the server before the first call.";
-    Violations, "violations", "", "Messages to the carrier that it would have warned about.";
-    Errors, "model_errors", "", "Requests that the model refused.";
-    CpuRatioToRelay, "cpu_ratio_to_relay", "×", "CPU time against the bare relay.";
-    UpRatioToRelay, "up_p99_ratio_to_relay", "×", "99 % of added latency, caller to model, against the bare relay.";
-    DownRatioToRelay, "down_p99_ratio_to_relay", "×", "99 % of added latency, model to caller, against the bare relay.";
-    CpuRatioToPlain, "cpu_ratio_to_plain", "×", "CPU time against the same server with a model that speaks no TLS.";
-    RssRatioToPlain, "rss_ratio_to_plain", "×", "Memory against the same server with a model that speaks no TLS.";
+    CallsStarted, "calls_started", "", Lowest, "Calls that were dialled.";
+    CallsCompleted, "calls_completed", "", Lowest, "Calls that their callers ended, at the end of the recording or of the run.";
+    CallsFailed, "calls_failed", "", Highest, "Calls that were refused, broke, or were ended by the server before their time.";
+    CallsApologized, "calls_apologized", "", Highest, "Calls that the server ended in order, after words of its own.";
+    CallsSilent, "calls_silent", "", Highest, "Calls in which nothing was ever heard.";
+    CallsElsewhere, "calls_elsewhere", "", Median, "Calls whose first session was not at the first of the models, by name.";
+    CallsStranded, "calls_stranded", "", Highest, "Calls that went on for seconds after their session had ended by a fault, without another one.";
+    FramesUp, "frames_up", "", Median, "The callers' frames of 20 ms.";
+    FramesDown, "frames_down", "", Median, "The model's blocks of 20 ms that reached a phone.";
+    FramesLost, "frames_lost", "", Highest, "Gaps in what arrived, both ways: a later block of the same stream or item came, this one did not.";
+    FramesLostStart, "frames_lost_start", "", Highest, "Callers' frames before the first that the model got.";
+    FramesLostEnd, "frames_lost_end", "", Highest, "Callers' frames after the last that the model got; what is said into a hang-up is lost on no one.";
+    FramesTwice, "frames_twice", "", Highest, "Blocks that came more than once or out of order, both ways.";
+    FramesMisread, "frames_misread", "", Highest, "Frames that the model took for another audio format: they came before the session was configured.";
+    UpP50, "up_p50_ms", "ms", Median, "Added latency, caller to model, median.";
+    UpP99, "up_p99_ms", "ms", Median, "Added latency, caller to model, 99 %.";
+    UpP999, "up_p99_9_ms", "ms", Median, "Added latency, caller to model, 99.9 %.";
+    DownP50, "down_p50_ms", "ms", Median, "Added latency, model to caller, median.";
+    DownP99, "down_p99_ms", "ms", Median, "Added latency, model to caller, 99 %.";
+    DownP999, "down_p99_9_ms", "ms", Median, "Added latency, model to caller, 99.9 %.";
+    FirstAudioP50, "first_audio_p50_ms", "ms", Median, "From the start of a call to its first audio, median.";
+    FirstAudioP99, "first_audio_p99_ms", "ms", Median, "From the start of a call to its first audio, 99 %.";
+    FirstModelP50, "first_model_p50_ms", "ms", Median, "From the start of a call to the first audio of a model, median.";
+    FirstModelP99, "first_model_p99_ms", "ms", Median, "The same, 99 %.";
+    FirstModelOpenP50, "first_model_open_p50_ms", "ms", Median, "The same of calls that began while a breaker was to be open, by the plan's `[breaker]`, median.";
+    FirstModelOpenP99, "first_model_open_p99_ms", "ms", Median, "The same of these, 99 %.";
+    AnswerP50, "answer_p50_ms", "ms", Median, "From the end of a caller's turn to the first sound of the answer, median.";
+    AnswerP99, "answer_p99_ms", "ms", Median, "From the end of a caller's turn to the first sound of the answer, 99 %.";
+    DeadAirMax, "dead_air_ms", "ms", Highest, "The longest time that a caller who was owed an answer, or the rest of one, heard nothing.";
+    GapP50, "gap_p50_ms", "ms", Median, "After a fault of a session that was owed to be heard, with nothing buffered: from then until the model is heard, median.";
+    GapP99, "gap_p99_ms", "ms", Median, "The same, 99 %.";
+    GapMax, "gap_max_ms", "ms", Highest, "The same, the longest.";
+    GapSpeakingP50, "gap_speaking_p50_ms", "ms", Median, "Of faults while the caller spoke: from the end of the turn until the model is heard, median.";
+    GapSpeakingP99, "gap_speaking_p99_ms", "ms", Median, "The same, 99 %.";
+    GapSpeakingMax, "gap_speaking_max_ms", "ms", Highest, "The same, the longest.";
+    GapWaitingP50, "gap_waiting_p50_ms", "ms", Median, "Of faults while the caller waited: from the fault until the model is heard, median.";
+    GapWaitingP99, "gap_waiting_p99_ms", "ms", Median, "The same, 99 %.";
+    GapWaitingMax, "gap_waiting_max_ms", "ms", Highest, "The same, the longest.";
+    GapMidAnswerP50, "gap_mid_answer_p50_ms", "ms", Median, "Of faults in the middle of an answer: how long it broke off, whatever was buffered, median.";
+    GapMidAnswerP99, "gap_mid_answer_p99_ms", "ms", Median, "The same, 99 %.";
+    GapMidAnswerMax, "gap_mid_answer_max_ms", "ms", Highest, "The same, the longest.";
+    GapsUnanswered, "gaps_unanswered", "", Highest, "Faults after which the model was not heard for four seconds or more, until the caller spoke again or left.";
+    StruckSpeaking, "struck_speaking", "", Lowest, "Sessions that went wrong while the caller spoke.";
+    StruckWaiting, "struck_waiting", "", Lowest, "Sessions that went wrong while the caller waited.";
+    StruckMidAnswer, "struck_mid_answer", "", Lowest, "Sessions that went wrong in the middle of an answer.";
+    NoticedAfter, "noticed_after_ms", "ms", Highest, "From a fault of a session that was owed to be heard, or from the end of the turn after it, until the call had another session, the longest.";
+    TurnsTorn, "turns_torn", "", Highest, "Turns that were not answered when their session went wrong, and that did not reach the next one whole.";
+    AnswersBrokenOff, "answers_broken_off", "", Highest, "Answers that were being made when their session went wrong, and that nobody went on with before the caller spoke again.";
+    RememberedUnheard, "remembered_unheard_ms", "ms", Highest, "The most by which the next session believed more of a cut answer to be said than was played, by the length of its text.";
+    Overtaken, "overtaken", "", Highest, "Calls that waited for a session while one that had lost its own later was given one.";
+    ApologyAfter, "apology_after_ms", "ms", Highest, "From when the model was owed to the apology, the longest.";
+    Dials, "dials", "", Median, "Dials to all models.";
+    DialsFailed, "dials_failed", "", Highest, "Dials that were refused, reset or never answered.";
+    DialsPeak, "dials_peak", "", Highest, "The most dials to one model in one second.";
+    ExtraDials, "extra_dials_percent", "%", Highest, "Dials beyond one for each call and one for each session that went wrong under a call.";
+    DialsPeakAfter, "dials_peak_after_outage", "", Highest, "The most dials in one second to a model that had been out, after its breaker should first have opened.";
+    BreakerOpens, "breaker_opens_ms", "ms", Highest, "From the first dial that failed to the last before a breaker should be open, by the plan's `[breaker]`, the longest.";
+    CallersAsProbes, "callers_as_probes", "", Highest, "Calls whose session was opened at a model whose breaker should have been half-open: before enough probes were good.";
+    DialsWhileOpen, "dials_while_open", "", Highest, "Dials to a model whose breaker should have been open, by the plan's `[breaker]`.";
+    TurnsSaid, "turns_said", "", Median, "Turns that callers said.";
+    TurnsUnanswered, "turns_unanswered", "", Highest, "Turns whose answer was still owed when the caller spoke again or the call ended.";
+    BargeIns, "barge_ins", "", Lowest, "Turns that callers began while the agent was heard.";
+    Truncations, "truncations", "", Lowest, "Answers of which the server told the model how much was heard.";
+    TruncationErrorP95, "truncation_error_p95_ms", "ms", Median, "How far what it told is from what was played, beyond the call's own delay of mark echoes, 95 %.";
+    TruncationOver, "truncation_over_ms", "ms", Highest, "The most by which the server claimed more to be heard than was played.";
+    ClearP50, "clear_p50_ms", "ms", Median, "From the model's `speech_started` to the clear at the phone, median.";
+    ClearP99, "clear_p99_ms", "ms", Median, "From the model's `speech_started` to the clear at the phone, 99 %.";
+    CpuPerCallSecond, "cpu_ms_per_call_second", "ms", Median, "CPU time of the server for a second of one call, in the steady window.";
+    RssPerCall, "rss_kib_per_call", "KiB", Median, "Memory of the server for a call: at the end of the steady window, less what it held idle before.";
+    RssIdle, "rss_idle_kib", "KiB", Median, "Memory of the server before the first call.";
+    Violations, "violations", "", Highest, "Messages to the carrier that it would have warned about.";
+    Errors, "model_errors", "", Highest, "Requests that the model refused.";
+    CpuRatioToRelay, "cpu_ratio_to_relay", "×", Median, "CPU time against the bare relay.";
+    UpRatioToRelay, "up_p99_ratio_to_relay", "×", Median, "99 % of added latency, caller to model, against the bare relay.";
+    DownRatioToRelay, "down_p99_ratio_to_relay", "×", Median, "99 % of added latency, model to caller, against the bare relay.";
+    CpuRatioToPlain, "cpu_ratio_to_plain", "×", Median, "CPU time against the same server with a model that speaks no TLS.";
+    RssRatioToPlain, "rss_ratio_to_plain", "×", Median, "Memory against the same server with a model that speaks no TLS.";
 }
 
 impl Figure {
@@ -137,7 +165,7 @@ impl Figures {
             let value = match figure.worst() {
                 Worst::Highest => values.last(),
                 Worst::Lowest => values.first(),
-                Worst::NotCounted => values.get(values.len() / 2),
+                Worst::Median => values.get(values.len() / 2),
             };
             value.map(|&value| (figure, value))
         };
@@ -145,72 +173,12 @@ impl Figures {
     }
 }
 
+/// Which round counts.
 enum Worst {
     Highest,
     Lowest,
-    NotCounted,
-}
-
-impl Figure {
-    /// One bad round is not outvoted by four good ones where it is about what must never happen.
-    fn worst(self) -> Worst {
-        match self {
-            Self::CallsFailed
-            | Self::FramesLost
-            | Self::FramesLostStart
-            | Self::FramesLostEnd
-            | Self::FramesTwice
-            | Self::FramesMisread
-            | Self::DeadAirMax
-            | Self::TurnsUnanswered
-            | Self::TruncationOver
-            | Self::GapMax
-            | Self::GapsUnanswered
-            | Self::DialsFailed
-            | Self::DialsPeak
-            | Self::ExtraDials
-            | Self::DialsWhileOpen
-            | Self::Violations
-            | Self::Errors => Worst::Highest,
-            Self::CallsStarted
-            | Self::CallsCompleted
-            | Self::BargeIns
-            | Self::Truncations
-            | Self::StruckSpeaking
-            | Self::StruckWaiting
-            | Self::StruckMidAnswer => Worst::Lowest,
-            Self::FramesUp
-            | Self::FramesDown
-            | Self::TurnsSaid
-            | Self::UpP50
-            | Self::UpP99
-            | Self::UpP999
-            | Self::DownP50
-            | Self::DownP99
-            | Self::DownP999
-            | Self::FirstAudioP50
-            | Self::FirstAudioP99
-            | Self::AnswerP50
-            | Self::AnswerP99
-            | Self::GapP50
-            | Self::GapP99
-            | Self::GapSpeakingP99
-            | Self::GapWaitingP99
-            | Self::GapMidAnswerP99
-            | Self::Dials
-            | Self::TruncationErrorP95
-            | Self::ClearP50
-            | Self::ClearP99
-            | Self::CpuPerCallSecond
-            | Self::RssPerCall
-            | Self::RssIdle
-            | Self::CpuRatioToRelay
-            | Self::UpRatioToRelay
-            | Self::DownRatioToRelay
-            | Self::CpuRatioToPlain
-            | Self::RssRatioToPlain => Worst::NotCounted,
-        }
-    }
+    /// The median.
+    Median,
 }
 
 #[cfg(test)]

@@ -60,6 +60,12 @@ impl Told {
         }
     }
 
+    /// Whether the server ended it in order, after words that were not the model's.
+    pub(super) fn was_apologized_to(&self) -> bool {
+        let in_order = Some(Ended::ServerClosed { code: Some(1000) });
+        self.report.ended == in_order && self.report.prompted.is_some()
+    }
+
     /// How it ended, in words.
     pub(super) fn ending(&self) -> String {
         match self.report.ended {

@@ -4,11 +4,13 @@
 //! to which. Who is right where they differ is never asked of the server under test.
 
 mod downlink;
+mod endings;
 mod gaps;
+mod handover;
 mod providers;
 mod uplink;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 
@@ -20,6 +22,7 @@ use crate::{
     model::report::SessionReport,
     plan::Breaker,
     process::Usage,
+    recording::Recording,
     report::{Figure, Figures},
 };
 
@@ -39,10 +42,17 @@ pub(super) struct Window {
     /// The agent hangs up: a call that the server closes in order is complete too.
     pub(super) agent_hangs_up: bool,
     pub(super) breaker: Breaker,
+    /// When the windows of the models began to count.
+    pub(super) zero: Duration,
 }
 
 /// What all calls and sessions of a round say together.
-pub(super) fn figures(outcomes: &[Outcome], seen: &[Seen], window: &Window) -> Figures {
+pub(super) fn figures(
+    outcomes: &[Outcome],
+    seen: &[Seen],
+    recordings: &[Arc<Recording>],
+    window: &Window,
+) -> Figures {
     let told: Vec<&Told> = outcomes
         .iter()
         .filter_map(|outcome| match outcome {
@@ -51,7 +61,8 @@ pub(super) fn figures(outcomes: &[Outcome], seen: &[Seen], window: &Window) -> F
         })
         .collect();
     let mut figures = Figures::default();
-    endings(outcomes, &told, window, &mut figures);
+    endings::tally(outcomes, &told, window, &mut figures);
+    endings::first_audio(&told, seen, window, &mut figures);
     hearing(&told, &mut figures);
     let sessions = Sessions::sort(seen);
     let up = uplink::tally(&told, &sessions, &mut figures);
@@ -59,7 +70,16 @@ pub(super) fn figures(outcomes: &[Outcome], seen: &[Seen], window: &Window) -> F
     figures.set(Figure::FramesLost, count(up.lost + down.lost));
     figures.set(Figure::FramesTwice, count(up.twice + down.twice));
     gaps::tally(&told, &sessions, &mut figures);
-    providers::tally(outcomes.len(), seen, window.breaker, &mut figures);
+    let lines = recordings.iter().flat_map(|recording| &recording.agent);
+    let lines: Vec<_> = lines.collect();
+    handover::tally(&told, &sessions, &lines, &mut figures);
+    providers::tally(
+        outcomes.len(),
+        seen,
+        &sessions,
+        window.breaker,
+        &mut figures,
+    );
     costs(&told, window, &mut figures);
     figures
 }
@@ -78,6 +98,18 @@ pub(super) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
         }
     }
     failures
+}
+
+/// What models refused, by the code of the error, and how often; the first [`REASONS_MAX`] codes.
+pub(super) fn refusals(seen: &[Seen]) -> BTreeMap<String, u64> {
+    let sessions = seen.iter().flat_map(|seen| &seen.sessions);
+    let mut refusals = BTreeMap::new();
+    for (code, times) in sessions.flat_map(|session| &session.errors) {
+        if refusals.len() < REASONS_MAX || refusals.contains_key(code) {
+            *refusals.entry(code.clone()).or_default() += times;
+        }
+    }
+    refusals
 }
 
 /// More reasons than this nobody reads.
@@ -110,15 +142,6 @@ impl<'a> Sessions<'a> {
 struct Tally {
     lost: u64,
     twice: u64,
-}
-
-fn endings(outcomes: &[Outcome], told: &[&Told], window: &Window, figures: &mut Figures) {
-    let is_complete = |told: &&&Told| told.is_complete(window.agent_hangs_up);
-    let started = outcomes.len() as u64 + u64::from(window.unfinished);
-    let complete = told.iter().filter(is_complete).count() as u64;
-    figures.set(Figure::CallsStarted, count(started));
-    figures.set(Figure::CallsCompleted, count(complete));
-    figures.set(Figure::CallsFailed, count(started - complete));
 }
 
 fn hearing(told: &[&Told], figures: &mut Figures) {

@@ -143,13 +143,17 @@ pub(super) async fn measure(
         after: after.1,
         live,
         unfinished,
-        agent_hangs_up: stage.plan.agent_hangs_up(),
+        agent_hangs_up: stage.plan.server_may_close(),
         breaker: stage.plan.breaker,
+        zero: begin,
     };
     for (reason, times) in collect::failures(&outcomes, &window) {
         watch.say(&format!("{times} × {reason}"));
     }
-    let figures = collect::figures(&outcomes, &seen, &window);
+    for (code, times) in collect::refusals(&seen) {
+        watch.say(&format!("{times} × a model refused: {code}"));
+    }
+    let figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
     let dialled = seen.into_iter().map(|seen| Dialled {
         model: seen.name,
         dials: seen.dials,

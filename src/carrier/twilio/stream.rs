@@ -12,6 +12,9 @@ use crate::core::call::input::{CarrierEvent, Started};
 use crate::core::fault::Refusal;
 use crate::core::ids::{AccountSid, StreamSid};
 
+/// How many bytes may come before the stream has started, `start` included: whoever it is has proved nothing yet.
+pub const UNSTARTED_BYTES_MAX: usize = 64 * 1024;
+
 /// The protocol of one socket, without the socket: texts in, [`CarrierEvent`]s out, and back.
 ///
 /// What breaks the protocol becomes [`CarrierEvent::Refused`]; whether the stream outlives it is the call's to decide.
@@ -23,8 +26,8 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum State {
-    /// Only `connected` may come, and nothing can be sent.
-    BeforeStart,
+    /// Only `connected` may come, and nothing can be sent. So many bytes have come.
+    BeforeStart(usize),
     /// Everything is addressed to this stream.
     Started {
         stream: StreamSid,
@@ -37,12 +40,18 @@ impl Stream {
     pub const fn new(accounts: Arc<[AccountSid]>) -> Self {
         Self {
             accounts,
-            state: State::BeforeStart,
+            state: State::BeforeStart(0),
         }
     }
 
     /// What a text says at this point of the stream. Audio shares the memory of `text`.
     pub fn receive(&mut self, text: &Bytes) -> CarrierEvent {
+        if let State::BeforeStart(bytes) = &mut self.state {
+            *bytes = bytes.saturating_add(text.len());
+            if *bytes > UNSTARTED_BYTES_MAX {
+                return CarrierEvent::Refused(Refusal::Oversized);
+            }
+        }
         let event = wire::read(text).and_then(|message| self.accept(message));
         event.unwrap_or_else(CarrierEvent::Refused)
     }
@@ -52,7 +61,7 @@ impl Stream {
     /// A command before `start` has no address: nothing is written, and that is a bug of the caller's.
     pub fn write(&self, command: &CarrierCommand, out: &mut BytesMut) {
         match &self.state {
-            State::BeforeStart => debug_assert!(false, "{command:?} before `start`"),
+            State::BeforeStart(_) => debug_assert!(false, "{command:?} before `start`"),
             State::Started { stream, .. } => wire::write(command, stream, out),
         }
     }
@@ -60,7 +69,7 @@ impl Stream {
     /// Takes out the parameters that came with `start`; none before it, and none the second time.
     pub fn take_parameters(&mut self) -> Parameters {
         match &mut self.state {
-            State::BeforeStart => Parameters::none(),
+            State::BeforeStart(_) => Parameters::none(),
             State::Started { parameters, .. } => mem::take(parameters),
         }
     }
@@ -76,7 +85,7 @@ impl Stream {
             Message::Key(sid, key) => self.ours(sid, CarrierEvent::Key(key)),
             Message::Stop(sid) => match self.state {
                 // The caller hung up before the stream had begun: no less an end.
-                State::BeforeStart => Ok(CarrierEvent::Stopped),
+                State::BeforeStart(_) => Ok(CarrierEvent::Stopped),
                 State::Started { .. } => self.ours(sid, CarrierEvent::Stopped),
             },
         }
@@ -99,7 +108,7 @@ impl Stream {
     /// The event, if it came with this stream's SID.
     fn ours(&self, sid: StreamSid, event: CarrierEvent) -> Result<CarrierEvent, Refusal> {
         match &self.state {
-            State::BeforeStart => Err(Refusal::BeforeStart),
+            State::BeforeStart(_) => Err(Refusal::BeforeStart),
             State::Started { stream, .. } if *stream != sid => Err(Refusal::WrongStream),
             State::Started { .. } => Ok(event),
         }

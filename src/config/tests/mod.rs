@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod carrier;
 mod prompts;
 mod providers;
 
@@ -56,7 +57,7 @@ fn problems(name: &str, text: &str, variables: &[(&str, &str)]) -> Vec<String> {
 const NO_AUTH: &str = "[public]\nauth = \"none\"\n";
 
 #[test]
-fn the_defaults_want_nothing_but_a_word_about_auth() {
+fn the_defaults_want_credentials_or_a_word_that_there_are_none() {
     let config = load(None, &environment(&[("RINGBACK__PUBLIC__AUTH", "none")])).unwrap();
     assert_eq!(config.call, CallSettings::default());
     assert_eq!(config.public.unstarted_max, 256);
@@ -64,8 +65,10 @@ fn the_defaults_want_nothing_but_a_word_about_auth() {
     assert_eq!(config.agents.iter().len(), 1);
 
     let problems = load(None, &environment(&[])).unwrap_err().to_string();
-    assert!(problems.contains("public.auth is missing"), "{problems}");
-    assert_eq!(problems.lines().count(), 1, "{problems}");
+    for key in ["account_sid", "auth_tokens", "public_url"] {
+        assert!(problems.contains(&format!("twilio.{key} ")), "{problems}");
+    }
+    assert_eq!(problems.lines().count(), 3, "{problems}");
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_problem_names_file_key_value_and_what_is_allowed() {
     let sentence = load(None, &variables).unwrap_err().to_string();
     assert_eq!(
         sentence,
-        "RINGBACK__PUBLIC__AUTH: public.auth = \"maybe\" is none of them; allowed: \"none\""
+        "RINGBACK__PUBLIC__AUTH: public.auth = \"maybe\" is none of them; allowed: \"twilio\", \"none\""
     );
 }
 

@@ -49,6 +49,10 @@ fn an_entry_without_amounts_has_the_documented_ones() {
     assert_eq!(*bare, own);
     let few = loaded("few", &entry("x", "sessions_max = 7"), &[]);
     assert_eq!(few.providers.policy.providers[0].burst, 7);
+    let spares = entry("x", "spares = 2\nspare_age_max = \"30s\"");
+    let spares = loaded("spares", &spares, &[]).providers;
+    assert_eq!(spares.policy.providers[0].spares, 2);
+    assert_eq!(spares.entries[0].spare_age_max, Duration::from_secs(30));
 }
 
 #[test]
@@ -162,6 +166,15 @@ fn amounts_of_nothing_are_refused() {
         (
             "sessions_max = 5\nburst = 6",
             "provider.x.burst = 6 is more than its sessions_max = 5; allowed: 1 to 5",
+        ),
+        ("spares = 65", "provider.x.spares = 65 is out of bounds"),
+        (
+            "sessions_max = 5\nspares = 3",
+            "provider.x.spares = 3 is more than half of its sessions_max = 5; allowed: 0 to 2",
+        ),
+        (
+            "spare_age_max = \"2h\"",
+            "provider.x.spare_age_max = \"2h\" is out of bounds",
         ),
         (
             "canary = \"0%\"",
@@ -323,6 +336,8 @@ fn the_production_example_is_valid() {
         ("OPENAI_API_KEY_2", "sk-2"),
         ("AZURE_OPENAI_API_KEY", "sk-3"),
         ("RINGBACK_ADMIN_TOKEN", "0123456789abcdef"),
+        ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"),
+        ("TWILIO_AUTH_TOKEN", "12345"),
     ];
     let config = load(Some(&file), &environment(&variables)).unwrap();
     assert_eq!(config.agents.find(None, None).0.name, "default");

@@ -21,6 +21,10 @@ pub(super) struct Answer {
     timbre: Timbre,
     /// Audio of which nobody can tell yet whether it is speech; a few seconds at most.
     held: VecDeque<(ItemId, Frame)>,
+    /// The item that was said last.
+    said: Option<ItemId>,
+    /// The item whose words came last, as long as nothing of it is said.
+    unsaid: Option<ItemId>,
     /// From the end of the caller's turn to the first speech of this response, if it was owed.
     after: Option<Duration>,
     /// It failed once and was asked for again.
@@ -64,6 +68,7 @@ impl Answer {
         self.progress = Progress::None;
         self.timbre = Timbre::default();
         self.held.clear();
+        self.unsaid = None;
         self.after = None;
     }
 
@@ -90,6 +95,35 @@ impl Answer {
         self.held.pop_front()
     }
 
+    /// Words of an item came: they run ahead of its audio.
+    pub(super) fn on_text(&mut self, item: ItemId) {
+        if self.said != Some(item) {
+            self.unsaid = Some(item);
+        }
+    }
+
+    /// Audio of an item is played.
+    pub(super) fn on_said(&mut self, item: ItemId) {
+        self.said = Some(item);
+        self.unsaid = self.unsaid.filter(|&unsaid| unsaid != item);
+    }
+
+    /// The items of which nothing was said: their audio is held back, or has not come. Some of them twice.
+    pub(super) fn unsaid(&self) -> impl Iterator<Item = ItemId> {
+        let said = self.said;
+        let held = self.held.iter().map(|(item, _)| *item);
+        held.filter(move |&item| Some(item) != said)
+            .chain(self.unsaid)
+    }
+
+    /// The item of which a part was said, and how much of it is held back.
+    pub(super) fn half_said(&self) -> Option<(ItemId, Duration)> {
+        let said = self.said?;
+        let held = self.held.iter().filter(|(item, _)| *item == said);
+        let held: Duration = held.map(|(_, frame)| frame.duration()).sum();
+        (!held.is_zero()).then_some((said, held))
+    }
+
     /// It is the first speech of what was owed for so long.
     pub(super) const fn on_owed(&mut self, after: Duration) {
         self.after = Some(after);
@@ -106,6 +140,7 @@ impl Answer {
     pub(super) fn cut(&mut self) {
         self.progress = Progress::None;
         self.held.clear();
+        self.unsaid = None;
     }
 
     /// The response is complete.

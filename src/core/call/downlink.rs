@@ -117,6 +117,12 @@ impl Downlink {
         self.items.back().is_some_and(|last| last.voice == voice)
     }
 
+    /// How much came of this item; `None` of one that is complete and was heard to its end.
+    pub(super) fn received(&self, voice: Voice) -> Option<Duration> {
+        let item = self.items.iter().rfind(|item| item.voice == voice)?;
+        Some(duration_of(item.received))
+    }
+
     /// The last item has no more audio: its remainder goes out, filled up with silence, and a mark after it.
     pub(super) fn finish(&mut self, now: Instant, effects: &mut Effects) {
         let Some(item) = self.items.back_mut().filter(|item| !item.is_complete) else {

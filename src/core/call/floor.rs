@@ -8,7 +8,8 @@ use crate::core::time::Instant;
 /// Fillers of one turn: a third "one moment" is worse than an apology.
 const FILLERS_MAX: u8 = 2;
 
-/// How much longer a turn waits of which only our ear says that it has ended: the caller may be thinking.
+/// How much longer the first filler waits for a turn of which only our ear says that it has ended: the caller may be
+/// thinking.
 const DOUBT: Duration = Duration::from_millis(400);
 
 /// How much longer the first filler waits for an answer that is being made: its first words are moments away.
@@ -87,13 +88,11 @@ impl Owed {
     }
 
     /// When what is owed has to come from the session; `asked_at` is when the session could first know of it.
+    ///
+    /// A turn of which only our ear says that it has ended has no longer: what hears speech for so long after its end is as likely
+    /// to hear nothing any more, and the caller waits all the same.
     pub(super) fn answer_by(&self, asked_at: Instant, settings: &CallSettings) -> Instant {
-        let patience = if self.is_doubtful {
-            DOUBT * 2
-        } else {
-            Duration::ZERO
-        };
-        self.since.max(asked_at) + settings.answer_timeout + patience
+        self.since.max(asked_at) + settings.answer_timeout
     }
 
     /// What is due next, and when; `silent_since` is when the last sound ended or will end, and an answer may be under way.

@@ -29,7 +29,15 @@ impl Live {
         match edge {
             Some(Edge::Began) => self.on_ear_began(now, effects),
             Some(Edge::Ended { from, at, spoke }) => self.on_ear_ended(now, from, at, spoke),
-            None => {}
+            None => self.on_ear_goes_on(now, effects),
+        }
+    }
+
+    /// A pause was taken for the end, and the session does not tell of the next word, since to it the caller has never stopped.
+    fn on_ear_goes_on(&mut self, now: Instant, effects: &mut Effects) {
+        if self.session.hears_speech() && self.line.goes_on_speaking(now) {
+            self.line.yield_floor(now, effects);
+            interruption::interrupt(self, now, effects);
         }
     }
 
@@ -77,7 +85,7 @@ impl Live {
     }
 
     pub(super) fn on_speech_started(&mut self, now: Instant, effects: &mut Effects) {
-        self.session.on_heard(now);
+        self.session.on_heard(now, true);
         self.answer.on_turn();
         let is_past = self.session.is_catching_up(now) && !self.line.ear.hears_words(now);
         if is_past && matches!(self.line.floor, Floor::Owed(_)) {
@@ -88,7 +96,7 @@ impl Live {
     }
 
     pub(super) fn on_speech_stopped(&mut self, now: Instant) {
-        self.session.on_heard(now);
+        self.session.on_heard(now, false);
         if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
             return; // The caller has said more since.
         }

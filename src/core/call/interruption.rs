@@ -12,8 +12,12 @@ pub(super) fn interrupt(live: &mut Live, now: Instant, effects: &mut Effects) {
     if !live.line.downlink.has_unheard(now) && !live.session.is_responding() {
         return;
     }
+    let unsaid = live.forget_unsaid();
     let cuts = live.line.interrupt(now, effects);
     live.session.cut(effects);
+    for item in unsaid {
+        effects.to_provider(live.session.attempt, ProviderCommand::Delete { item });
+    }
     live.answer.cut();
     for cut in cuts {
         let Voice::Item(attempt, item) = cut.voice else {

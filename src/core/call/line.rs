@@ -17,6 +17,9 @@ use crate::core::ids::AttemptId;
 use crate::core::observation::Observation;
 use crate::core::time::Instant;
 
+/// Sound this long after the end of a turn is no echo of its last word.
+const SAID_MORE_MIN: Duration = Duration::from_millis(300);
+
 /// Silence that is told, while something is owed.
 const DEAD_AIR_MIN: Duration = Duration::from_secs(1);
 
@@ -81,6 +84,15 @@ impl Line {
         self.end_dead_air(now, effects);
         self.uplink.open();
         self.floor = Floor::Caller;
+    }
+
+    /// Whether a caller who is taken to wait for an answer is speaking: a pause was taken for the end of their turn.
+    pub(super) fn goes_on_speaking(&self, now: Instant) -> bool {
+        let Floor::Owed(owed) = self.floor else {
+            return false;
+        };
+        let has_said_more = self.ear.loud_at() >= owed.since + SAID_MORE_MIN;
+        owed.debt == Debt::Answer && has_said_more && self.ear.hears_words(now)
     }
 
     /// The caller is owed something. What is owed already stays owed since then.

@@ -86,6 +86,7 @@ impl Live {
                 text,
             } => {
                 if self.session.is_wanted(response) {
+                    self.answer.on_text(item);
                     self.line
                         .memory
                         .agent_text(Voice::Item(attempt, item), &text);

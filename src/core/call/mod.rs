@@ -206,16 +206,13 @@ impl Call {
         });
         let dialling = Dialling::begin(now, &mut self.attempts, effects);
         let mut line = Line::new(now, &self.settings);
-        let occasion = match self.resumed.take() {
-            Some(checkpoint) => {
-                let is_mid_turn = checkpoint.is_mid_turn;
-                line.resume(now, checkpoint);
-                Occasion::Resumed { is_mid_turn }
-            }
-            None => {
-                line.greet(now, &self.settings, effects);
-                Occasion::Greeted
-            }
+        let occasion = if let Some(checkpoint) = self.resumed.take() {
+            let is_mid_turn = checkpoint.is_mid_turn;
+            line.resume(now, checkpoint);
+            Occasion::Resumed { is_mid_turn }
+        } else {
+            line.greet(now, &self.settings, effects);
+            Occasion::Greeted
         };
         let reaching = Reaching::first(line, dialling, occasion);
         self.phase = Phase::Reaching(Box::new(reaching));

@@ -67,6 +67,7 @@ impl Reaching {
             Some(Edge::Ended { at, .. }) if self.line.floor == Floor::Caller => {
                 self.line.owe(Owed::new(at, Debt::Answer));
             }
+            None if self.line.goes_on_speaking(now) => self.line.yield_floor(now, effects),
             Some(Edge::Ended { .. }) | None => {}
         }
     }

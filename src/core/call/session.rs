@@ -30,6 +30,8 @@ pub(super) struct Session {
     has_heard: bool,
     /// When it last noticed that the caller began or finished.
     noticed_at: Option<Instant>,
+    /// Whether it has noticed a beginning, and no end since.
+    hears_speech: bool,
     /// Until then, or until it speaks, what it hears may have been said before it was there.
     catches_up_until: Instant,
     /// When it was last given something to answer that the caller has not said since.
@@ -62,6 +64,7 @@ impl Session {
             wanted: None,
             has_heard: false,
             noticed_at: None,
+            hears_speech: false,
             catches_up_until: now + CATCHING_UP,
             asked_at: now,
         }
@@ -118,10 +121,16 @@ impl Session {
         self.catches_up_until = now + CATCHING_UP;
     }
 
-    /// It noticed that the caller began or finished.
-    pub(super) const fn on_heard(&mut self, now: Instant) {
+    /// It noticed that the caller began, or finished.
+    pub(super) const fn on_heard(&mut self, now: Instant, began: bool) {
         self.has_heard = true;
+        self.hears_speech = began;
         self.noticed_at = Some(now);
+    }
+
+    /// Whether the caller has not finished, as far as it has noticed.
+    pub(super) const fn hears_speech(&self) -> bool {
+        self.hears_speech
     }
 
     /// Whether it noticed anything of what the caller has said from then on.

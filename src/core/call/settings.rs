@@ -59,7 +59,7 @@ impl Default for CallSettings {
             stall_timeout: Duration::from_secs(1),
             pause_timeout: Duration::from_secs(2),
             filler_after: Duration::from_millis(1_200),
-            filler_again_after: Duration::from_millis(1_800),
+            filler_again_after: Duration::from_millis(1_500),
             apology_after: Duration::from_secs(8),
             carrier_silence_max: Duration::from_secs(5),
             ping_interval: Duration::from_secs(1),

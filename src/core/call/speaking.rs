@@ -1,5 +1,7 @@
 //! The live phase, from the session to the caller: what it says, how its answers end, and what is owed when one fails.
 
+use std::time::Duration;
+
 use crate::core::audio::Frame;
 use crate::core::call::answer::Completed;
 use crate::core::call::downlink::HeldOverflow;
@@ -14,6 +16,10 @@ use crate::core::fault::{Fault, Retry};
 use crate::core::ids::ItemId;
 use crate::core::observation::Observation;
 use crate::core::time::Instant;
+
+/// A stall is noticed up to a second after the caller has heard the last of it. So much of that counts as waiting already: enough
+/// to break the silence before it is two seconds long, and not so much that a filler delays the rest if it comes as it should.
+const NOTICED_LATE_MAX: Duration = Duration::from_millis(500);
 
 impl Live {
     pub(super) fn on_audio(
@@ -36,7 +42,10 @@ impl Live {
             Sound::Speech => {
                 self.on_speech(now, effects);
                 self.say_held(now, effects);
-                self.say(now, item, frame, effects);
+                // What was held back may have been too much.
+                if self.session.is_wanted(response) {
+                    self.say(now, item, frame, effects);
+                }
                 Ok(())
             }
             // What was held back is never heard; what was said before it plays on.
@@ -70,6 +79,7 @@ impl Live {
     }
 
     fn say(&mut self, now: Instant, item: ItemId, frame: Frame, effects: &mut Effects) {
+        self.answer.on_said(item);
         let voice = Voice::Item(self.session.attempt, item);
         if let Err(HeldOverflow) = self.line.play(now, voice, frame, effects) {
             // What is held plays on; no more of this response is taken.
@@ -96,6 +106,7 @@ impl Live {
         effects: &mut Effects,
     ) -> Outcome {
         self.say_last(now, effects);
+        self.forget_unsaid_items();
         self.line.downlink.finish(now, effects);
         self.session.on_response_done(response, effects);
         match outcome {
@@ -161,9 +172,33 @@ impl Live {
     pub(super) fn owe_rest(&mut self, now: Instant, effects: &mut Effects) {
         self.line.downlink.finish(now, effects);
         if self.answer.is_under_way() && self.line.floor == Floor::Agent {
-            let dry_at = self.line.downlink.plays_until().max(now);
+            let dry_at = self.line.downlink.plays_until();
+            let dry_at = dry_at.max(now - NOTICED_LATE_MAX);
             self.line.owe(Owed::new(dry_at, Debt::Rest));
         }
+        self.forget_unsaid();
         self.answer.cut();
+    }
+
+    /// Nobody has heard what the session wrote and we did not say: its audio was held back, or has not come. The items of which
+    /// nothing was said.
+    pub(super) fn forget_unsaid(&mut self) -> Vec<ItemId> {
+        if let Some((item, held)) = self.answer.half_said() {
+            let voice = Voice::Item(self.session.attempt, item);
+            if let Some(said) = self.line.downlink.received(voice) {
+                self.line.memory.cut(voice, said, said + held);
+            }
+        }
+        self.forget_unsaid_items()
+    }
+
+    fn forget_unsaid_items(&mut self) -> Vec<ItemId> {
+        let mut items: Vec<ItemId> = self.answer.unsaid().collect();
+        items.dedup();
+        for &item in &items {
+            let voice = Voice::Item(self.session.attempt, item);
+            self.line.memory.cut(voice, Duration::ZERO, Duration::ZERO);
+        }
+        items
     }
 }

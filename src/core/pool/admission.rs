@@ -36,6 +36,9 @@ pub struct Rung {
     pub tier: Tier,
     /// How the dial is paid for.
     pub charge: Charge,
+    /// The session that already waits there for this one, under the name of its spare; should it turn out dead, dial.
+    /// `None`: there is none, so dial.
+    pub spare: Option<Seat>,
     /// When to ask for a [hedge](super::Pool::hedge), from the dial on; `None`: not beside this one.
     pub hedge_after: Option<Duration>,
 }
@@ -58,6 +61,8 @@ pub enum Charge {
     Hedge,
     /// A synthetic session that looks whether a provider is well again; free.
     Probe,
+    /// A session that is dialled before anybody needs it; free.
+    Spare,
 }
 
 impl Charge {
@@ -71,6 +76,7 @@ impl Charge {
             Self::Extra => "extra",
             Self::Hedge => "hedge",
             Self::Probe => "probe",
+            Self::Spare => "spare",
         }
     }
 }

@@ -230,7 +230,8 @@ impl Pool {
         Some(wait.unwrap_or_else(|| self.dial(now, request, entry, charge)))
     }
 
-    /// The first entry in order that failed this call and may be dialled again.
+    /// Of the entries that failed this call and may be dialled again the one that failed it least, and of those the first in order:
+    /// who insists on one that is dead never learns that another is well.
     fn same_again(
         &self,
         now: Instant,
@@ -238,18 +239,24 @@ impl Pool {
         found: &mut Found,
     ) -> Option<(ProviderId, KeyId)> {
         let entries = self.ladder.tiers().iter().flat_map(|(_, entries)| entries);
+        let mut best: Option<(usize, (ProviderId, KeyId))> = None;
         for &provider in entries.chain(self.ladder.canaries()) {
             if request.is_fresh(provider) || !request.may_redial(provider) {
                 continue;
             }
             match self.gate(now, request, provider, Pass::Usual) {
-                Gate::Pass(key) => return Some((provider, key)),
+                Gate::Pass(key) => {
+                    let failures = request.failures(provider);
+                    if best.is_none_or(|(least, _)| failures < least) {
+                        best = Some((failures, (provider, key)));
+                    }
+                }
                 gate @ (Gate::Throttled(_) | Gate::Resting(_) | Gate::Full | Gate::Shut) => {
                     found.note(provider, gate);
                 }
             }
         }
-        None
+        best.map(|(_, entry)| entry)
     }
 
     /// The one dial that an open breaker lets through: a live call that lost its session there and has no other rung.
@@ -280,14 +287,13 @@ impl Pool {
         let until = if let Some(at) = request.redial_at() {
             at
         } else {
-            let is_alone = self
-                .endpoint(provider)
-                .is_some_and(|endpoint| endpoint.crowd.is_alone());
-            let wait = match request.has_reserve() {
-                true if is_alone => Duration::ZERO,
-                true => self.chance.up_to(retry.spread),
-                false => Backoff::new(retry.backoff, retry.backoff_max)
-                    .delay(request.redials(), &mut self.chance),
+            let wait = if request.has_reserve() {
+                let endpoint = self.endpoint(provider);
+                let spread = endpoint.map(|endpoint| endpoint.crowd.spread(retry.spread));
+                self.chance.up_to(spread.unwrap_or(retry.spread))
+            } else {
+                Backoff::new(retry.backoff, retry.backoff_max)
+                    .delay(request.redials(), &mut self.chance)
             };
             if !request.budget.spend(wait, &retry) {
                 return Some(self.refuse(request, Why::BudgetSpent));
@@ -348,7 +354,9 @@ impl Pool {
     /// for each other: as long as one has something, no live call is given up for the other.
     fn settle(&mut self, now: Instant, request: &Request, charge: Charge) -> Option<Charge> {
         match charge {
-            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe => Some(charge),
+            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {
+                Some(charge)
+            }
             Charge::Reserve if self.has_reserve(now, request) => Some(Charge::Reserve),
             Charge::Reserve | Charge::Extra | Charge::Hedge if self.fleet.has_any(now) => {
                 Some(Charge::Extra)
@@ -374,7 +382,7 @@ impl Pool {
             Charge::First => self.fleet.earn(),
             Charge::Reserve => self.reserve.draw(),
             Charge::Extra | Charge::Hedge => self.fleet.spend(),
-            Charge::Rotation | Charge::Move | Charge::Probe => {}
+            Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {}
         }
         self.queue.leave(request);
         self.hedges.earn(self.policy.hedge.percent);
@@ -390,6 +398,10 @@ impl Pool {
         (provider, key): (ProviderId, KeyId),
         charge: Charge,
     ) -> Rung {
+        let spare = match whose {
+            Whose::Call(_) => self.hand_over(now, provider, key),
+            Whose::Probe | Whose::Spare => None,
+        };
         let endpoint = self
             .endpoints
             .get_mut(usize::from(provider.0))
@@ -397,7 +409,10 @@ impl Pool {
         endpoint.bulkhead.enter();
         if let Some(key) = endpoint.keys.get_mut(usize::from(key.0)) {
             key.sessions += 1;
-            key.throttle.take(now);
+            key.spares.held += u32::from(whose == Whose::Spare);
+            if spare.is_none() {
+                key.throttle.take(now);
+            }
         }
         let hedge_after = match whose {
             Whose::Call(tenant) => {
@@ -406,13 +421,14 @@ impl Pool {
                 }
                 endpoint.hedge_after(&self.policy.hedge)
             }
-            Whose::Probe => None,
+            Whose::Probe | Whose::Spare => None,
         };
         self.tally.on_dial(charge);
         let seat = self.seats.take(Occupied {
             provider,
             key,
             whose,
+            is_warm: spare.is_some(),
             dialled_at: now,
             stage: Stage::Dialling { was_slow: false },
         });
@@ -422,6 +438,7 @@ impl Pool {
             key,
             tier: self.tier(provider),
             charge,
+            spare,
             hedge_after,
         }
     }

@@ -52,8 +52,13 @@ impl Backoff {
 
     /// How long to wait before the retry after `retries` others.
     pub(super) fn delay(self, retries: u32, chance: &mut Chance) -> Duration {
+        chance.up_to(self.step(retries))
+    }
+
+    /// How long that may be at most.
+    pub(super) fn step(self, retries: u32) -> Duration {
         let factor = 1_u32.checked_shl(retries).unwrap_or(u32::MAX);
-        chance.up_to(self.first.saturating_mul(factor).min(self.max))
+        self.first.saturating_mul(factor).min(self.max)
     }
 }
 

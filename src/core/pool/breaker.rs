@@ -102,6 +102,10 @@ pub(super) enum Sample {
     DialFailed { was_slow: bool },
     /// A session is ready: the row of failed dials ends. No success yet: a provider may take sessions and answer none.
     Ready,
+    /// A spare could not be dialled.
+    SpareFailed,
+    /// A spare waits. It was not configured as a call's is, so it takes back what spares added to the row, and no more.
+    SpareReady,
     /// A session answered for the first time: the dial was a success.
     DialGood { was_slow: bool },
     /// A live session was lost.
@@ -138,6 +142,8 @@ struct Closed {
     answers: Window,
     /// The first of the losses that are one failure.
     lost_at: Option<Instant>,
+    /// How much of the row of failed dials is spares.
+    spares_failed: u32,
 }
 
 impl Breaker {
@@ -323,6 +329,7 @@ impl Closed {
             dials: Window::default(),
             answers: Window::default(),
             lost_at: None,
+            spares_failed: 0,
         }
     }
 
@@ -331,7 +338,18 @@ impl Closed {
         match sample {
             Sample::DialSlow => self.dials.slow(now, length),
             Sample::DialFailed { was_slow } => self.dials.fail(now, length, was_slow),
-            Sample::Ready => self.dials.end_row(),
+            Sample::Ready => {
+                self.dials.end_row();
+                self.spares_failed = 0;
+            }
+            Sample::SpareFailed => {
+                self.dials.fail(now, length, false);
+                self.spares_failed = self.spares_failed.saturating_add(1);
+            }
+            Sample::SpareReady => {
+                let taken_back = std::mem::take(&mut self.spares_failed);
+                self.dials.shorten_row(taken_back);
+            }
             // It was dialled a while ago: it does not end the row of those that were dialled since.
             Sample::DialGood { was_slow } => self.dials.succeed(now, length, was_slow),
             Sample::AnswerFailed => self.answers.fail(now, length, false),

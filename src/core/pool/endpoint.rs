@@ -10,6 +10,7 @@ use crate::core::pool::bulkhead::Bulkhead;
 use crate::core::pool::latency::Latency;
 use crate::core::pool::policy::{BreakerPolicy, HedgePolicy, ProviderPolicy};
 use crate::core::pool::seats::Seat;
+use crate::core::pool::spare::{KeySpares, Spares};
 use crate::core::pool::throttle::Throttle;
 use crate::core::time::Instant;
 
@@ -23,6 +24,7 @@ pub(super) struct Endpoint {
     pub(super) dials: Latency,
     pub(super) answers: Latency,
     pub(super) crowd: Crowd,
+    pub(super) spares: Spares,
 }
 
 /// One of its keys.
@@ -30,7 +32,9 @@ pub(super) struct Endpoint {
 pub(super) struct Key {
     pub(super) breaker: Breaker,
     pub(super) throttle: Throttle,
+    /// Of calls, probes and spares.
     pub(super) sessions: u32,
+    pub(super) spares: KeySpares,
     /// Until when the provider wants no more from it.
     pub(super) rests_until: Instant,
     pub(super) probing: Probing,
@@ -44,6 +48,9 @@ pub(super) enum Probing {
     /// One is under way.
     Running { seat: Seat, give_up_at: Instant },
 }
+
+/// So far apart, on average, sessions that were lost together are dialled again: a few are no storm, and their callers wait.
+const REDIAL_GAP: Duration = Duration::from_millis(10);
 
 /// Live sessions that were lost at about the same time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,9 +71,10 @@ impl Crowd {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Whether only one was.
-    pub(super) const fn is_alone(&self) -> bool {
-        self.count <= 1
+    /// Over which time those that were lost so far are to come back: at once if it was only one, and `most` if they were many.
+    pub(super) fn spread(&self, most: Duration) -> Duration {
+        let others = self.count.saturating_sub(1);
+        most.min(REDIAL_GAP.saturating_mul(others))
     }
 }
 
@@ -100,6 +108,7 @@ impl Endpoint {
             breaker: Breaker::new(breaker),
             throttle: Throttle::new(policy.starts_per_second, policy.burst),
             sessions: 0,
+            spares: KeySpares::default(),
             rests_until: Instant::ZERO,
             probing: Probing::Idle {
                 not_before: Instant::ZERO,
@@ -112,6 +121,7 @@ impl Endpoint {
             dials: Latency::default(),
             answers: Latency::default(),
             crowd: Crowd::default(),
+            spares: Spares::new(policy.spares),
         }
     }
 
@@ -124,7 +134,9 @@ impl Endpoint {
         if !passes {
             return Gate::Shut;
         }
-        if self.bulkhead.free() <= ahead {
+        // Whoever takes a spare takes its place as well.
+        let free = self.bulkhead.free();
+        if free <= ahead && free + self.spares_for(now, barred) <= ahead {
             return Gate::Full;
         }
         self.gate_of_keys(now, barred, ahead)
@@ -132,7 +144,8 @@ impl Endpoint {
 
     fn gate_of_keys(&self, now: Instant, barred: u16, ahead: u32) -> Gate {
         let (mut tokens, mut usable) = (0_u32, 0_u32);
-        let mut best: Option<(u32, KeyId)> = None;
+        // Those with a spare first, and among them the one with the fewest sessions.
+        let mut best: Option<((bool, u32), KeyId)> = None;
         let mut rests_until: Option<Instant> = None;
         for (place, key) in (0..).zip(&self.keys) {
             if barred & (1 << place) != 0 || !key.breaker.passes() {
@@ -144,11 +157,14 @@ impl Endpoint {
                 continue;
             }
             usable += 1;
-            let ready = key.throttle.tokens(now, self.burst_permille(now, key));
+            let spares = key.spares.waiting();
+            // A spare has started already.
+            let ready = spares + key.throttle.tokens(now, self.burst_permille(now, key));
             tokens = tokens.saturating_add(ready);
-            let is_better = best.is_none_or(|(sessions, _)| key.sessions < sessions);
+            let rank = (spares == 0, key.sessions);
+            let is_better = best.is_none_or(|(other, _)| rank < other);
             if ready > 0 && is_better {
-                best = Some((key.sessions, KeyId(place)));
+                best = Some((rank, KeyId(place)));
             }
         }
         match (best, rests_until) {

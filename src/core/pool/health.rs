@@ -1,7 +1,7 @@
 //! What became of a session, and what that says about its endpoint and its key.
 //!
 //! Faults of the key go to the key's breaker, all others to the endpoint's. What is ours, the caller's or expected counts
-//! nowhere. What a probe says is in [`super::probe`].
+//! nowhere. What a probe says is in [`super::probe`], what a spare says in [`super::spare`].
 
 use crate::core::fault::{Count, Fault, Scope};
 use crate::core::ids::{KeyId, ProviderId};
@@ -26,6 +26,10 @@ impl Pool {
         };
         if occupied.whose == Whose::Probe {
             self.judge_probe(now, seat, occupied, report, news);
+            return true;
+        }
+        if occupied.whose == Whose::Spare {
+            self.judge_spare(now, seat, occupied, report, news);
             return true;
         }
         let provider = occupied.provider;
@@ -92,7 +96,9 @@ impl Pool {
             return;
         };
         let took = now.since(occupied.dialled_at);
-        if let Some(endpoint) = self.endpoint_mut(occupied.provider) {
+        if let Some(endpoint) = self.endpoint_mut(occupied.provider)
+            && !occupied.is_warm
+        {
             endpoint.dials.push(took);
         }
         let is_slow = took >= self.policy.breaker.slow_after;
@@ -120,8 +126,10 @@ impl Pool {
                 key.sessions -= 1;
             }
         }
-        let Whose::Call(tenant) = occupied.whose else {
-            return;
+        let tenant = match occupied.whose {
+            Whose::Call(tenant) => tenant,
+            Whose::Probe => return,
+            Whose::Spare => return self.leave_spare(occupied.provider, occupied.key, seat),
         };
         if let Some(tenant) = self.tenants.get_mut(usize::from(tenant.0)) {
             tenant.leave();
@@ -170,7 +178,13 @@ impl Pool {
         }
     }
 
-    fn sample(&mut self, now: Instant, provider: ProviderId, sample: Sample, news: &mut News) {
+    pub(super) fn sample(
+        &mut self,
+        now: Instant,
+        provider: ProviderId,
+        sample: Sample,
+        news: &mut News,
+    ) {
         self.change(provider, None, news, |breaker, chance| {
             breaker.record(now, sample, chance)
         });
@@ -207,7 +221,7 @@ impl Pool {
         true
     }
 
-    fn set_stage(&mut self, seat: Seat, stage: Stage) {
+    pub(super) fn set_stage(&mut self, seat: Seat, stage: Stage) {
         if let Some(occupied) = self.seats.get_mut(seat) {
             occupied.stage = stage;
         }

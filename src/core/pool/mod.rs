@@ -3,10 +3,11 @@
 //! A call asks with a [`Request`] and is given a [`Rung`] to dial, a moment to ask again, or nothing. The gates stand in this
 //! order: for each rung of the `ladder`, the `bulkhead` and the `breaker`, then the `throttle` with its `queue`;
 //! what is dialled again is paid for from the `retry_budget` after a `backoff`. Whatever becomes of a session is
-//! [recorded](Pool::record); `health` makes of it what the breakers are told.
+//! [recorded](Pool::record); `health` makes of it what the breakers are told. Where spares are wanted (`spare`), a rung
+//! may come with a session that waits already.
 //!
-//! The pool opens no socket and knows no audio, no number and no name of a caller. It runs no probes either: it says which
-//! are due, and the server runs them. A caller never is a probe.
+//! The pool opens no socket and knows no audio, no number and no name of a caller. It runs no probes either, nor spares:
+//! it says which are due, and the server runs them. A caller never is a probe.
 
 mod admission;
 mod admit;
@@ -23,6 +24,7 @@ mod queue;
 mod request;
 mod retry_budget;
 mod seats;
+mod spare;
 mod status;
 mod throttle;
 mod window;
@@ -37,6 +39,7 @@ pub use policy::{
 };
 pub use request::{DIALS_MAX, Request, Urgency};
 pub use seats::Seat;
+pub use spare::SPARES_MAX;
 pub use status::{KeyStatus, PoolStatus, ProviderStatus};
 
 use crate::core::ids::{KeyId, ProviderId};
@@ -77,6 +80,10 @@ pub struct News {
     /// Synthetic sessions to run now, one for each key at most. Each ends with a report:
     /// [`Answered`](Report::Answered) after an answer with audio, or [`Failed`](Report::Failed).
     pub probes: Vec<Rung>,
+    /// Spares to dial now, one for each provider at most. Each reports [`Ready`](Report::Ready) when the provider has opened
+    /// its session, and waits; it ends with [`Failed`](Report::Failed) or [`Ended`](Report::Ended), or with the call that
+    /// is [given](Rung::spare) it.
+    pub spares: Vec<Rung>,
 }
 
 impl Pool {
@@ -130,10 +137,11 @@ impl Pool {
         self.judge(now, seat, report, news)
     }
 
-    /// Lets time pass: breakers cool down, probes fall due or time out.
+    /// Lets time pass: breakers cool down, probes fall due or time out, spares fall due.
     pub fn tick(&mut self, now: Instant, news: &mut News) {
         self.cool_down(now, news);
         self.probe(now, news);
+        self.refill(now, news);
     }
 
     /// When [`tick`](Self::tick) next has something to do; `None`: not before another report.

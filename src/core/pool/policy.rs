@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::ids::{ProviderId, Tier};
+use crate::core::pool::spare::SPARES_MAX;
 
 /// How many entries the ladder may have: a set of them is one machine word.
 pub const PROVIDERS_MAX: usize = 32;
@@ -100,6 +101,8 @@ pub struct ProviderPolicy {
     pub burst: u32,
     /// How many tokens of conversation its model takes. Default: 28,000.
     pub window_tokens: u32,
+    /// How many sessions are kept ready that nobody needs yet. Default: 0.
+    pub spares: u32,
 }
 
 impl ProviderPolicy {
@@ -116,6 +119,7 @@ impl ProviderPolicy {
             starts_per_second: 20,
             burst: 500,
             window_tokens: 28_000,
+            spares: 0,
         }
     }
 
@@ -126,6 +130,9 @@ impl ProviderPolicy {
         }
         if self.sessions_max > SESSIONS_MAX {
             return Err(PolicyError::TooMany("sessions_max"));
+        }
+        if self.spares > SPARES_MAX || self.spares > self.sessions_max / 2 {
+            return Err(PolicyError::SparesOverHalf(provider));
         }
         match self.share {
             Share::Weight(0) => return zero("weight"),
@@ -436,6 +443,8 @@ pub enum PolicyError {
     OverAll(&'static str),
     /// This entry is a canary of more than all calls.
     CanaryOverAll(ProviderId),
+    /// This entry wants more spares than half its sessions, or than an entry may have.
+    SparesOverHalf(ProviderId),
     /// One value must not be greater than the other.
     Exceeds {
         /// The value that is too great.
@@ -459,6 +468,12 @@ impl fmt::Display for PolicyError {
             Self::OverAll(key) => write!(f, "{key} must not be over 100 percent"),
             Self::CanaryOverAll(provider) => {
                 write!(f, "{provider}: a canary gets 1000 of 1000 calls at most")
+            }
+            Self::SparesOverHalf(provider) => {
+                write!(
+                    f,
+                    "{provider}: spares must be half of its sessions_max at most, and {SPARES_MAX}"
+                )
             }
             Self::Exceeds { key, limit } => write!(f, "{key} must not be greater than {limit}"),
         }

@@ -121,7 +121,7 @@ impl Pool {
     }
 
     /// The entries, with the number of their keys.
-    fn all_keys(&self) -> impl Iterator<Item = (ProviderId, u8)> + use<> {
+    pub(super) fn all_keys(&self) -> impl Iterator<Item = (ProviderId, u8)> + use<> {
         let keys = self.policy.providers.iter().map(|provider| provider.keys);
         let keys: Vec<u8> = keys.collect();
         (0..).map(ProviderId).zip(keys)
@@ -141,7 +141,8 @@ impl Endpoint {
                 .flatten()
                 .min()
         });
-        of_keys.chain(self.breaker.deadline()).min()
+        let others = [self.breaker.deadline(), self.spare_at()];
+        of_keys.chain(others.into_iter().flatten()).min()
     }
 
     /// When a probe with this key is due; `None`: none is wanted, or one is under way.

@@ -78,6 +78,13 @@ impl Queue {
         }
     }
 
+    /// Whether anybody waits who wants this entry.
+    pub(super) fn is_awaited(&self, now: Instant, entry: Entries) -> bool {
+        self.waiters
+            .iter()
+            .any(|waiter| waiter.wants.has_any(entry) && now < waiter.stale_at)
+    }
+
     /// How many wait.
     pub(super) fn len(&self, now: Instant) -> usize {
         let is_waiting = |waiter: &&Waiter| now < waiter.stale_at;

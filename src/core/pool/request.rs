@@ -221,6 +221,12 @@ impl Request {
         self.search.tried.iter().flatten()
     }
 
+    /// How often the provider failed in this search.
+    pub(super) fn failures(&self, provider: ProviderId) -> usize {
+        let failed = |tried: &&Tried| tried.provider == provider;
+        self.tried().filter(failed).count()
+    }
+
     /// What failed last.
     pub(super) fn last_tried(&self) -> Option<&Tried> {
         self.tried().next_back()

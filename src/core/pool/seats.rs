@@ -18,6 +18,8 @@ pub(super) struct Occupied {
     pub(super) provider: ProviderId,
     pub(super) key: KeyId,
     pub(super) whose: Whose,
+    /// The call took a session that waited for it: how long it took says nothing of how long dials take.
+    pub(super) is_warm: bool,
     pub(super) dialled_at: Instant,
     pub(super) stage: Stage,
 }
@@ -27,6 +29,7 @@ pub(super) struct Occupied {
 pub(super) enum Whose {
     Call(TenantId),
     Probe,
+    Spare,
 }
 
 /// How far it has come.

@@ -35,8 +35,10 @@ pub struct ProviderStatus {
     pub breaker: BreakerState,
     /// How many of 1,000 calls it takes now, if they come.
     pub permille: u32,
-    /// Its sessions, those being dialled included.
+    /// Its sessions, those being dialled included, spares not.
     pub sessions: u32,
+    /// Its spares that wait for a call.
+    pub spares: u32,
     /// How long its dials took of late.
     pub dials: Option<Quantiles>,
     /// How long its answers took of late.
@@ -52,8 +54,10 @@ pub struct KeyStatus {
     pub key: KeyId,
     /// Its breaker.
     pub breaker: BreakerState,
-    /// Its sessions, those being dialled included.
+    /// Its sessions, those being dialled included, spares not.
     pub sessions: u32,
+    /// Its spares that wait for a call.
+    pub spares: u32,
     /// How many could start at once.
     pub starts: u32,
     /// Until when the provider wants no more from it; `None`: it takes more.
@@ -69,7 +73,8 @@ impl Pool {
                     provider,
                     breaker: endpoint.breaker.state(),
                     permille: endpoint.permille(now),
-                    sessions: endpoint.bulkhead.sessions(),
+                    sessions: endpoint.bulkhead.sessions() - endpoint.spares_held(),
+                    spares: endpoint.spares_waiting(),
                     dials: endpoint.dials.quantiles(),
                     answers: endpoint.answers.quantiles(),
                     keys: (0..)
@@ -78,7 +83,8 @@ impl Pool {
                         .map(|(id, key)| KeyStatus {
                             key: id,
                             breaker: key.breaker.state(),
-                            sessions: key.sessions,
+                            sessions: key.sessions - key.spares.held,
+                            spares: key.spares.waiting(),
                             starts: key.throttle.tokens(now, endpoint.permille(now)),
                             rests_until: Some(key.rests_until).filter(|until| now < *until),
                         })
@@ -95,7 +101,7 @@ impl Pool {
     }
 }
 
-const CHARGES: [Charge; 7] = [
+const CHARGES: [Charge; 8] = [
     Charge::First,
     Charge::Rotation,
     Charge::Move,
@@ -103,6 +109,7 @@ const CHARGES: [Charge; 7] = [
     Charge::Extra,
     Charge::Hedge,
     Charge::Probe,
+    Charge::Spare,
 ];
 
 /// What was done since the start.

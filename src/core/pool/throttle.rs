@@ -41,6 +41,11 @@ impl Throttle {
         self.full_at - missing + beyond
     }
 
+    /// Whether more than half of the burst could start now.
+    pub(super) fn is_over_half(&self, now: Instant) -> bool {
+        u64::from(self.tokens(now, 1_000)) * 2 > u64::from(self.burst)
+    }
+
     /// A session starts.
     pub(super) fn take(&mut self, now: Instant) {
         self.full_at = self.full_at.max(now) + self.interval;

@@ -60,6 +60,11 @@ impl Window {
         self.in_a_row = 0;
     }
 
+    /// So many of the row's failures no longer belong to it.
+    pub(super) const fn shorten_row(&mut self, failures: u32) {
+        self.in_a_row = self.in_a_row.saturating_sub(failures);
+    }
+
     /// Failures since the row was last ended.
     pub(super) const fn in_a_row(&self) -> u32 {
         self.in_a_row

@@ -46,6 +46,15 @@ pub(crate) fn fault_of_close(code: u16, reason: &str, quirks: &Quirks) -> Fault 
     }
 }
 
+/// The same before the session is configured: there some servers refuse a key or a model in this way.
+pub(crate) fn fault_of_early_close(code: u16, reason: &str, quirks: &Quirks) -> Fault {
+    let fault = fault_of_close(code, reason, quirks);
+    if quirks.refuses_by_policy_close && fault == (Fault::Closed { code: 1008 }) {
+        return Fault::Unauthorized;
+    }
+    fault
+}
+
 fn by_name(name: &str) -> Option<Verdict> {
     let name = name.strip_prefix("inference_").unwrap_or(name); // Azure's prefix.
     CODES

@@ -16,7 +16,9 @@ use crate::core::fault::Fault;
 use crate::core::ids::ItemId;
 use crate::core::time::Utc;
 use crate::provider::openai::configure::{END_CALL, is_ours, millis, session_update};
-use crate::provider::openai::errors::{CONTENT_FILTER, Verdict, fault_of_close, verdict};
+use crate::provider::openai::errors::{
+    CONTENT_FILTER, Verdict, fault_of_close, fault_of_early_close, verdict,
+};
 use crate::provider::openai::names::Names;
 use crate::provider::openai::outgoing::Outgoing;
 use crate::provider::openai::quirks::Quirks;
@@ -80,6 +82,18 @@ impl Session {
         }
     }
 
+    /// A session that the provider opened before anybody needed it: what configures it is appended to `out`.
+    pub(super) fn claimed(
+        settings: SessionSettings,
+        quirks: &'static Quirks,
+        expires_at: Option<Utc>,
+        out: &mut Outgoing,
+    ) -> Self {
+        let mut session = Self::new(settings, quirks);
+        session.configure(expires_at, out);
+        session
+    }
+
     /// Takes a text message of the provider's; what it makes us say is appended to `out`.
     ///
     /// `None` where it tells a call nothing. After [`ProviderEvent::Failed`] always `None`. On the path of audio nothing is
@@ -100,15 +114,12 @@ impl Session {
 
     /// The fault of a socket that the provider closed with this code and reason.
     pub fn closed(&self, code: u16, reason: &str) -> Fault {
-        let is_refusal = match self.phase {
-            Phase::Opening | Phase::Configuring { .. } => self.quirks.refuses_by_policy_close,
-            Phase::Ready | Phase::Failed => false,
-        };
-        let fault = fault_of_close(code, reason, self.quirks);
-        if is_refusal && fault == (Fault::Closed { code: 1008 }) {
-            return Fault::Unauthorized;
+        match self.phase {
+            Phase::Opening | Phase::Configuring { .. } => {
+                fault_of_early_close(code, reason, self.quirks)
+            }
+            Phase::Ready | Phase::Failed => fault_of_close(code, reason, self.quirks),
         }
-        fault
     }
 
     /// Says to the provider what the call wants; the messages are appended to `out`.
@@ -199,10 +210,15 @@ impl Session {
     }
 
     fn on_opened(&mut self, state: &SessionState<'_>, out: &mut Outgoing) {
-        let Phase::Opening = self.phase else { return };
+        if let Phase::Opening = self.phase {
+            self.configure(expiry(state), out);
+        }
+    }
+
+    fn configure(&mut self, expires_at: Option<Utc>, out: &mut Outgoing) {
         self.phase = Phase::Configuring {
             update: EventId(self.events),
-            expires_at: expiry(state),
+            expires_at,
         };
         let update = session_update(&self.settings, self.quirks);
         self.send("session.update", update, out);
@@ -337,7 +353,8 @@ fn is_aligned(bytes: u64) -> bool {
     bytes.is_multiple_of(FRAME_BYTES as u64)
 }
 
-fn expiry(state: &SessionState<'_>) -> Option<Utc> {
+/// When the provider ends the session, if it says so.
+pub(super) fn expiry(state: &SessionState<'_>) -> Option<Utc> {
     let seconds = state.expires_at.filter(|seconds| *seconds > 0)?;
     Some(Utc::from_millis(seconds.checked_mul(1_000)?))
 }

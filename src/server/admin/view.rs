@@ -50,8 +50,11 @@ pub struct ProviderView {
     pub breaker: String,
     /// How many of 1,000 calls it takes now, if they come.
     pub admits_permille: u32,
-    /// Its sessions, those being dialled included.
+    /// Its sessions, those being dialled included, spares not.
     pub sessions: u32,
+    /// Its spares that wait for a call.
+    #[serde(default)]
+    pub spares: u32,
     /// How long its dials took of late.
     pub dials: Option<TimesView>,
     /// How long its answers took of late.
@@ -133,6 +136,7 @@ impl ProviderView {
             breaker: status.breaker.name().to_owned(),
             admits_permille: status.permille,
             sessions: status.sessions,
+            spares: status.spares,
             dials: status.dials.map(TimesView::from),
             answers: status.answers.map(TimesView::from),
             keys: status

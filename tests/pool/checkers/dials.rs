@@ -91,7 +91,9 @@ impl Books {
         let passed = now.since(key.at).as_secs_f64();
         key.tokens =
             (key.tokens + passed * f64::from(policy.starts_per_second)).min(policy.burst.into());
-        key.tokens -= 1.0;
+        if rung.spare.is_none() {
+            key.tokens -= 1.0;
+        }
         key.at = now;
         assert!(key.tokens > -1e-3, "over rate and burst: {rung:?}");
         if rung.charge != Charge::Probe {
@@ -141,7 +143,7 @@ impl Books {
                 });
                 assert!(!failed, "a hedge where it failed");
             }
-            Charge::Probe => panic!("a caller is a probe"),
+            Charge::Probe | Charge::Spare => panic!("a caller is {:?}", rung.charge),
         }
         outage.has_dialled = true;
     }

@@ -1,6 +1,7 @@
 //! What must hold in every run, kept in books of their own: they see questions, answers and reports, never the pool's state.
 
 mod dials;
+mod spares;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,8 @@ struct Breaker {
     /// Counted since it closed or opened.
     failures: u32,
     row_of_dials: u32,
+    /// How much of that row is spares.
+    spares_failed: u32,
     lost_at: Option<Instant>,
     probes_good: u32,
     /// A fault that lasts was seen, and it has not closed since.
@@ -50,6 +53,8 @@ struct Key {
 struct Session {
     rung: Rung,
     is_ready: bool,
+    /// Neither a call's nor a spare is a probe.
+    is_spare: bool,
     call: Option<CallId>,
 }
 
@@ -149,6 +154,7 @@ impl Books {
 
     pub(crate) fn on_dial(&mut self, now: Instant, call: Option<(CallId, Urgency)>, rung: &Rung) {
         self.see(format!("{:?}", rung.charge));
+        self.check_handed_over(rung);
         *self.dials.entry(rung.charge).or_default() += 1;
         self.check_breakers(call, rung);
         self.check_key(now, rung);
@@ -162,6 +168,7 @@ impl Books {
         let session = Session {
             rung: *rung,
             is_ready: false,
+            is_spare: false,
             call: call.map(|(call, _)| call),
         };
         let before = self.sessions.insert(rung.seat, session);
@@ -171,6 +178,9 @@ impl Books {
 
     pub(crate) fn on_report(&mut self, now: Instant, seat: Seat, report: Report) {
         let session = self.sessions.get_mut(&seat).unwrap();
+        if session.is_spare {
+            return self.on_spare_report(now, seat, report);
+        }
         let rung = session.rung;
         let (is_probe, was_ready) = (session.call.is_none(), session.is_ready);
         session.is_ready |= report == Report::Ready;
@@ -185,7 +195,8 @@ impl Books {
             Report::Slow | Report::Ended => {}
             Report::Ready => {
                 if !is_probe {
-                    self.endpoint(rung).row_of_dials = 0;
+                    let breaker = self.endpoint(rung);
+                    (breaker.row_of_dials, breaker.spares_failed) = (0, 0);
                 }
             }
             Report::Answered { .. } => {
@@ -339,7 +350,8 @@ impl Books {
                 })
         };
         let usable = entries.filter(|(id, policy)| {
-            let is_full = self.sessions(*id) >= usize::try_from(policy.sessions_max).unwrap();
+            let callers = self.sessions(*id) - self.spares_waiting(*id);
+            let is_full = callers >= usize::try_from(policy.sessions_max).unwrap();
             !self.is_canary(*id) && !is_full && is_usable(*id)
         });
         usable.map(|(id, _)| id).collect()
@@ -356,6 +368,7 @@ impl Breaker {
             state: BreakerState::Closed,
             failures: 0,
             row_of_dials: 0,
+            spares_failed: 0,
             lost_at: None,
             probes_good: 0,
             is_barred: false,

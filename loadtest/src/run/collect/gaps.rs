@@ -9,9 +9,12 @@ use crate::{
     report::{Figure, Figures},
 };
 
+/// Who leaves, or speaks again, sooner than this has not waited in vain.
+const LEFT_MAX: Duration = Duration::from_secs(4);
+
 /// What a call was doing when its session went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The caller spoke.
     Speaking,
     /// The caller waited.
@@ -71,8 +74,8 @@ impl Kills {
         let Some(gap) = gap_of(report, phase, at) else {
             return; // What was buffered, or the caller's own words, covered it.
         };
-        self.unanswered += u64::from(!gap.answered);
         let missing = gap.to.saturating_sub(gap.from.max(at));
+        self.unanswered += u64::from(!gap.answered && missing > LEFT_MAX);
         if let Some(spread) = self.spreads.get_mut(place) {
             spread.add(missing);
         }
@@ -88,9 +91,15 @@ impl Kills {
         figures.set(Figure::StruckSpeaking, count(in_speech));
         figures.set(Figure::StruckWaiting, count(in_waiting));
         figures.set(Figure::StruckMidAnswer, count(in_answer));
+        figures.set_some(Figure::GapSpeakingP50, speaking.at(0.5));
         figures.set_some(Figure::GapSpeakingP99, speaking.at(0.99));
+        figures.set_some(Figure::GapSpeakingMax, speaking.at(1.0));
+        figures.set_some(Figure::GapWaitingP50, waiting.at(0.5));
         figures.set_some(Figure::GapWaitingP99, waiting.at(0.99));
+        figures.set_some(Figure::GapWaitingMax, waiting.at(1.0));
+        figures.set_some(Figure::GapMidAnswerP50, mid_answer.at(0.5));
         figures.set_some(Figure::GapMidAnswerP99, mid_answer.at(0.99));
+        figures.set_some(Figure::GapMidAnswerMax, mid_answer.at(1.0));
         figures.set_some(Figure::GapP50, self.owed.at(0.5));
         figures.set_some(Figure::GapP99, self.owed.at(0.99));
         figures.set_some(Figure::GapMax, self.max.map(ms));
@@ -98,7 +107,7 @@ impl Kills {
     }
 }
 
-fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
+pub(super) fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
     let speaks = |turn: &&crate::carrier::Turn| {
         turn.began <= at && turn.ended.is_none_or(|ended| at < ended)
     };
@@ -124,7 +133,7 @@ fn phase(report: &CallReport, session: &SessionReport, at: Duration) -> Phase {
 }
 
 /// The gap that a blow at this moment caused, or fell into.
-fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
+pub(super) fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
     let next_turn = report
         .turns
         .iter()
@@ -140,7 +149,12 @@ fn gap_of(report: &CallReport, phase: Phase, at: Duration) -> Option<Gap> {
                 Phase::Idle => false,
             }
     };
-    report.gaps.iter().find(fits).copied()
+    let mut gaps = report.gaps.iter().filter(fits).copied();
+    if phase == Phase::MidAnswer {
+        // Others are breaths in what was buffered, or in the rest.
+        return gaps.max_by_key(|gap| gap.to.saturating_sub(gap.from.max(at)));
+    }
+    gaps.next()
 }
 
 #[cfg(test)]

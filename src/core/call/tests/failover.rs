@@ -91,6 +91,34 @@ fn the_callers_unanswered_words_are_said_again_to_the_next_session() {
 }
 
 #[test]
+fn a_caller_who_goes_on_after_a_pause_while_sessions_change_is_not_taken_for_waiting() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(1_000));
+    story.says(QUIET, ms(500));
+    // The pause ends in the moment in which it is taken for the end.
+    story.says(SPEECH, ms(40));
+    story.provider(ProviderEvent::SpeechStopped);
+    story.provider(ProviderEvent::Failed(CUT));
+    story.made(SECOND);
+    story.says(SPEECH, ms(160));
+    story.of(SECOND, ready());
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    for _ in 0..4 {
+        // Short breaths, which nobody takes for an end.
+        story.says(QUIET, ms(240));
+        story.says(SPEECH, ms(1_000));
+        story.of(SECOND, ProviderEvent::Pong);
+    }
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(500));
+    story.of(SECOND, ProviderEvent::SpeechStopped);
+    story.says(QUIET, ms(1_240));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
+}
+
+#[test]
 fn an_answer_that_was_cut_is_continued_and_what_the_carrier_has_plays_on() {
     let mut story = answering();
     story.provider(ProviderEvent::Failed(CUT));
@@ -178,6 +206,23 @@ fn an_answer_that_stops_in_its_middle_is_left_before_the_caller_hears_it() {
 }
 
 #[test]
+fn a_stall_that_the_caller_has_heard_for_a_while_is_broken_by_a_filler_before_two_seconds() {
+    let mut story = asked();
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.audio(0, 1, &[SPEECH; 1_600]);
+    // Silence from 200 ms on, noticed at a second.
+    story.says(QUIET, ms(1_000));
+    assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
+    story.made(SECOND);
+    story.says(QUIET, ms(640));
+    assert_eq!(prompts(&mut story), []);
+    story.says(QUIET, ms(160));
+    assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
+}
+
+#[test]
 fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
     for (byte, fault) in [(QUIET, Fault::Mute), (0x05, Fault::Noise)] {
         let mut story = asked();
@@ -194,6 +239,72 @@ fn a_mute_or_noisy_session_is_left_and_the_caller_is_still_owed_the_answer() {
             "{fault}: its words are said again"
         );
     }
+}
+
+#[test]
+fn a_pause_for_breath_while_a_session_takes_over_is_not_the_end_of_the_turn() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(1_000));
+    story.says(QUIET, ms(300));
+    story.provider(ProviderEvent::Failed(CUT));
+    story.made(SECOND);
+    story.of(SECOND, ready());
+    // It is given all of it at once, and hears a second sentence that never ends.
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    story.of(SECOND, ProviderEvent::SpeechStopped);
+    story.of(SECOND, ProviderEvent::SpeechStarted);
+    story.take();
+    story.says(SPEECH, ms(4_000));
+    let rash = story.take().into_iter().find(|effect| {
+        matches!(
+            effect,
+            Effect::Observe(Observation::Prompted(_)) | Effect::Report(..)
+        )
+    });
+    assert_eq!(rash, None);
+}
+
+#[test]
+fn words_that_were_written_and_not_said_are_not_remembered() {
+    // The audio has not come, or is silence and was held back.
+    for audio in [&[][..], &[QUIET; 4_000][..]] {
+        let mut story = asked();
+        story.provider(ProviderEvent::ResponseStarted {
+            response: ResponseId(0),
+        });
+        story.provider(ProviderEvent::AgentText {
+            response: ResponseId(0),
+            item: ItemId(1),
+            text: "On Thursday at two.".into(),
+        });
+        if !audio.is_empty() {
+            story.audio(0, 1, audio);
+        }
+        story.provider(ProviderEvent::Failed(CUT));
+        story.made(SECOND);
+        story.of(SECOND, ready());
+        let told = story.commands();
+        let is_seed = |command: &ProviderCommand| matches!(command, ProviderCommand::Seed { .. });
+        assert!(!told.iter().any(is_seed), "{told:?}");
+    }
+}
+
+#[test]
+fn who_interrupts_before_a_word_was_said_has_heard_none_of_it() {
+    let mut story = asked();
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.provider(ProviderEvent::AgentText {
+        response: ResponseId(0),
+        item: ItemId(1),
+        text: "On Thursday at two.".into(),
+    });
+    story.provider(ProviderEvent::SpeechStarted);
+    let delete = ProviderCommand::Delete { item: ItemId(1) };
+    assert!(story.wants(&Effect::ToProvider(FIRST, delete)));
 }
 
 #[test]
@@ -225,7 +336,7 @@ fn who_cannot_be_seated_hears_two_fillers_and_then_an_apology() {
             until: story.now + ms(20_000),
         },
     );
-    story.says(QUIET, ms(7_600));
+    story.says(QUIET, ms(5_000));
     assert_eq!(
         prompts(&mut story),
         [Prompt::OneMoment, Prompt::StillHere, Prompt::Apology]

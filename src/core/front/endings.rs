@@ -1,0 +1,164 @@
+//! What is known of calls between their streams: whether they have ended, and how often they were put together again.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::core::front::{Card, Expiring};
+use crate::core::ids::{CallId, CallSid};
+use crate::core::time::Instant;
+
+/// How many calls are remembered; beyond it the oldest is forgotten, and taken for one that goes on if it is asked for.
+pub const CALLS_REMEMBERED: usize = 65_536;
+
+/// How long one is: no call lasts longer than a day.
+const REMEMBERED_FOR: Duration = Duration::from_hours(25);
+
+/// How often a call is put together again within [`RESUMES_WITHIN`]; then its caller hears an apology.
+pub const RESUMES_MAX: usize = 2;
+
+/// See [`RESUMES_MAX`].
+pub const RESUMES_WITHIN: Duration = Duration::from_mins(1);
+
+/// The number of a person whom a caller is connected to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person(pub Box<str>);
+
+/// A number stays out of logs.
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person(_)")
+    }
+}
+
+/// What is known of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The call, and its newest document that connects a stream.
+    pub card: Card,
+    /// What is to become of it.
+    pub standing: Standing,
+    /// When it was put together again, the newest first.
+    pub(super) resumed: [Option<Instant>; RESUMES_MAX],
+}
+
+/// What is to become of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It goes on.
+    Open,
+    /// Everything was said: whoever asks for it again is to hang up.
+    Ended,
+    /// Its caller is to be connected to a person.
+    Wanted(Person),
+    /// Its caller is being connected, or speaks with that person.
+    Connected,
+}
+
+impl Known {
+    /// Whether it has just been put together as often as it may be.
+    pub(super) fn is_worn_out(&self, now: Instant) -> bool {
+        let lately = |at: &Option<Instant>| at.is_some_and(|at| now.since(at) < RESUMES_WITHIN);
+        self.resumed.iter().all(lately)
+    }
+}
+
+/// The calls of the last day, in memory. Nothing in it is needed to go on with a call: a call that is not known goes on.
+#[derive(Debug)]
+pub struct Endings(Expiring<CallSid, Known>);
+
+impl Default for Endings {
+    fn default() -> Self {
+        Self(Expiring::new(CALLS_REMEMBERED, REMEMBERED_FOR))
+    }
+}
+
+impl Endings {
+    /// What is known of a call.
+    pub fn known(&self, now: Instant, call: CallSid) -> Option<&Known> {
+        self.0.get(now, &call)
+    }
+
+    /// Whether the call has ended.
+    pub fn is_over(&self, now: Instant, call: CallSid) -> bool {
+        let known = self.known(now, call);
+        known.is_some_and(|known| known.standing == Standing::Ended)
+    }
+
+    /// A document is written that connects a stream: its card. A call that is not known begins, and is known by `new` from now
+    /// on, or by what an earlier document of its says.
+    pub fn issue(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        earlier: Option<Card>,
+        new: CallId,
+    ) -> Card {
+        let mut known = self.known(now, call).cloned().unwrap_or(Known {
+            card: earlier.unwrap_or(Card { id: new, epoch: 0 }),
+            standing: Standing::Open,
+            resumed: [None; RESUMES_MAX],
+        });
+        known.card.epoch = known.card.epoch.saturating_add(1);
+        known.standing = Standing::Open;
+        let card = known.card;
+        self.0.put(now, call, known);
+        card
+    }
+
+    /// The same where the call is put together again, which is remembered.
+    pub fn issue_again(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        earlier: Option<Card>,
+        new: CallId,
+    ) -> Card {
+        let card = self.issue(now, call, earlier, new);
+        if let Some(known) = self.0.get_mut(now, &call) {
+            known.resumed.rotate_right(1);
+            if let Some(newest) = known.resumed.first_mut() {
+                *newest = Some(now);
+            }
+        }
+        card
+    }
+
+    /// Everything was said on the stream of this document. `false`: a newer document was written since, and the call goes on.
+    pub fn ended(&mut self, now: Instant, call: CallSid, card: Card) -> bool {
+        self.settle(now, call, card, Standing::Ended)
+    }
+
+    /// The caller of this document's stream is to be connected to a person, as soon as the carrier asks.
+    pub fn wants(&mut self, now: Instant, call: CallSid, card: Card, person: Person) -> bool {
+        self.settle(now, call, card, Standing::Wanted(person))
+    }
+
+    /// The carrier says that the call is over.
+    pub fn is_told_over(&mut self, now: Instant, call: CallSid) {
+        if let Some(known) = self.0.get_mut(now, &call) {
+            known.standing = Standing::Ended;
+        }
+    }
+
+    /// The caller is being connected.
+    pub(super) fn connect(&mut self, now: Instant, call: CallSid) {
+        if let Some(known) = self.0.get_mut(now, &call) {
+            known.standing = Standing::Connected;
+        }
+    }
+
+    fn settle(&mut self, now: Instant, call: CallSid, card: Card, standing: Standing) -> bool {
+        let known = self.known(now, call);
+        if known.is_some_and(|known| known.card.epoch > card.epoch) {
+            return false;
+        }
+        let resumed = known.map_or([None; RESUMES_MAX], |known| known.resumed);
+        let known = Known {
+            card,
+            standing,
+            resumed,
+        };
+        self.0.put(now, call, known);
+        true
+    }
+}

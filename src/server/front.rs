@@ -1,0 +1,310 @@
+//! The front door's memory and papers: who is let in, what was answered, which calls have ended.
+//!
+//! It owns the lock around [`crate::core::front`], held for a decision and never across an `await`, and puts what is decided
+//! into documents. It must not decide what a caller gets. Requests come to it from [`super::webhooks`], streams from
+//! [`super::call_task`].
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::addresses::Client;
+use super::clock::{Clock, draw_call_id, draw_nonce};
+use crate::carrier::twilio::Parameters;
+use crate::carrier::twilio::signature::{AuthToken, Signatures};
+use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError};
+use crate::carrier::twilio::twiml::{Document, Stream, Words};
+use crate::config::{Mode, Twilio, UpgradeSignature};
+use crate::core::call::effect::EndReason;
+use crate::core::front::{Card, Direction, Endings, Expiring, Next, Strangers};
+use crate::core::ids::{AccountSid, CallId, CallSid};
+use crate::core::time::Instant;
+use crate::telemetry::Count;
+
+/// How many tokens that were used are remembered: five minutes of two hundred calls a second, though a minute is enough.
+const TOKENS_REMEMBERED: usize = 65_536;
+
+/// How many documents may be asked for again, and for how long: Twilio gives up after fifteen seconds.
+const ANSWERS_REMEMBERED: usize = 4_096;
+const ANSWERED_FOR: Duration = Duration::from_secs(30);
+
+/// How often an address may be refused: at once, and in a minute.
+const REFUSALS_AT_ONCE: u32 = 20;
+const REFUSALS_PER_MINUTE: u32 = 60;
+
+/// How long a person's phone rings, in seconds.
+const DIAL_SECONDS: &str = "20";
+
+/// The front door of a server whose carrier is Twilio.
+#[derive(Debug)]
+pub(super) struct Front {
+    twilio: Twilio,
+    pub(super) signatures: Signatures,
+    accounts: Arc<[AccountSid]>,
+    node: Box<str>,
+    memory: Mutex<Memory>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// The calls, between their streams.
+    pub(super) endings: Endings,
+    /// The tokens that were used and have not expired, by their nonce.
+    used: Expiring<u64, ()>,
+    /// The documents that may be asked for again, by what they answered.
+    answers: Expiring<String, Arc<str>>,
+    strangers: Strangers<Client>,
+    /// Whether some provider takes new calls, and when that was found.
+    has_provider: Option<(Instant, bool)>,
+}
+
+/// What a document is written for.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) call: CallSid,
+    pub(super) direction: Direction,
+    /// Our number of the call.
+    pub(super) ours: &'a str,
+    /// What is said if nobody can take it.
+    pub(super) apology: Words<'a>,
+    /// What is said first where the caller has waited for us; `None`: nothing.
+    pub(super) moment: Option<Words<'a>>,
+}
+
+impl Front {
+    /// The door of this node; `port` is the listener's.
+    pub(super) fn new(
+        mut twilio: Twilio,
+        accounts: Arc<[AccountSid]>,
+        node: &str,
+        port: u16,
+    ) -> Self {
+        twilio.public_url = twilio.public_url.with_listener_port(port);
+        twilio.action_url = twilio.action_url.with_listener_port(port);
+        let mut urls = vec![twilio.public_url.clone()];
+        if twilio.action_url != twilio.public_url {
+            urls.push(twilio.action_url.clone());
+        }
+        let tokens = twilio.auth_tokens.iter();
+        let tokens = tokens.map(|token| AuthToken::new(token.expose())).collect();
+        Self {
+            signatures: Signatures::new(tokens, urls),
+            twilio,
+            accounts,
+            node: node.into(),
+            memory: Mutex::new(Memory {
+                endings: Endings::default(),
+                used: Expiring::new(TOKENS_REMEMBERED, TOKEN_LIFE * 2),
+                answers: Expiring::new(ANSWERS_REMEMBERED, ANSWERED_FOR),
+                strangers: Strangers::new(REFUSALS_AT_ONCE, REFUSALS_PER_MINUTE),
+                has_provider: None,
+            }),
+        }
+    }
+
+    /// The address that signatures are made over.
+    pub(super) fn public_url(&self) -> String {
+        self.twilio.public_url.to_string()
+    }
+
+    /// Whether this account's calls are ours.
+    pub(super) fn serves(&self, account: AccountSid) -> bool {
+        self.accounts.contains(&account)
+    }
+
+    /// Whether an upgrade without a signature may prove itself by its token alone.
+    pub(super) fn needs_signed_upgrades(&self) -> bool {
+        match self.twilio.upgrade_signature {
+            UpgradeSignature::Required => true,
+            UpgradeSignature::IfPresent => false,
+        }
+    }
+
+    /// Whether a call can come without having asked for a document: then the upgrade is where it can be refused.
+    pub(super) fn has_foreign_documents(&self) -> bool {
+        match self.twilio.mode {
+            Mode::Static(_) => true,
+            Mode::Dynamic => false,
+        }
+    }
+
+    /// Takes the memory: for a decision, and nothing that waits.
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        // A bug in a decision cost one request; what is remembered of the others still holds.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a stream in by what its document gave it: the document's card, or none if the document was not ours. Else what the
+    /// refusal is counted as. A token lets in once.
+    pub(super) fn admit(
+        &self,
+        now: Instant,
+        call: CallSid,
+        papers: &Parameters,
+    ) -> Result<Option<Card>, Count> {
+        if let Some(token) = papers.get("token") {
+            let token = self.twilio.keyring.open_token(Clock::utc(), call, token);
+            let token = token.map_err(|error| match error {
+                TokenError::Malformed | TokenError::UnknownKey | TokenError::Forged => {
+                    Count::TokensForged
+                }
+                TokenError::Expired => Count::TokensExpired,
+                TokenError::OtherCall => Count::TokensOfOthers,
+            })?;
+            let used = &mut self.memory().used;
+            if used.get(now, &token.nonce).is_some() {
+                return Err(Count::TokensUsed);
+            }
+            used.try_put(now, token.nonce, ())
+                .map_err(|_| Count::TokensOverMax)?;
+            return Ok(Some(token.card));
+        }
+        match (&self.twilio.mode, papers.get("secret")) {
+            (Mode::Static(secrets), Some(given)) => {
+                let is_ours = secrets
+                    .iter()
+                    .fold(false, |is, secret| is | secret.is(given));
+                is_ours.then_some(None).ok_or(Count::TokensForged)
+            }
+            (Mode::Static(_), None) | (Mode::Dynamic, _) => Err(Count::TokensMissing),
+        }
+    }
+
+    /// The card of this ticket, if it is one of this call's; `None` as well where it is none.
+    pub(super) fn card(&self, call: CallSid, ticket: &str) -> Option<Card> {
+        let ticket = self.twilio.keyring.open_ticket(Clock::utc(), call, ticket);
+        ticket.ok().map(|ticket| ticket.card)
+    }
+
+    /// The document of a decision.
+    pub(super) fn document(&self, about: About<'_>, next: &Next) -> String {
+        match next {
+            Next::Hangup => Document::Hangup.render(),
+            Next::Busy => Document::Busy.render(),
+            Next::Apologize => Document::Apologize(about.apology).render(),
+            Next::Stream(card) => self.stream(about, *card),
+            Next::Dial(person, card) => Document::Transfer {
+                action: &self.action(about.call, *card),
+                timeout: DIAL_SECONDS,
+                whisper: &self.twilio.action_url.http("/twiml/whisper"),
+                person: &person.0,
+            }
+            .render(),
+        }
+    }
+
+    fn stream(&self, about: About<'_>, card: Card) -> String {
+        let token = self.twilio.keyring.seal_token(&StreamToken {
+            call: about.call,
+            card,
+            direction: about.direction,
+            node: self.node.clone(),
+            expires: Clock::utc_after(TOKEN_LIFE),
+            nonce: draw_nonce(),
+        });
+        let stream = Stream {
+            media: &self.twilio.public_url.web_socket("/media"),
+            action: &self.action(about.call, card),
+            stream_status: &self.twilio.action_url.http("/stream/status"),
+            token: &token,
+            to: about.ours,
+        };
+        let resume = card.id.to_string();
+        let resume = resume.as_str();
+        match about.moment {
+            Some(words) => Document::Fallback {
+                words,
+                stream,
+                resume,
+            },
+            None if card.epoch > 1 => Document::Resume { stream, resume },
+            None => Document::Answer(stream),
+        }
+        .render()
+    }
+
+    /// Where Twilio asks what comes after the document of this card.
+    fn action(&self, call: CallSid, card: Card) -> String {
+        let ticket = self.twilio.keyring.seal_ticket(&Ticket {
+            call,
+            card,
+            node: self.node.clone(),
+            issued: Clock::utc(),
+        });
+        let url = self
+            .twilio
+            .action_url
+            .http(&format!("/twiml/next?ticket={ticket}"));
+        match &*self.twilio.connection_overrides {
+            "" => url,
+            overrides => format!("{url}#{overrides}"),
+        }
+    }
+
+    /// Everything was said on this stream: whoever asks what comes next is to hang up. Static mode has no card before its first
+    /// ticket; the call's own name stands in for it.
+    pub(super) fn ended(&self, now: Instant, call: CallSid, card: Card) {
+        self.memory().endings.ended(now, call, card);
+    }
+}
+
+impl Memory {
+    /// Whether the address may ask at all.
+    pub(super) fn may_ask(&self, now: Instant, client: Option<Client>) -> bool {
+        client.is_none_or(|client| self.strangers.may_ask(now, &client))
+    }
+
+    /// Something that the address asked for was refused.
+    pub(super) fn refused(&mut self, now: Instant, client: Option<Client>) {
+        if let Some(client) = client {
+            self.strangers.refused(now, client);
+        }
+    }
+
+    /// The document that this question was answered with.
+    pub(super) fn answered(&self, now: Instant, question: &String) -> Option<Arc<str>> {
+        self.answers.get(now, question).cloned()
+    }
+
+    /// Remembers it.
+    pub(super) fn answer(&mut self, now: Instant, question: String, document: Arc<str>) {
+        self.answers.put(now, question, document);
+    }
+
+    /// Whether some provider takes new calls, as it was found a moment ago; `None`: it is time to look.
+    pub(super) fn has_provider(&self, now: Instant) -> Option<bool> {
+        const HOLDS_FOR: Duration = Duration::from_millis(100);
+        let (at, has) = self.has_provider?;
+        (now.since(at) < HOLDS_FOR).then_some(has)
+    }
+
+    /// It was looked.
+    pub(super) const fn found_provider(&mut self, now: Instant, has: bool) {
+        self.has_provider = Some((now, has));
+    }
+}
+
+/// Whether everything was said when a call ended for this reason: then nobody is connected to it again.
+pub(super) const fn is_final(reason: EndReason) -> bool {
+    match reason {
+        EndReason::Goodbye | EndReason::Apologized => true,
+        // Where the caller hung up, the carrier says so when it asks, if it asks at all; a stop alone may be another's doing.
+        EndReason::CallerHungUp
+        | EndReason::CarrierGone
+        | EndReason::CarrierSilent
+        | EndReason::CarrierStuck
+        | EndReason::NeverStarted
+        | EndReason::Refused(_)
+        | EndReason::Drained => false,
+    }
+}
+
+/// A card for the stream of a document that was not ours.
+pub(super) const fn foreign_card(id: CallId) -> Card {
+    Card { id, epoch: 0 }
+}
+
+/// A name for a call that nothing is known of.
+pub(super) fn new_call() -> CallId {
+    draw_call_id()
+}

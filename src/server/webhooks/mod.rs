@@ -1,0 +1,287 @@
+//! What Twilio asks before, between and after streams, and what it is answered.
+//!
+//! Read, check, decide, write: [`receive`] turns a request into a question of Twilio's, [`crate::core::front`] decides,
+//! [`super::front`] writes the document. Nothing here waits for anybody but the request's own body.
+
+mod receive;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+
+pub(super) use self::receive::check_upgrade;
+use self::receive::{Received, receive};
+use super::Shared;
+use super::addresses::Peer;
+use super::front::{About, Front, new_call};
+use crate::audio::prompts::{Name, PromptCache};
+use crate::carrier::twilio::twiml::{Document, Words};
+use crate::carrier::twilio::webhook::{StreamError, Voice};
+use crate::core::front::{House, Next, Progress, fallback, next, receive as welcome};
+use crate::telemetry::Count;
+
+/// A path that Twilio asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hook {
+    Answer,
+    Next,
+    Fallback,
+    Whisper,
+    StreamStatus,
+    CallStatus,
+}
+
+const HOOKS: [Hook; 6] = [
+    Hook::Answer,
+    Hook::Next,
+    Hook::Fallback,
+    Hook::Whisper,
+    Hook::StreamStatus,
+    Hook::CallStatus,
+];
+
+/// The routes of all hooks; without Twilio there are none.
+pub(super) fn router() -> Router<Arc<Shared>> {
+    HOOKS.into_iter().fold(Router::new(), |router, hook| {
+        let handle = async move |State(shared): State<Arc<Shared>>,
+                                 Extension(peer): Extension<Peer>,
+                                 request: Request| {
+            handle(hook, &shared, peer, request).await
+        };
+        router.route(hook.path(), get(handle).post(handle))
+    })
+}
+
+async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) -> Response {
+    let Some(front) = &shared.front else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let received = match receive(shared, front, peer, request).await {
+        Ok(received) => received,
+        Err(status) => return status.into_response(),
+    };
+    if hook == Hook::StreamStatus {
+        return stream_status(shared, &received);
+    }
+    let voice = match Voice::read(&received.form) {
+        Ok(voice) => voice,
+        Err(malformed) => {
+            shared.telemetry.refused(Count::WebhooksMalformed);
+            return (StatusCode::BAD_REQUEST, format!("{malformed}\n")).into_response();
+        }
+    };
+    if !front.serves(voice.account) {
+        shared.telemetry.refused(Count::WebhooksForeign);
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    match hook {
+        Hook::Answer | Hook::Next | Hook::Fallback => {
+            xml(&document(hook, shared, front, &voice, &received))
+        }
+        Hook::Whisper => {
+            let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+            let words = format!("A call for {}.", agent.name);
+            let language = "en-US";
+            xml(&Document::Whisper(Words {
+                language,
+                words: &words,
+            })
+            .render())
+        }
+        Hook::CallStatus => {
+            if voice.progress == Progress::Over {
+                let now = shared.clock.now();
+                front.memory().endings.is_told_over(now, voice.call);
+            }
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// The document that answers this question: the one that answered it before, or a new one.
+fn document(
+    hook: Hook,
+    shared: &Shared,
+    front: &Front,
+    voice: &Voice,
+    received: &Received,
+) -> Arc<str> {
+    let now = shared.clock.now();
+    let question = received.question(hook, voice.call);
+    let before = question
+        .as_ref()
+        .and_then(|question| front.memory().answered(now, question));
+    if let Some(before) = before {
+        shared.telemetry.count(Count::WebhooksRepeated);
+        return before;
+    }
+    let house = house(shared, front);
+    let next = decide(hook, shared, front, voice, received, house);
+    let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    let apology = Spoken::find(&shared.prompts, &agent.name, "apology_only");
+    let moment = Spoken::find(&shared.prompts, &agent.name, "one_moment");
+    // Twilio has tried for seconds before it asks here, and nobody has answered the call yet or said a word since.
+    let has_waited = hook == Hook::Fallback;
+    let about = About {
+        call: voice.call,
+        direction: voice.direction,
+        ours: &voice.ours,
+        apology: apology.words(),
+        moment: has_waited.then(|| moment.words()),
+    };
+    let document: Arc<str> = front.document(about, &next).into();
+    tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), "document");
+    if let Some(question) = question {
+        front.memory().answer(now, question, Arc::clone(&document));
+    }
+    document
+}
+
+fn decide(
+    hook: Hook,
+    shared: &Shared,
+    front: &Front,
+    voice: &Voice,
+    received: &Received,
+    house: House,
+) -> Next {
+    let now = shared.clock.now();
+    let card = received.ticket.as_ref().and_then(|ticket| {
+        let card = front.card(voice.call, ticket);
+        if card.is_none() {
+            // Twilio asks, so there is a caller: whatever became of the ticket, they are answered.
+            shared.telemetry.refused(Count::TicketsRefused);
+        }
+        card
+    });
+    let Voice {
+        call,
+        progress,
+        over,
+        failed,
+        ..
+    } = *voice;
+    let endings = &mut front.memory().endings;
+    match hook {
+        Hook::Fallback => fallback(endings, now, call, new_call(), (progress, failed), house),
+        Hook::Next => {
+            let cards = (card, new_call());
+            next(endings, now, call, cards, (progress, over), house)
+        }
+        Hook::Answer | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => {
+            welcome(endings, now, call, new_call(), progress, house)
+        }
+    }
+}
+
+/// How the house stands. The pool is asked ten times a second at most: it is every call's.
+fn house(shared: &Shared, front: &Front) -> House {
+    let now = shared.clock.now();
+    let known = front.memory().has_provider(now);
+    let has_provider = known.unwrap_or_else(|| {
+        let status = shared.providers.status(now);
+        let has = status
+            .providers
+            .iter()
+            .any(|provider| provider.permille > 0);
+        front.memory().found_provider(now, has);
+        has
+    });
+    let is_full = !shared.overload.stage().allows_calls() || !shared.calls.has_room();
+    House {
+        is_full,
+        has_provider,
+    }
+}
+
+fn stream_status(shared: &Shared, received: &Received) -> Response {
+    match StreamError::read(&received.form) {
+        Ok(None) => {}
+        Ok(Some(StreamError { call, words })) => {
+            shared.telemetry.count(Count::StreamErrors);
+            tracing::warn!(carrier_call = %call, error = words, "the carrier lost a stream, or could not open it");
+        }
+        Err(malformed) => {
+            shared.telemetry.refused(Count::WebhooksMalformed);
+            return (StatusCode::BAD_REQUEST, format!("{malformed}\n")).into_response();
+        }
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+fn xml(document: &str) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/xml; charset=utf-8")];
+    (kind, document.to_owned()).into_response()
+}
+
+impl Hook {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Answer => "/twiml/answer",
+            Self::Next => "/twiml/next",
+            Self::Fallback => "/twiml/fallback",
+            Self::Whisper => "/twiml/whisper",
+            Self::StreamStatus => "/stream/status",
+            Self::CallStatus => "/calls/status",
+        }
+    }
+}
+
+const fn answer_name(next: &Next) -> &'static str {
+    match next {
+        Next::Hangup => "hangup",
+        Next::Busy => "busy",
+        Next::Stream(_) => "stream",
+        Next::Apologize => "apology",
+        Next::Dial(..) => "person",
+    }
+}
+
+/// Words of an agent, for Twilio to say.
+struct Spoken {
+    language: String,
+    words: Arc<str>,
+}
+
+impl Spoken {
+    /// The words of this prompt in the agent's language; in English where there are none.
+    fn find(prompts: &PromptCache, agent: &str, prompt: &str) -> Self {
+        let found = Name::parse(prompt).and_then(|name| prompts.find(agent, None, name));
+        match found {
+            Some(found) => Self {
+                language: spoken(found.language.tag()),
+                words: found.text,
+            },
+            None => Self {
+                language: "en-US".to_owned(),
+                words: "Sorry, we cannot take your call right now. Please try again later.".into(),
+            },
+        }
+    }
+
+    fn words(&self) -> Words<'_> {
+        Words {
+            language: &self.language,
+            words: &self.words,
+        }
+    }
+}
+
+/// The language as Twilio's voices name it: always with a country.
+fn spoken(tag: &str) -> String {
+    let country = match tag {
+        "en" => "en-US",
+        "es" => "es-ES",
+        "fr" => "fr-FR",
+        "it" => "it-IT",
+        "de" => "de-DE",
+        "pt" => "pt-BR",
+        other => other,
+    };
+    country.to_owned()
+}

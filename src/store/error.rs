@@ -1,0 +1,33 @@
+//! Why the store did not do what it was asked for.
+
+/// Why the store did not answer, or did not keep something.
+///
+/// After a failed *write* it is not known whether it was kept, unless the variant says so: write again what may be written
+/// twice, and do nothing in the outside world on the strength of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Too much waits already. Nothing was done.
+    #[error("the store has more to do than it takes on")]
+    Overloaded,
+    /// It did not answer in time. What was to be written may still be.
+    #[error("the store did not answer in time")]
+    TimedOut,
+    /// The disk refuses, or is not there; with the words of the operating system.
+    #[error("the disk of the store refuses: {0}")]
+    Disk(String),
+    /// A record was written by a newer version. Nothing was done.
+    #[error("the store holds a {0} of a newer version of ringback: go back to that version")]
+    Newer(&'static str),
+    /// A record cannot be read. Nothing was done.
+    #[error("the store holds a {0} that is damaged, or sealed with another key")]
+    Damaged(&'static str),
+    /// What was to be kept is longer than allowed. Nothing was done.
+    #[error("a {0} is longer than allowed")]
+    TooLong(&'static str),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A bug of ours; the store goes on.
+    #[error("the store ran into a bug of its own")]
+    Bug,
+}

@@ -1,0 +1,159 @@
+//! Calls in progress, calls that ended, and tokens.
+
+use ringback::core::ids::CallId;
+use ringback::store::{
+    CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, STATE_BYTES_MAX, State, Store as _,
+    StoreError, TokenId,
+};
+
+use crate::support::{Folder, LATER, NOW, at, call, close, ended, sid, state};
+
+#[tokio::test]
+async fn a_call_is_found_by_both_of_its_names_until_it_expires() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let kept = store.checkpoint(call(1)).await;
+    assert_eq!(kept, Ok(Checkpointed::Kept));
+    let expected = Some(KnownCall::InProgress(call(1)));
+    for key in [CallKey::Id(CallId::from_bits(1)), CallKey::Sid(sid(1))] {
+        assert_eq!(store.call(key, at(9_999)).await.unwrap(), expected);
+        assert_eq!(store.call(key, LATER).await.unwrap(), None, "expired");
+    }
+    assert_eq!(store.call(CallKey::Sid(sid(2)), NOW).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_call_that_ended_stays_ended_and_how_it_ended_first_counts() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.checkpoint(call(1)).await.unwrap();
+    assert_eq!(store.end_call(ended(1)).await, Ok(true));
+    let crashed = EndedCall {
+        state: state("crash"),
+        ..ended(1)
+    };
+    assert_eq!(store.end_call(crashed).await, Ok(false));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Ended));
+    for key in [CallKey::Id(CallId::from_bits(1)), CallKey::Sid(sid(1))] {
+        let known = store.call(key, NOW).await.unwrap();
+        assert_eq!(known, Some(KnownCall::Ended(ended(1))));
+        assert_eq!(store.call(key, LATER).await.unwrap(), None, "forgotten");
+    }
+    assert_eq!(store.calls(None, 10, NOW).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_owner_that_was_superseded_is_told_so_and_changes_nothing() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let by = |node: &str, epoch: u64| CallRecord {
+        node: node.into(),
+        epoch,
+        ..call(1)
+    };
+    let told = async |record| store.checkpoint(record).await.unwrap();
+    assert_eq!(told(by("east-1", 1)).await, Checkpointed::Kept);
+    assert_eq!(told(by("west-1", 2)).await, Checkpointed::Kept);
+    assert_eq!(told(by("east-1", 1)).await, Checkpointed::Superseded(2));
+    // Two that want to take over at once: one does.
+    assert_eq!(told(by("east-2", 2)).await, Checkpointed::Superseded(2));
+    assert_eq!(told(by("west-1", 2)).await, Checkpointed::Kept);
+    let known = store.call(CallKey::Sid(sid(1)), NOW).await.unwrap();
+    assert_eq!(known, Some(KnownCall::InProgress(by("west-1", 2))));
+}
+
+#[tokio::test]
+async fn calls_are_listed_page_by_page() {
+    let folder = Folder::new();
+    let store = folder.open();
+    for number in 1..=7 {
+        store.checkpoint(call(number)).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.calls(after, 3, NOW).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page);
+    }
+    assert_eq!(seen, (1..=7).map(call).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_and_leaves_the_others_alone() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let of_length = |number, length| CallRecord {
+        state: State(vec![1; length]),
+        ..call(number)
+    };
+    let (long, other) = tokio::join!(
+        store.checkpoint(of_length(1, STATE_BYTES_MAX + 1)),
+        store.checkpoint(of_length(2, STATE_BYTES_MAX)),
+    );
+    assert_eq!(long, Err(StoreError::TooLong("checkpoint")));
+    assert_eq!(other, Ok(Checkpointed::Kept));
+}
+
+#[tokio::test]
+async fn a_token_is_used_once_even_after_a_restart() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let claim = async |store: &ringback::store::embedded::Embedded, now| {
+        store.claim_token(TokenId(7), LATER, now).await.unwrap()
+    };
+    assert!(claim(&store, NOW).await);
+    assert!(!claim(&store, NOW).await);
+    close(store).await;
+    let store = folder.open();
+    assert!(!claim(&store, NOW).await, "it was on disk");
+    assert!(
+        !claim(&store, LATER).await,
+        "an expired one is no first use"
+    );
+    close(store).await;
+}
+
+#[tokio::test]
+async fn of_many_who_use_a_token_at_once_one_is_let_in() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let claims = (0..100).map(|_| store.claim_token(TokenId(7), LATER, NOW));
+    let answers = futures_util::future::join_all(claims).await;
+    let first = answers.into_iter().filter(|answer| *answer == Ok(true));
+    assert_eq!(first.count(), 1);
+}
+
+#[tokio::test]
+async fn what_has_expired_is_thrown_away_step_by_step() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let calls = (0..700).map(|number| store.checkpoint(call(number)));
+    futures_util::future::join_all(calls).await;
+    let tokens = (0..300).map(|id| store.claim_token(TokenId(id), at(5_000), NOW));
+    futures_util::future::join_all(tokens).await;
+    store.end_call(ended(0)).await.unwrap();
+    // One that is kept longer by now.
+    let longer = CallRecord {
+        expires: at(20_000),
+        ..call(1)
+    };
+    store.checkpoint(longer.clone()).await.unwrap();
+
+    let nothing = store.collect(at(4_999)).await.unwrap();
+    assert_eq!((nothing.removed, nothing.is_done), (0, true));
+    let mut removed = Vec::new();
+    loop {
+        let step = store.collect(LATER).await.unwrap();
+        removed.push(step.removed);
+        if step.is_done {
+            break;
+        }
+    }
+    assert_eq!(removed, [500, 499], "all but the one");
+    // As seen from a time when all of them were there.
+    assert_eq!(store.calls(None, 10, NOW).await.unwrap(), [longer]);
+    let gone = store.call(CallKey::Id(CallId::from_bits(0)), NOW).await;
+    assert_eq!(gone.unwrap(), None);
+}
