@@ -389,7 +389,13 @@ fn voice(length: Duration) -> Vec<u8> {
     const HALF: usize = 20;
     let (up, down) = (g711::encode(3_000), g711::encode(-3_000));
     let bytes = g711::bytes_in(length.min(LONGEST));
-    let byte = |place: usize| if place / HALF % 2 == 0 { up } else { down };
+    let byte = |place: usize| {
+        if (place / HALF).is_multiple_of(2) {
+            up
+        } else {
+            down
+        }
+    };
     (0..bytes).map(byte).collect()
 }
 

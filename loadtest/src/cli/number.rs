@@ -14,7 +14,7 @@ use super::serve;
 /// A number and its account.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct NumberArgs {
-    /// "A call comes in": https://HOST/PATH, with connection overrides behind a #.
+    /// "A call comes in": `https://HOST/PATH`, with connection overrides behind a #.
     #[arg(long, value_name = "URL")]
     pub(crate) voice_url: Option<String>,
     /// "Primary handler fails".

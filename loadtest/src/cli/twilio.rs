@@ -119,13 +119,13 @@ async fn make(mut calls: Calls) {
             }
         }
     });
-    let mut live = JoinSet::new();
+    let mut calling = JoinSet::new();
     loop {
         tokio::select! {
-            Some(()) = lines.recv(), if live.len() < CALLS_MAX && !calls.number.voice.url.is_empty() => {
-                live.spawn(calls.next());
+            Some(()) = lines.recv(), if calling.len() < CALLS_MAX && !calls.number.voice.url.is_empty() => {
+                calling.spawn(calls.next());
             }
-            Some(sentence) = live.join_next() => {
+            Some(sentence) = calling.join_next() => {
                 if let Ok(sentence) = sentence {
                     println!("{sentence}");
                 }

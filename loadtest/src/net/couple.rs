@@ -158,22 +158,7 @@ async fn run<P: Peer, O>(
         }
         after(peer, clock.now());
     }
-    let code = match coupled.ending {
-        Ending::ClosedByThem(code) => {
-            line.finish().await;
-            code
-        }
-        Ending::ClosedByUs => {
-            line.finish().await;
-            None
-        }
-        Ending::CutByUs
-        | Ending::Overflowed
-        | Ending::Stayed
-        | Ending::Broke(_)
-        | Ending::Silent
-        | Ending::Left => None,
-    };
+    let code = line.end(&coupled.ending).await;
     peer.closed(clock.now(), code);
     after(peer, clock.now());
     coupled
@@ -393,6 +378,26 @@ impl Line {
                     Ending::ClosedByThem(None)
                 })),
             };
+        }
+    }
+
+    /// Ends the socket as it ended, and says with which code the other side closed it.
+    async fn end(&mut self, ending: &Ending) -> Option<u16> {
+        match ending {
+            Ending::ClosedByThem(code) => {
+                self.finish().await;
+                *code
+            }
+            Ending::ClosedByUs => {
+                self.finish().await;
+                None
+            }
+            Ending::CutByUs
+            | Ending::Overflowed
+            | Ending::Stayed
+            | Ending::Broke(_)
+            | Ending::Silent
+            | Ending::Left => None,
         }
     }
 

@@ -205,7 +205,7 @@ mod tests {
                 prop_assert!(Address::parse(&address.url()).is_some());
             }
             if let Some(address) = Address::parse(&text) {
-                (address.host(), address.port(), address.shown());
+                let _all = (address.host(), address.port(), address.shown());
             }
         }
     }

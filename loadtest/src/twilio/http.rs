@@ -72,9 +72,13 @@ pub(super) async fn connect(
         let tls = tls.ok_or(FetchFault::Tls)?;
         let name = ServerName::try_from(address.host().to_owned()).map_err(|_| FetchFault::Tls)?;
         let connected = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
-        let connected = connected.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => FetchFault::Connection,
-            _ => FetchFault::Tls,
+        let connected = connected.map_err(|error| {
+            let cut = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
+            if cut.contains(&error.kind()) {
+                FetchFault::Connection
+            } else {
+                FetchFault::Tls
+            }
         })?;
         Ok(Box::new(connected) as Box<dyn ByteStream>)
     };

@@ -2,6 +2,8 @@
 //!
 //! Owns what is signed. It never checks a signature: a server does that, and this must not share its mistakes.
 
+use std::fmt::Write as _;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{digest, hmac};
 
@@ -42,7 +44,7 @@ impl AuthToken {
         let joint = if url.contains('?') { '&' } else { '?' };
         let mut url = format!("{url}{joint}bodySHA256=");
         for byte in hash.as_ref() {
-            url.push_str(&format!("{byte:02x}"));
+            write!(url, "{byte:02x}").expect("a string takes all that is written");
         }
         let signature = self.over(&url);
         (url, signature)

@@ -95,7 +95,7 @@ impl VoiceReport {
             match note {
                 Note::StreamOver { .. } => over = Some(*at),
                 Note::Opened { .. } => {
-                    between.extend(over.take().map(|over| at.saturating_sub(over)))
+                    between.extend(over.take().map(|over| at.saturating_sub(over)));
                 }
                 Note::Asks { .. }
                 | Note::Document { .. }
@@ -118,7 +118,16 @@ impl VoiceReport {
 impl VoiceCall {
     /// Lives the call with this phone, which has not been started, to its end and beyond: until what is told of it is delivered.
     /// `story` is told what happens, as it happens, by the time since the call came in.
-    pub async fn live(self, phone: Phone, story: impl FnMut(Duration, Told)) -> VoiceReport {
+    pub fn live(
+        self,
+        phone: Phone,
+        story: impl FnMut(Duration, Told),
+    ) -> Pin<Box<impl Future<Output = VoiceReport>>> {
+        // On the heap: hundreds of calls wait beside each other in futures of others.
+        Box::pin(self.line(phone, story).live())
+    }
+
+    fn line<F: FnMut(Duration, Told)>(self, phone: Phone, story: F) -> Line<F> {
         let clock = self.account.clock;
         let updates = self.account.begin(&self.parties);
         let fetcher = Fetcher {
@@ -134,7 +143,7 @@ impl VoiceCall {
             self.seed,
         );
         let began = clock.now();
-        let line = Line {
+        Line {
             courier: Courier::start(fetcher.clone(), clock),
             account: self.account,
             settings: self.settings,
@@ -153,8 +162,7 @@ impl VoiceCall {
                 ..VoiceReport::default()
             },
             story,
-        };
-        line.live().await
+        }
     }
 }
 

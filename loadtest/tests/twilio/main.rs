@@ -1,9 +1,4 @@
 //! Twilio's double against a small server of our own: real sockets on loopback, documents and streams by a script.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 #[cfg(test)]
 mod arbitrary;

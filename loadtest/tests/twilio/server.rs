@@ -295,10 +295,11 @@ async fn media_route(
         }
         script.media.pop_front()
     };
-    match media.unwrap_or(Media::Stay) {
-        Media::Refuse => StatusCode::FORBIDDEN.into_response(),
-        media => upgrade.on_upgrade(move |socket| talk(server, socket, media)),
+    let media = media.unwrap_or(Media::Stay);
+    if matches!(media, Media::Refuse) {
+        return StatusCode::FORBIDDEN.into_response();
     }
+    upgrade.on_upgrade(move |socket| talk(server, socket, media))
 }
 
 async fn talk(server: Server, mut socket: WebSocket, media: Media) {

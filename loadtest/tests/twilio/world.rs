@@ -225,7 +225,7 @@ fn asked(ask: &Ask) -> String {
     for name in ["ErrorCode", "DialCallStatus", "Digits", "StreamSid"] {
         if let Some(value) = ask.form.get(name) {
             let value = if name == "StreamSid" { "MZ…" } else { value };
-            line.push_str(&format!(" {name}={value}"));
+            line = format!("{line} {name}={value}");
         }
     }
     if ask.why == Why::Whisper {

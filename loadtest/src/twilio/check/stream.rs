@@ -34,7 +34,7 @@ impl Check {
         let Some(stream) = connect.stream else {
             return;
         };
-        let Some(address) = self.stream_address(&base, &stream, findings) else {
+        let Some(address) = Self::stream_address(&base, &stream, findings) else {
             return;
         };
         let names: Vec<_> = stream
@@ -76,7 +76,6 @@ impl Check {
     }
 
     fn stream_address(
-        &self,
         base: &Address,
         stream: &Stream,
         findings: &mut Findings<'_>,
@@ -118,7 +117,7 @@ impl Check {
     async fn refuses_strange_streams(&self, address: &Address, findings: &mut Findings<'_>) {
         match self.upgrade(address, &wrong_token()).await {
             Err(_refused) => {
-                findings.good("stream", "an upgrade with a wrong signature is refused")
+                findings.good("stream", "an upgrade with a wrong signature is refused");
             }
             Ok(mut socket) => {
                 findings.doubtful("stream", "an upgrade with a wrong signature is accepted");
@@ -164,7 +163,7 @@ impl Check {
                 |(_, happening): &(_, Happening)| matches!(happening, Happening::AgentBegan { .. });
             if phone.take_happenings().iter().any(began) {
                 // One word is enough: there may be one already.
-                drop(heard.try_send(()));
+                let _told = heard.try_send(());
             }
         };
         let (coupled, left) =

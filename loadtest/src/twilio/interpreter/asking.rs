@@ -21,7 +21,7 @@ const WRONG_TYPE: u32 = 12_300;
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) why: Why,
-    pub(super) asked_at: Duration,
+    pub(super) at: Duration,
     url: String,
     idempotency: String,
 }
@@ -62,7 +62,7 @@ impl Interpreter {
         };
         self.state = State::Asking(Asked {
             why,
-            asked_at: now,
+            at: now,
             url,
             idempotency: idempotency.clone(),
         });
@@ -100,10 +100,10 @@ impl Interpreter {
         if matches!(self.state, State::Dialling(_)) {
             return self.on_whisper(now, fetched, steps);
         }
-        let State::Asking(Asked { why, asked_at, .. }) = &self.state else {
+        let State::Asking(Asked { why, at, .. }) = &self.state else {
             return;
         };
-        let (why, asked_at) = (*why, *asked_at);
+        let (why, asked_at) = (*why, *at);
         match fetched {
             Err(fault) => self.on_no_document(now, fault.code(), fault.to_string(), steps),
             Ok(page) => {

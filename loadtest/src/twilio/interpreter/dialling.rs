@@ -63,13 +63,13 @@ const ANSWERED: &str = "answered";
 impl Interpreter {
     pub(super) fn dial(&mut self, now: Duration, dial: Dial, steps: &mut Vec<Step>) {
         let settings = self.settings.dial;
-        let they = if dial.has_target {
+        let callee = if dial.has_target {
             settings.they
         } else {
             They::Failed
         };
         let after = millis(settings.after_ms);
-        let (rings, then) = match they {
+        let (ringing, then) = match callee {
             They::NoAnswer => (dial.timeout, "no-answer"),
             _late if after > dial.timeout => (dial.timeout, "no-answer"),
             They::Answer => (after, ANSWERED),
@@ -80,18 +80,18 @@ impl Interpreter {
             now,
             Note::Begins {
                 verb: "Dial",
-                takes: rings,
+                takes: ringing,
             },
         );
         // Ringing is a sound too.
-        steps.push(Step::Sound(rings));
+        steps.push(Step::Sound(ringing));
         self.state = State::Dialling(Dialling {
             action: dial.action,
             whisper: dial.whisper,
             child_sid: sid("CA", &mut self.rng),
             time_limit: dial.time_limit,
             stage: Stage::Ringing {
-                until: now + rings,
+                until: now + ringing,
                 then,
             },
         });

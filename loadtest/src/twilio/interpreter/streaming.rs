@@ -61,7 +61,8 @@ impl Interpreter {
             // A relative URL of a stream is at the document's host, with the scheme of streams.
             Some(base) => base.join(&stream.url).map(|mut address| {
                 if !stream.url.contains("://") {
-                    address.scheme = if base.is_tls() { "wss" } else { "ws" }.to_owned();
+                    let scheme = if base.is_tls() { "wss" } else { "ws" };
+                    scheme.clone_into(&mut address.scheme);
                 }
                 address
             }),

@@ -59,14 +59,12 @@ async fn converse(account: Arc<Account>, tcp: TcpStream) {
     let service = service_fn(|request| {
         let (account, told) = (Arc::clone(&account), told.clone());
         async move {
-            let response = respond(&account, request).await?;
-            if let (response, Some(message)) = response {
+            let (response, message) = respond(&account, request).await?;
+            if let Some(message) = message {
                 // A sender of more texts than that waits for their callbacks.
                 let _gone = told.send(message).await;
-                return Ok::<_, Cut>(response);
-            } else {
-                Ok(response.0)
             }
+            Ok::<_, Cut>(response)
         }
     });
     let serving = async {

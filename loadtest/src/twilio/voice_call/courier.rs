@@ -54,11 +54,11 @@ impl Courier {
                     form: &tell.form,
                     idempotency: &tell.idempotency,
                 };
-                let fetched = fetcher.fetch(wanted).await;
+                let answered = fetcher.fetch(wanted).await;
                 let delivery = Delivery {
                     at: clock.now(),
                     what: what_of(&tell),
-                    status: fetched.answer.map(|(_, answer)| answer.status),
+                    status: answered.answer.map(|(_, answer)| answer.status),
                 };
                 if delivered.send(delivery).await.is_err() {
                     return; // Nobody wants to know any more.

@@ -194,9 +194,13 @@ fn fault_of(error: &DialError) -> StreamFault {
         DialError::Url { .. } => StreamFault::Url,
         DialError::TimedOut { .. } => StreamFault::TimedOut,
         DialError::Connect { .. } => StreamFault::Refused,
-        DialError::Upgrade { source, .. } => match source.as_ref() {
-            Error::Http(response) => StreamFault::Handshake(Some(response.status().as_u16())),
-            _ => StreamFault::Handshake(None),
-        },
+        DialError::Upgrade { source, .. } => {
+            let status = if let Error::Http(response) = source.as_ref() {
+                Some(response.status().as_u16())
+            } else {
+                None
+            };
+            StreamFault::Handshake(status)
+        }
     }
 }
