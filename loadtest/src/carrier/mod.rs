@@ -6,10 +6,12 @@
 
 mod caller;
 mod carried;
+mod cuts;
 mod hearing;
 mod items;
 mod log;
 mod play_out;
+mod prompts;
 mod report;
 mod settings;
 mod stream;
@@ -17,6 +19,7 @@ mod waiting;
 mod wire;
 
 pub use carried::Identity;
+pub use cuts::{During, StreamCut};
 pub use report::{Arrival, CallReport, Ended, Happening, PlayedItem, Timeline, Violation};
 pub use settings::{Answer, AnswerEnd, CarrierSettings, SettingError};
 pub use waiting::{After, Gap, PAUSE_MAX, Turn};

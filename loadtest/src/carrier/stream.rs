@@ -9,10 +9,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     caller::{Act, Caller, Moment, audio_of, keys_of},
+    cuts::{self, Cuts},
     hearing::{Heard, Hearing},
     items::Ledger,
     log::Log,
     play_out::PlayOut,
+    prompts::Prompts,
     report::{Arrival, CallReport, Ended, Happening, Timeline, Violation},
     settings::CarrierSettings,
     waiting::Waiting,
@@ -48,6 +50,8 @@ pub(super) struct Stream {
     hearing: Hearing,
     waiting: Waiting,
     caller: Caller,
+    prompts: Prompts,
+    cuts: Cuts,
     /// Decoded audio, kept for its memory.
     audio: Vec<u8>,
 }
@@ -72,6 +76,8 @@ impl Stream {
             hearing: Hearing::new(&settings),
             waiting: Waiting::default(),
             caller: Caller::new(&recording, &settings, began),
+            prompts: Prompts::default(),
+            cuts: Cuts::new(&settings.cuts),
             audio: Vec::new(),
             recording,
             settings,
@@ -99,6 +105,7 @@ impl Stream {
     /// There is a socket: the stream starts.
     pub(super) fn open(&mut self, now: Duration, log: &mut Log, out: &mut Outbox) {
         (self.is_open, self.opened_at) = (true, self.frames);
+        self.prompts.open(now);
         log.tell(now, Happening::Started);
         out.push(Action::Send(Wire::connected()));
         out.push(Action::Send(self.wire.start(&self.settings)));
@@ -193,6 +200,7 @@ impl Stream {
         report.dead_air_max = self.hearing.dead_air_until(ends);
         report.gaps.clone_from(&self.waiting.gaps);
         report.turns.clone_from(&self.waiting.turns);
+        report.greeted_again = self.prompts.greeted_again();
         report.items.clone_from(&self.ledger.items);
         report.downlink_latencies.clone_from(&self.ledger.latencies);
     }
@@ -225,6 +233,8 @@ impl Stream {
             let after = now.saturating_sub(self.began);
             log.report.first_model_media.get_or_insert(after);
         }
+        let behind = self.play_out.has_sound();
+        self.prompts.receive(now, &self.audio, stamped.any, behind);
         self.play_out
             .queue(now, &self.audio, stamped.any, &mut self.rng);
         Ok(())
@@ -312,7 +322,23 @@ impl Stream {
         }
         log.report.said.lay(FRAME * self.frames, &frame);
         self.frames += 1;
+        self.cut(at, speaks, log, out);
         None
+    }
+
+    /// Cuts the stream if it is time.
+    fn cut(&mut self, at: Duration, caller_speaks: bool, log: &mut Log, out: &mut Outbox) {
+        let now = cuts::Now {
+            caller_speaks,
+            agent_speaks: self.hearing.is_speaking(),
+            has_spoken: self.caller.turns_said > 0,
+            is_last: self.caller.is_through(&self.recording),
+            is_owed: self.caller.is_listening() && self.hearing.answered().is_none(),
+        };
+        if self.is_open && self.cuts.is_due(at, now) {
+            log.report.streams_cut += 1;
+            out.push(Action::Cut);
+        }
     }
 
     fn send(

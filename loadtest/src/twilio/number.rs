@@ -50,7 +50,7 @@ impl Parties {
     }
 
     /// What every request about the call begins with.
-    pub(super) fn form(&self, status: Status) -> Form {
+    pub(crate) fn form(&self, status: Status) -> Form {
         Form::new()
             .with("AccountSid", self.account_sid.clone())
             .with("ApiVersion", "2010-04-01")

@@ -91,15 +91,14 @@ impl<F: FnMut(Duration, Told)> Line<F> {
         match coupled.ending {
             Ending::Left => Some(update.map_or(Event::Tick, Event::Update)),
             Ending::ClosedByThem(code) => Some(Event::StreamOver(StreamOver::Closed(code))),
-            Ending::Broke(_) | Ending::Overflowed | Ending::Silent => {
+            // What our phone cuts is lost for its carrier too.
+            Ending::Broke(_) | Ending::Overflowed | Ending::Silent | Ending::CutByUs => {
                 let noticed = clock.now() + millis(self.settings.loss_noticed_after_ms);
                 self.noticing = Some((noticed, StreamOver::Lost));
                 None
             }
             // Our phone closes only when its caller hangs up.
-            Ending::ClosedByUs | Ending::CutByUs | Ending::Stayed => {
-                Some(Event::StreamOver(StreamOver::ByCarrier))
-            }
+            Ending::ClosedByUs | Ending::Stayed => Some(Event::StreamOver(StreamOver::ByCarrier)),
         }
     }
 
