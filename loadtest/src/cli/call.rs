@@ -3,15 +3,14 @@
 use std::{future::Future, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use loadtest::{
-    call::{OneCall, call, complaints, sentence, write_heard},
-    carrier::{CallReport, CarrierSettings, Happening, Phone},
+    call::{OneCall, call, complaints, sentence, told, voice_complaints, write_heard},
+    carrier::{CallReport, CarrierSettings, Phone},
     model::settings::ModelSettings,
     net::Clock,
     recording::Recording,
     tls,
     twilio::{
         VoiceCall,
-        note::End,
         number::{Number, Parties},
         voice_call::Told,
     },
@@ -140,24 +139,13 @@ fn through_number<'a>(
     let settings = Arc::new(CarrierSettings::default());
     let phone = Phone::new(Arc::clone(recording), settings, 1, args.seed);
     Ok(async move {
-        let tell = |at, told: Told| match told {
-            // The carrier has told the end already, and why.
-            Told::Happening(Happening::Ended(_) | Happening::Started) => {}
-            Told::Happening(happening) => tell(at, &sentence(&happening, recording)),
-            Told::Note(note) => tell(at, &note.sentence()),
+        let tell = |at, event: Told| {
+            if let Some(sentence) = told(&event, recording) {
+                tell(at, &sentence);
+            }
         };
         let lived = call.live(phone, tell).await;
-        let mut complaints = complaints(&lived.call);
-        if lived.end.is_none_or(End::is_lost) {
-            complaints.push("the call was lost".into());
-        }
-        for delivery in lived
-            .deliveries
-            .iter()
-            .filter(|delivery| !delivery.is_good())
-        {
-            complaints.push(format!("{} could not be told", delivery.what));
-        }
+        let complaints = voice_complaints(&lived);
         Ok(Called {
             report: lived.call,
             complaints,

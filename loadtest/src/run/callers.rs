@@ -169,12 +169,11 @@ impl Callers {
                 settings,
             } => {
                 let CarrierSettings { from, to, .. } = &*self.settings;
-                let mut rng = fastrand::Rng::with_seed(seed);
                 let call = VoiceCall {
                     account: Arc::clone(account),
                     number: called.clone(),
                     settings: Arc::clone(settings),
-                    parties: Parties::draw(&account.sid, from, to, &mut rng),
+                    parties: Parties::of_seed(&account.sid, from, to, seed),
                     seed,
                 };
                 let settings = self.settings_from(self.clock.now(), number);

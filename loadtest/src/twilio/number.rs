@@ -49,6 +49,11 @@ impl Parties {
         }
     }
 
+    /// As [`draw`](Self::draw): the same seed makes the same call.
+    pub fn of_seed(account_sid: &str, from: &str, to: &str, seed: u64) -> Self {
+        Self::draw(account_sid, from, to, &mut fastrand::Rng::with_seed(seed))
+    }
+
     /// What every request about the call begins with.
     pub(crate) fn form(&self, status: Status) -> Form {
         Form::new()
