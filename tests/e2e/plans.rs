@@ -105,7 +105,7 @@ impl Story {
 }
 
 /// Nobody watches.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Watch for Silent {
     fn say(&mut self, _line: &str) {}

@@ -142,11 +142,6 @@ impl Caller {
         }
     }
 
-    /// Whether the caller has said all that the recording has.
-    pub(super) fn is_through(&self, recording: &Recording) -> bool {
-        self.next >= recording.caller.len()
-    }
-
     /// Whether the caller waits for something to be said.
     pub(super) fn is_listening(&self) -> bool {
         matches!(self.doing, Doing::Listening { .. })

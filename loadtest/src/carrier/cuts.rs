@@ -15,6 +15,8 @@ pub struct StreamCut {
     /// When that has gone on for so long.
     #[serde(default)]
     pub after_ms: u64,
+    /// Only when the caller has begun so many turns; without it, whichever comes.
+    pub turn: Option<u32>,
 }
 
 /// A part of a conversation.
@@ -29,8 +31,6 @@ pub enum During {
     Waiting,
     /// The answer is heard.
     Answer,
-    /// The answer to the caller's last turn is heard.
-    Goodbye,
 }
 
 /// What the conversation is in, just now.
@@ -38,24 +38,22 @@ pub enum During {
 pub(super) struct Now {
     pub(super) caller_speaks: bool,
     pub(super) agent_speaks: bool,
-    /// The caller has said something.
-    pub(super) has_spoken: bool,
-    /// The caller has nothing more to say.
-    pub(super) is_last: bool,
+    /// How many turns the caller has begun.
+    pub(super) turns: u32,
     /// An answer is awaited, and was not heard yet.
     pub(super) is_owed: bool,
 }
 
 impl Now {
-    fn is(self, during: During) -> bool {
-        let answers = self.agent_speaks && self.has_spoken && !self.caller_speaks && !self.is_owed;
-        match during {
-            During::Greeting => self.agent_speaks && !self.has_spoken,
+    fn is(self, cut: StreamCut) -> bool {
+        let has_spoken = self.turns > 0 && !self.caller_speaks;
+        let is_part = match cut.during {
+            During::Greeting => self.agent_speaks && self.turns == 0,
             During::Speaking => self.caller_speaks,
-            During::Waiting => self.has_spoken && self.is_owed && !self.caller_speaks,
-            During::Answer => answers,
-            During::Goodbye => answers && self.is_last,
-        }
+            During::Waiting => has_spoken && self.is_owed,
+            During::Answer => has_spoken && self.agent_speaks && !self.is_owed,
+        };
+        is_part && cut.turn.is_none_or(|turn| turn == self.turns)
     }
 }
 
@@ -79,7 +77,7 @@ impl Cuts {
         let Some(cut) = self.next.front().copied() else {
             return false;
         };
-        if !now.is(cut.during) {
+        if !now.is(cut) {
             self.since = None;
             return false;
         }
@@ -101,15 +99,22 @@ mod tests {
     const SILENT: Now = Now {
         caller_speaks: false,
         agent_speaks: false,
-        has_spoken: false,
-        is_last: false,
+        turns: 0,
         is_owed: true,
     };
 
+    fn cut(during: During, after_ms: u64, turn: Option<u32>) -> StreamCut {
+        StreamCut {
+            during,
+            after_ms,
+            turn,
+        }
+    }
+
     #[test]
     fn each_cut_is_made_once_in_its_part_and_in_its_turn() {
-        let cut = |during, after_ms| StreamCut { during, after_ms };
-        let mut cuts = Cuts::new(&[cut(During::Greeting, 100), cut(During::Waiting, 0)]);
+        let waiting = cut(During::Waiting, 0, None);
+        let mut cuts = Cuts::new(&[cut(During::Greeting, 100, None), waiting]);
         let greets = Now {
             agent_speaks: true,
             ..SILENT
@@ -119,32 +124,27 @@ mod tests {
         assert!(!cuts.is_due(MS(120), greets), "and begins again");
         assert!(cuts.is_due(MS(220), greets));
         assert!(!cuts.is_due(MS(240), greets), "once");
-        let waits = Now {
-            has_spoken: true,
-            ..SILENT
-        };
+        let waits = Now { turns: 1, ..SILENT };
         assert!(cuts.is_due(MS(900), waits));
         assert!(!cuts.is_due(MS(950), waits));
     }
 
     #[test]
-    fn a_goodbye_is_the_answer_to_the_last_turn() {
+    fn an_answer_is_what_is_heard_after_a_turn_and_may_be_chosen_by_it() {
         let answers = Now {
             agent_speaks: true,
-            has_spoken: true,
+            turns: 2,
             is_owed: false,
             ..SILENT
         };
-        let last = Now {
-            is_last: true,
-            ..answers
-        };
-        assert!(answers.is(During::Answer) && last.is(During::Answer));
-        assert!(!answers.is(During::Goodbye) && last.is(During::Goodbye));
+        assert!(answers.is(cut(During::Answer, 0, None)));
+        assert!(answers.is(cut(During::Answer, 0, Some(2))));
+        assert!(!answers.is(cut(During::Answer, 0, Some(3))));
         let interrupted = Now {
             caller_speaks: true,
-            ..last
+            ..answers
         };
-        assert!(!interrupted.is(During::Answer) && interrupted.is(During::Speaking));
+        assert!(!interrupted.is(cut(During::Answer, 0, None)));
+        assert!(interrupted.is(cut(During::Speaking, 0, None)));
     }
 }

@@ -331,8 +331,7 @@ impl Stream {
         let now = cuts::Now {
             caller_speaks,
             agent_speaks: self.hearing.is_speaking(),
-            has_spoken: self.caller.turns_said > 0,
-            is_last: self.caller.is_through(&self.recording),
+            turns: self.caller.turns_said,
             is_owed: self.caller.is_listening() && self.hearing.answered().is_none(),
         };
         if self.is_open && self.cuts.is_due(at, now) {

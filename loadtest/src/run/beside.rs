@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// A stranger whose socket was dropped comes again after this.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Nobody waits longer for anything.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Requests of one kind at a time; those that would be more are left out.
