@@ -89,6 +89,9 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// There is no thread for those beside the callers.
+    #[error("those beside the callers: {0}")]
+    Beside(io::Error),
     /// Our own program cannot be found, which is the relay too.
     #[error("the path of loadtest itself: {0}")]
     OwnPath(io::Error),

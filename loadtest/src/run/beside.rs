@@ -4,6 +4,7 @@
 //! holds against one of them must not be held against the carrier.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,6 +16,8 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
+    runtime::Builder,
+    sync::oneshot,
     task::JoinSet,
     time::timeout,
 };
@@ -56,10 +59,13 @@ pub(super) struct Beheld {
     pub(super) answers_failed: u64,
 }
 
-/// All of them, for as long as this is kept.
+/// All of them, for as long as this is kept. They have a thread of their own: what they cost must not be found in the latency of
+/// the callers' frames.
 pub(super) struct Crowd {
-    tasks: JoinSet<()>,
-    seen: Arc<Seen>,
+    /// They go when this is dropped.
+    leaving: oneshot::Sender<()>,
+    /// What they were given, once they are gone.
+    gone: oneshot::Receiver<Beheld>,
 }
 
 #[derive(Debug, Default)]
@@ -83,49 +89,74 @@ struct Stranger {
 
 impl Crowd {
     /// They come, and stay until then. Nobody comes where the server has no Voice URL.
-    pub(super) fn gather(beside: Beside, running: &Running, clock: Clock, until: Duration) -> Self {
-        let mut crowd = Self {
-            tasks: JoinSet::new(),
-            seen: Arc::default(),
-        };
+    pub(super) fn gather(
+        beside: Beside,
+        running: &Running,
+        clock: Clock,
+        until: Duration,
+    ) -> io::Result<Self> {
+        let (leaving, left) = oneshot::channel();
+        let (tell, gone) = oneshot::channel();
         let voice = running.number.as_ref().map(|number| &number.voice.url);
         let voice = voice.and_then(|url| Address::parse(url));
-        let (Some(voice), Ok(server)) = (voice, running.address.parse()) else {
-            return crowd;
+        let stranger = match (running.address.parse(), voice) {
+            (Ok(server), Some(voice)) => Some(Stranger {
+                server,
+                voice,
+                clock,
+                until,
+                seen: Arc::default(),
+            }),
+            (Ok(_) | Err(_), _) => None,
         };
-        let stranger = Stranger {
-            server,
-            voice,
-            clock,
-            until,
-            seen: Arc::clone(&crowd.seen),
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let stay = move || {
+            let beheld = runtime.block_on(crowd(beside, stranger, left));
+            // Whoever does not want to know has ended the run.
+            let _told = tell.send(beheld);
         };
-        for nth in 0..beside.idle_sockets {
-            let from = source(nth, beside.addresses);
-            crowd.tasks.spawn(stranger.clone().idle(from));
-        }
-        let addresses = beside.addresses;
-        let forge = move |stranger: Stranger, nth| stranger.forge(source(nth, addresses));
-        let rate = beside.forged_per_second;
-        crowd.tasks.spawn(stranger.clone().paced(rate, forge));
-        let rate = beside.answers_per_second;
-        let ring = |stranger: Stranger, nth| stranger.ring(nth);
-        crowd.tasks.spawn(stranger.paced(rate, ring));
-        crowd
+        std::thread::Builder::new()
+            .name("beside".into())
+            .spawn(stay)?;
+        Ok(Self { leaving, gone })
     }
 
     /// They go; what they were given.
-    pub(super) async fn leave(mut self) -> Beheld {
-        self.tasks.shutdown().await;
-        let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
-        let answers = self.seen.answers.lock();
-        Beheld {
-            sockets_opened: count(&self.seen.sockets_opened),
-            forged: count(&self.seen.forged),
-            forged_served: count(&self.seen.forged_served),
-            answers: answers.unwrap_or_else(PoisonError::into_inner).clone(),
-            answers_failed: count(&self.seen.answers_failed),
-        }
+    pub(super) async fn leave(self) -> Beheld {
+        drop(self.leaving);
+        // A thread that panicked has told so; what is missing then fails the plan's objectives.
+        self.gone.await.unwrap_or_default()
+    }
+}
+
+async fn crowd(beside: Beside, stranger: Option<Stranger>, left: oneshot::Receiver<()>) -> Beheld {
+    let Some(stranger) = stranger else {
+        return Beheld::default();
+    };
+    let mut tasks = JoinSet::new();
+    for nth in 0..beside.idle_sockets {
+        let from = source(nth, beside.addresses);
+        tasks.spawn(stranger.clone().idle(from));
+    }
+    let addresses = beside.addresses;
+    let forge = move |stranger: Stranger, nth| stranger.forge(source(nth, addresses));
+    let rate = beside.forged_per_second;
+    tasks.spawn(stranger.clone().paced(rate, forge));
+    let rate = beside.answers_per_second;
+    let ring = |stranger: Stranger, _nth| stranger.ring();
+    tasks.spawn(stranger.clone().paced(rate, ring));
+    // By a word or by the end of the run.
+    let _left = left.await;
+    tasks.shutdown().await;
+    let seen = &stranger.seen;
+    let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+    let answers = seen.answers.lock();
+    Beheld {
+        sockets_opened: count(&seen.sockets_opened),
+        forged: count(&seen.forged),
+        forged_served: count(&seen.forged_served),
+        answers: answers.unwrap_or_else(PoisonError::into_inner).clone(),
+        answers_failed: count(&seen.answers_failed),
     }
 }
 
@@ -168,7 +199,7 @@ impl Stranger {
             let _written = socket.write_all(format!("{head}{body}").as_bytes()).await;
             let mut status = [0; 12];
             socket.read_exact(&mut status).await?;
-            Ok::<_, std::io::Error>(status.ends_with(b" 200"))
+            Ok::<_, io::Error>(status.ends_with(b" 200"))
         };
         if let Ok(Ok(true)) = timeout(PATIENCE, asking).await {
             self.seen.forged_served.fetch_add(1, Ordering::Relaxed);
@@ -176,7 +207,7 @@ impl Stranger {
     }
 
     /// A call that is given up as soon as it has its document.
-    async fn ring(self, _nth: u32) {
+    async fn ring(self) {
         let fetcher = Fetcher {
             token: AuthToken::new(AUTH_TOKEN),
             tls: None,
@@ -228,7 +259,7 @@ impl Stranger {
         while doing.join_next().await.is_some() {}
     }
 
-    async fn connect(&self, from: Ipv4Addr) -> std::io::Result<TcpStream> {
+    async fn connect(&self, from: Ipv4Addr) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((from, 0)))?;
         socket.connect(self.server).await

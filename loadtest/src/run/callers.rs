@@ -77,7 +77,7 @@ pub(super) enum Line {
     /// How its stream ended.
     Stream(Ending),
     /// What its carrier did.
-    Number(VoiceReport),
+    Number(Box<VoiceReport>),
 }
 
 impl Told {
@@ -85,7 +85,7 @@ impl Told {
     pub(super) fn voice(&self) -> Option<&VoiceReport> {
         match &self.line {
             Line::Stream(_) => None,
-            Line::Number(voice) => Some(voice),
+            Line::Number(voice) => Some(&**voice),
         }
     }
 
@@ -222,7 +222,7 @@ impl Callers {
             began: voice.began,
             ended: ended.max(voice.began),
             report,
-            line: Line::Number(voice),
+            line: Line::Number(Box::new(voice)),
         }))
     }
 

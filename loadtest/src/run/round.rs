@@ -13,7 +13,7 @@ use super::{
     beside::Crowd,
     callers::{Callers, Counts, Outcome, Way},
     collect::{self, Window},
-    house::Models,
+    house::{Models, Seen},
     subject::{Running, Subject, free_port, start_relay, start_server},
 };
 use crate::{
@@ -127,9 +127,7 @@ pub(super) async fn measure(
     };
     reporter.until(Phase::Ramp, window.0).await;
     let before = (stage.clock.now(), used(&running)?);
-    let beside = stage.plan.beside;
-    let crowd = (subject == Subject::Server && !beside.is_empty())
-        .then(|| Crowd::gather(beside, &running, stage.clock, window.1));
+    let crowd = gather(stage, subject, &running, window.1)?;
     reporter.until(Phase::Steady, window.1).await;
     let after = (stage.clock.now(), used(&running)?);
     let beheld = match crowd {
@@ -157,18 +155,38 @@ pub(super) async fn measure(
         beheld,
         zero: begin,
     };
-    for (reason, times) in collect::failures(&outcomes, &window) {
-        watch.say(&format!("{times} × {reason}"));
-    }
-    for (code, times) in collect::refusals(&seen) {
-        watch.say(&format!("{times} × a model refused: {code}"));
-    }
+    tell(&outcomes, &seen, &window, watch);
     let figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
     let dialled = seen.into_iter().map(|seen| Dialled {
         model: seen.name,
         dials: seen.dials,
     });
     Ok((figures, dialled.collect()))
+}
+
+/// Who comes beside the callers, where the plan wants somebody.
+fn gather(
+    stage: &Stage<'_>,
+    subject: Subject,
+    running: &Running,
+    until: Duration,
+) -> Result<Option<Crowd>, RunError> {
+    let beside = stage.plan.beside;
+    if subject != Subject::Server || beside.is_empty() {
+        return Ok(None);
+    }
+    let crowd = Crowd::gather(beside, running, stage.clock, until);
+    crowd.map(Some).map_err(RunError::Beside)
+}
+
+/// Says what went wrong, and how often.
+fn tell(outcomes: &[Outcome], seen: &[Seen], window: &Window, watch: &mut dyn Watch) {
+    for (reason, times) in collect::failures(outcomes, window) {
+        watch.say(&format!("{times} × {reason}"));
+    }
+    for (code, times) in collect::refusals(seen) {
+        watch.say(&format!("{times} × a model refused: {code}"));
+    }
 }
 
 /// Who calls, until the window ends.
