@@ -4,6 +4,8 @@
 //! Owns the carrier's side of the front door. Look next at [`interpreter`] for what it does with a document (no clock, no socket),
 //! at [`twiml`] for how it reads one, at [`settings`] for what no document promises, and at [`VoiceCall`] for one whole call over
 //! real sockets. The media stream itself is [`carrier`](crate::carrier)'s.
+//!
+#![doc = include_str!("voice-url.md")]
 
 pub mod account;
 pub mod address;
