@@ -37,12 +37,14 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         tokio::select! {
-            code = act(cli.command) => code,
+            // First, so that there is somebody to be stopped by before there is a child to be left behind.
+            biased;
             // What runs is dropped here, and with it every child that it started.
             signal = stopped() => {
                 eprintln!("\nloadtest: stopped by {signal}");
                 ExitCode::FAILURE
             }
+            code = act(cli.command) => code,
         }
     })
 }
