@@ -76,13 +76,17 @@ impl Prompts {
         }
     }
 
-    /// How often a later stream began with the recording that the first one began with.
+    /// How often a later stream began with the recording that the first one began with. Those may begin with a filler: their
+    /// caller has waited.
     pub(super) fn greeted_again(&self) -> u32 {
-        let first = self.prints.iter().find(|(_, greets, _)| *greets);
-        let Some(&(stream, _, print)) = first else {
+        let first = self.prints.iter();
+        let first = first
+            .filter(|(stream, ..)| *stream == 1)
+            .find(|(_, greets, _)| *greets);
+        let Some(&(_, _, print)) = first else {
             return 0;
         };
-        let again = |it: &&(u32, bool, u64)| it.0 != stream && it.1 && it.2 == print;
+        let again = |it: &&(u32, bool, u64)| it.0 != 1 && it.1 && it.2 == print;
         u32::try_from(self.prints.iter().filter(again).count()).unwrap_or(u32::MAX)
     }
 }
