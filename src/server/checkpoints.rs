@@ -79,6 +79,7 @@ mod tests {
         let checkpoint = Checkpoint {
             memory,
             is_mid_turn,
+            ..Checkpoint::default()
         };
         checkpoints.keep(at(0), sid(1), Checkpoint::default());
         checkpoints.keep(at(1), sid(1), checkpoint.clone());

@@ -116,7 +116,7 @@ impl Live {
                 Completed::Speech { after } => {
                     let report = Report::Answered { after };
                     effects.push(Effect::Report(self.session.attempt, report));
-                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint())));
+                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint(now))));
                     Ok(())
                 }
             },
