@@ -117,7 +117,8 @@ fn goes_on_or_ends(life: &Life, findings: &mut Vec<Finding>) {
 /// How often the call was put together in the minute before.
 fn lately(life: &Life, at: Duration) -> usize {
     let again = life.streams.iter().skip(1);
-    let lately = again.filter(|stream| stream.opened_at < at && at < stream.opened_at + RESUMES_WITHIN);
+    let lately =
+        again.filter(|stream| stream.opened_at < at && at < stream.opened_at + RESUMES_WITHIN);
     lately.count()
 }
 
@@ -138,7 +139,8 @@ fn never_a_loop(life: &Life, findings: &mut Vec<Finding>) {
 fn greeted_once(life: &Life, findings: &mut Vec<Finding>) {
     let greets = life.sessions().filter(|(_, session)| {
         let first = session.responses.list.first();
-        session.seeds.list.is_empty() && first.is_some_and(|first| first.asked_by == AskedBy::Client)
+        session.seeds.list.is_empty()
+            && first.is_some_and(|first| first.asked_by == AskedBy::Client)
     });
     let greeters: Vec<_> = greets.map(|(attempt, _)| attempt).collect();
     if greeters.len() > 1 || life.phone.greeted_again > 0 {

@@ -147,13 +147,17 @@ impl World {
 
     fn go_on(&mut self, next: Next, out: &mut Outbox) {
         let Some(door) = &mut self.door else { return };
-        door.answers.push((self.now, next.clone()));
-        match next {
-            Next::Stream(card) => self.open_stream(card, out),
-            Next::Hangup | Next::Busy | Next::Apologize | Next::Dial(..) => {
-                self.phone
-                    .hang_up(self.now, Ended::ServerClosed { code: None });
-            }
+        let card = if let Next::Stream(card) = next {
+            Some(card)
+        } else {
+            None
+        };
+        door.answers.push((self.now, next));
+        match card {
+            Some(card) => self.open_stream(card, out),
+            None => self
+                .phone
+                .hang_up(self.now, Ended::ServerClosed { code: None }),
         }
     }
 
