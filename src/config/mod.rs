@@ -17,6 +17,7 @@ mod prompts;
 mod provider;
 mod raw;
 mod section;
+mod store;
 mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -33,6 +34,7 @@ pub use self::problem::{Origin, Problem, Problems};
 pub use self::provider::Provider;
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
+pub use self::store::{StorePlace, StoreSettings};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::call::prompt::Prompts;
@@ -67,6 +69,8 @@ pub struct Config {
     pub prompts: Arc<PromptCache>,
     /// The folder of their recordings, if there is one: what is rendered or imported goes there.
     pub prompts_dir: Option<PathBuf>,
+    /// Where what outlives a call is kept.
+    pub store: StoreSettings,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -165,6 +169,7 @@ impl Layers {
         let twilio = self.read_twilio(is_twilio, environment);
         let calls = self.read_calls();
         let call = self.read_call();
+        let store = self.read_store(environment);
         let log = self.read_log();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
@@ -197,6 +202,7 @@ impl Layers {
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
+            store: store?,
             log: log?,
         })
     }
