@@ -58,7 +58,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// a restart, that the token was used. Whoever lets the call in then does so on the word of this process alone.
     fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<'_, bool>;
 
-    /// How a number is found again. The number must be in one form everywhere (E.164). Fails while there is no key at hand.
+    /// How a number is found again. The number must be in one form everywhere (E.164). Fails while no key was ever at hand. Waits for nothing.
     fn caller(&self, number: &str) -> Result<CallerHash, StoreError>;
 
     /// Keeps a new promise (its revision must be 0). Whoever stops waiting before it was begun is taken not to have promised.

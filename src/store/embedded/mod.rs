@@ -139,7 +139,7 @@ impl Embedded {
 
     /// Why the file cannot be written or read now, for health; `None`: it can.
     pub fn trouble(&self) -> Option<StoreError> {
-        self.shared.opened().as_ref().err().cloned()
+        self.shared.trouble()
     }
 
     fn write<T: Send + 'static>(
@@ -248,10 +248,7 @@ impl Store for Embedded {
     }
 
     fn caller(&self, number: &str) -> Result<CallerHash, StoreError> {
-        match &*self.shared.opened() {
-            Ok(opened) => Ok(opened.sealer.caller(number)),
-            Err(error) => Err(error.clone()),
-        }
+        Ok(self.shared.sealer()?.caller(number))
     }
 
     fn promise(&self, promise: PromiseRecord, now: Utc) -> Answer<'_, Promised> {
