@@ -5,16 +5,18 @@ use std::fmt;
 use form_urlencoded::Serializer;
 
 /// Fields of a form or a query, encoded. Its values are numbers, words and addresses of callers: never printed.
-pub(super) struct Form(Serializer<'static, String>);
+/// Kept as text: a request moves from thread to thread, and a serializer cannot.
+pub(super) struct Form(String);
 
 impl Form {
     pub(super) fn new() -> Self {
-        Self(Serializer::new(String::new()))
+        Self(String::new())
     }
 
-    pub(super) fn field(mut self, name: &str, value: &str) -> Self {
-        self.0.append_pair(name, value);
-        self
+    pub(super) fn field(self, name: &str, value: &str) -> Self {
+        let mut form = Serializer::new(self.0);
+        form.append_pair(name, value);
+        Self(form.finish())
     }
 
     pub(super) fn optional(self, name: &str, value: Option<&str>) -> Self {
@@ -24,8 +26,8 @@ impl Form {
         }
     }
 
-    pub(super) fn finish(mut self) -> String {
-        self.0.finish()
+    pub(super) fn finish(self) -> String {
+        self.0
     }
 }
 
