@@ -116,21 +116,8 @@ impl PairFiles {
         let key = self.read_key()?;
         self.check_time(&chain, now)?;
         let expires = chain.first().and_then(expires);
-        let (key_file, certificate) = (self.key.clone(), self.certificate.clone());
-        let certified =
-            CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
-                TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    PairError::Mismatched {
-                        key: key_file,
-                        certificate,
-                    }
-                }
-                source => PairError::Refused {
-                    key: key_file,
-                    certificate,
-                    source,
-                },
-            })?;
+        let certified = CertifiedKey::from_der(chain, key, &provider());
+        let certified = certified.map_err(|error| self.refused(error))?;
         Ok(Pair {
             certified: Arc::new(certified),
             expires,
@@ -166,6 +153,19 @@ impl PairFiles {
                 source: error,
             }
         })
+    }
+
+    fn refused(&self, error: TlsError) -> PairError {
+        let (key, certificate) = (self.key.clone(), self.certificate.clone());
+        if error == TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+            PairError::Mismatched { key, certificate }
+        } else {
+            PairError::Refused {
+                key,
+                certificate,
+                source: error,
+            }
+        }
     }
 
     fn check_time(&self, chain: &[CertificateDer<'_>], now: Utc) -> Result<(), PairError> {

@@ -131,7 +131,7 @@ fn read(section: &mut Section<'_>, environment: &Environment) -> Option<Twilio> 
     Some(Twilio {
         account: account?,
         auth_tokens: auth_tokens.iter().map(|token| Secret::new(token)).collect(),
-        rest: rest?,
+        rest: rest.ok()?,
         public_url: public_url?,
         action_url: action_url?,
         mode,

@@ -18,13 +18,17 @@ enum Use {
     Off,
 }
 
-/// Where and as whom we ask; `Some(None)`: we do not; `None`: there is a problem.
+/// There is a problem, and it was told.
+#[derive(Debug)]
+pub(super) struct Told;
+
+/// Where and as whom we ask; `None`: we do not.
 pub(super) fn read(
     section: &mut Section<'_>,
     environment: &Environment,
     account: Option<AccountSid>,
     auth_token: Option<&String>,
-) -> Option<Option<(ApiHost, Credentials)>> {
+) -> Result<Option<(ApiHost, Credentials)>, Told> {
     let used = section.choice(
         "rest",
         &[
@@ -41,21 +45,21 @@ pub(super) fn read(
     let host = match other {
         Some(other) => ApiHost::other(&other.text),
         None => ApiHost::twilio(edge.as_deref(), region.as_deref()),
-    }?;
-    let account = account?;
-    let credentials = match used? {
+    };
+    let (host, account) = (host.ok_or(Told)?, account.ok_or(Told)?);
+    let credentials = match used.ok_or(Told)? {
         Use::ApiKey => key?.map(|(sid, secret)| Credentials::api_key(account, &sid, &secret)),
-        Use::AuthToken => Some(Credentials::token(account, auth_token?)),
+        Use::AuthToken => Some(Credentials::token(account, auth_token.ok_or(Told)?)),
         Use::Off => None,
     };
-    Some(credentials.map(|credentials| (host, credentials)))
+    Ok(credentials.map(|credentials| (host, credentials)))
 }
 
-/// The key's SID and secret; `Some(None)`: there is none; `None`: there is a problem.
+/// The key's SID and secret, if there is one.
 fn read_api_key(
     section: &mut Section<'_>,
     environment: &Environment,
-) -> Option<Option<(String, String)>> {
+) -> Result<Option<(String, String)>, Told> {
     const SECRET: &str = "api_key_secret";
     let sid = section.optional_text("api_key", API_KEY);
     let secret = section.take(SECRET);
@@ -68,19 +72,19 @@ fn read_api_key(
                 keys::KEY.at(ONE_PLACE),
             );
             match found {
-                Ok(found) => Some(Some((sid.text, found))),
-                Err(what) => problem(section, &secret.origin, SECRET, &what),
+                Ok(found) => Ok(Some((sid.text, found))),
+                Err(what) => problem(section, &secret.origin, SECRET, &what).ok_or(Told),
             }
         }
         (Some(_), None) => {
             section.missing(SECRET, ONE_PLACE);
-            None
+            Err(Told)
         }
         (None, Some(_)) => {
             section.missing("api_key", API_KEY.allowed);
-            None
+            Err(Told)
         }
-        (None, None) => Some(None),
+        (None, None) => Ok(None),
     }
 }
 

@@ -140,7 +140,7 @@ impl Keeper {
             let recent = calls
                 .into_iter()
                 .filter(|call| now.since(call.updated) < RECOVERED_AGE_MAX);
-            recovered.extend(recent.map(|call| self.tally.read(call)));
+            recovered.extend(recent.map(|call| self.tally.read(&call)));
             if recovered.len() >= RECOVERED_MAX {
                 return recovered;
             }
@@ -215,7 +215,7 @@ impl Keeper {
             .note(call.unwrap_or(Err(StoreError::TimedOut)))??;
         Some(match known {
             KnownCall::Ended(ended) => Recalled::Ended(ended.id),
-            KnownCall::InProgress(call) => Recalled::InProgress(self.tally.read(call)),
+            KnownCall::InProgress(call) => Recalled::InProgress(self.tally.read(&call)),
         })
     }
 
@@ -309,7 +309,7 @@ impl Tally {
     }
 
     /// A call without its words is still a call.
-    fn read(&self, call: CallRecord) -> Recovered {
+    fn read(&self, call: &CallRecord) -> Recovered {
         let state = CallState::read(&call.state).unwrap_or_else(|_| {
             self.failed(&StoreError::Damaged("conversation"));
             CallState::default()
