@@ -187,6 +187,80 @@ fn nothing_is_left_open() {
     }
 }
 
+#[test]
+fn every_failure_mode_has_its_row_its_scenario_and_its_story() {
+    let rows = failure_modes();
+    let of_faults = rows.iter().filter_map(|(fault, _)| fault.as_deref());
+    let of_faults: Vec<_> = of_faults.collect();
+    let once: BTreeSet<_> = of_faults.iter().copied().collect();
+    assert_eq!(once.len(), of_faults.len(), "a fault has two rows");
+    let faults = fs::read_to_string(root().join("src/core/fault.rs")).unwrap();
+    assert_eq!(once, names_of_faults(&faults), "rows and names of faults");
+
+    let scenarios = tests_below("tests/sim/scenarios");
+    let end_to_end = tests_below("tests/e2e");
+    let mut told = BTreeSet::new();
+    for (fault, scenario) in &rows {
+        let is_simulated = scenarios.contains(scenario);
+        assert!(
+            is_simulated || end_to_end.contains(scenario),
+            "{scenario} is no test"
+        );
+        if let Some(fault) = fault {
+            assert_eq!(fault, scenario, "a scenario is named as its fault");
+        }
+        told.extend(is_simulated.then(|| scenario.clone()));
+    }
+    assert_eq!(told, scenarios, "rows and scenarios");
+    let stories = fs::read_dir(root().join("tests/sim/scenarios/stories")).unwrap();
+    let stories = stories.map(|story| story.unwrap().path());
+    let stories: BTreeSet<_> = stories
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, stories, "scenarios and stories");
+}
+
+/// The rows of the table of failure modes: the fault, where there is one of the core's, and the scenario.
+fn failure_modes() -> Vec<(Option<String>, String)> {
+    let document = fs::read_to_string(root().join("src/docs/failure-modes.md")).unwrap();
+    let quoted = |cell: &str| Some(cell.split('`').nth(1)?.to_owned());
+    let rows = document.lines().filter_map(|line| {
+        let cells: Vec<_> = line.strip_prefix("| ")?.split(" | ").collect();
+        let [fault, .., scenario] = cells[..] else {
+            return None;
+        };
+        assert!(fault == "fault" || cells.len() == 5, "{line}");
+        Some((quoted(fault), quoted(scenario)?))
+    });
+    rows.collect()
+}
+
+/// What `Fault::name` gives.
+fn names_of_faults(source: &str) -> BTreeSet<&str> {
+    let (_, name) = source.split_once("pub const fn name(self)").unwrap();
+    let (name, _) = name.split_once("\n    }\n").unwrap();
+    name.lines()
+        .filter(|line| line.trim_start().starts_with("Self::"))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect()
+}
+
+/// The names of the tests in the files below a folder.
+fn tests_below(dir: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in sources(dir) {
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if ["#[test]", "#[tokio::test]"].contains(&line) {
+                let name = lines.find_map(|line| line.split_once("fn "));
+                let name = name.and_then(|(_, rest)| rest.split_once('('));
+                names.extend(name.map(|(name, _)| name.to_owned()));
+            }
+        }
+    }
+    names
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

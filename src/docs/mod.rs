@@ -4,6 +4,8 @@
 pub mod architecture {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+#[doc = include_str!("failure-modes.md")]
+pub mod failure_modes {}
 #[doc = include_str!("front-door.md")]
 pub mod front_door {}
 #[doc = include_str!("glossary.md")]

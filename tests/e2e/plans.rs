@@ -3,6 +3,7 @@
 //! Counts are gated; how long anything takes is for the plans themselves (`loadtest/plans`).
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use loadtest::plan::Plan;
@@ -11,23 +12,25 @@ use loadtest::run::{Progress, Watch, run};
 
 use crate::server::provider;
 
-/// Six callers for a quarter of a minute.
+/// Six callers.
 const CALLS: &str = r#"
 about = "Six callers whose providers fail."
+
+[carrier]
+answer = "stamped"
+answer_end_ms = 2_500
 
 [calls]
 concurrent = 6
 recordings = ["order_status", "reschedule"]
 ramp_ms = 1_000
-steady_ms = 11_000
 hang_up = true
 drain_ms = 20_000
 apology_counts = true
-
-[carrier]
-answer = "stamped"
-answer_end_ms = 2_500
 "#;
+
+/// How long they stay: a turn or two.
+const STAY: Duration = Duration::from_secs(11);
 
 /// What holds in all of them.
 const OBJECTIVES: &str = "
@@ -47,6 +50,7 @@ struct Story {
     first: &'static str,
     standby: Option<&'static str>,
     server: &'static str,
+    stay: Duration,
     objectives: &'static str,
 }
 
@@ -57,6 +61,7 @@ impl Story {
             first,
             standby: Some(""),
             server: "",
+            stay: STAY,
             objectives,
         }
     }
@@ -75,7 +80,8 @@ impl Story {
              ready_path = \"/health/live\"\n[server.files]\n\"ringback.toml\" = '''\n\
              [public]\nlisten = \"127.0.0.1:{{port}}\"\nauth = \"none\"\n[admin]\nlisten = \"off\"\n[log]\nlevel = \"error\"\n{providers}'''\n"
         );
-        let text = [CALLS, &models, &server, OBJECTIVES, self.objectives].concat();
+        let calls = format!("{CALLS}steady_ms = {}\n", self.stay.as_millis());
+        let text = [&calls, &models, &server, OBJECTIVES, self.objectives].concat();
         Plan::parse(Path::new(self.name), &text).unwrap()
     }
 
@@ -140,12 +146,15 @@ async fn whatever_becomes_of_the_first_provider_the_standby_loses_nobody() {
                 "dials_min = 12\novertaken_max = 0",
             )
         },
-        Story::new(
-            "a black hole",
-            r#"house_faults = [{ from_ms = 3_000, what = { kill = { with = "black_hole" } } }]"#,
-            // Who is through before the hole is noticed has no use for the standby: that it was found at all is what counts.
-            "dials_min = 7\ncalls_apologized_max = 0",
-        ),
+        Story {
+            // To the end of a turn, and the two and a half seconds after it in which a hole is noticed.
+            stay: Duration::from_secs(17),
+            ..Story::new(
+                "a black hole",
+                r#"house_faults = [{ from_ms = 3_000, what = { kill = { with = "black_hole" } } }]"#,
+                "dials_min = 12\ncalls_apologized_max = 0",
+            )
+        },
         Story::new(
             "a bad node",
             "house_faults = [{ from_ms = 4_000, what = { one_bad_node = {} }, share = 0.5 }]",

@@ -1,5 +1,9 @@
 //! The judges: what must hold for every call, whatever its seed. Each has a name, and says what it saw.
 
+mod dials;
+mod remembered;
+mod voices;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +12,14 @@ use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
 
-use crate::setup::Life;
+use crate::checkers::dials::{
+    budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
+    retry_after_honoured,
+};
+use crate::checkers::remembered::remembered;
+use crate::checkers::voices::{continued, one_after_the_other};
+use crate::setup::{Life, Setup};
+use crate::succession::reigns;
 
 /// Without any sound, while an answer is owed.
 const DEAD_AIR_MAX: Duration = Duration::from_secs(2);
@@ -32,19 +43,34 @@ const HARMLESS: [&str; 2] = [
 pub(crate) type Finding = (&'static str, String);
 
 /// Everything that is wrong with a healthy call: no fault was planned for it.
-pub(crate) fn judge(life: &Life) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub(crate) fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
+    let mut findings = judge_any(setup, life);
     ends(life, &mut findings);
-    no_dead_air(life, &mut findings);
-    one_voice(life, &mut findings);
-    uplink_conserved(life, &mut findings);
     heard_to_the_end(life, &mut findings);
-    downlink_conserved(life, &mut findings);
     heard_out(life, &mut findings);
     yields_the_floor(life, &mut findings);
-    memory_handed_on(life, &mut findings);
-    never_overstated(life, &mut findings);
     protocol_kept(life, &mut findings);
+    findings
+}
+
+/// Everything that is wrong with a call, whatever happened to it.
+pub(crate) fn judge_any(setup: &Setup, life: &Life) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    no_dead_air(life, &mut findings);
+    one_voice(life, &mut findings);
+    one_after_the_other(life, &mut findings);
+    continued(life, &mut findings);
+    uplink_conserved(life, &mut findings);
+    heard_while_it_lasted(life, &mut findings);
+    downlink_conserved(life, &mut findings);
+    memory_handed_on(life, &mut findings);
+    remembered(life, &mut findings);
+    never_overstated(life, &mut findings);
+    no_rash_failover(setup, life, &mut findings);
+    budget_holds(life, &mut findings);
+    retry_after_honoured(life, &mut findings);
+    no_caller_as_a_probe(life, &mut findings);
+    lasting_is_not_retried(life, &mut findings);
     bounds_hold(life, &mut findings);
     findings
 }
@@ -67,7 +93,7 @@ fn ends(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "No dead air": the caller is never owed an answer in silence for long.
-pub(crate) fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
+fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
     if life.phone.dead_air_max > DEAD_AIR_MAX {
         findings.push(("no dead air", format!("{:?}", life.phone.dead_air_max)));
     }
@@ -115,7 +141,11 @@ pub(crate) fn open_turn(
         let until = turns
             .get(nth + 1)
             .map_or(took_over + ON_ITS_WAY, |&(next, _)| next);
-        let is_answered = |ended: Duration| heard.iter().any(|at| (ended..=until).contains(at));
+        // What had come before the caller finished answers something else, however late it is heard.
+        let is_answered = |ended: Duration| {
+            let mut heard = heard.iter();
+            heard.any(|&(came, at)| came >= ended && (ended..=until).contains(&at))
+        };
         if ended.is_some_and(|ended| ended <= lost_at && is_answered(ended)) {
             open = None;
         }
@@ -123,20 +153,22 @@ pub(crate) fn open_turn(
     open
 }
 
-/// When the caller first heard each item of the sessions before this attempt's.
-fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<Duration> {
+/// When each item of the sessions before this attempt's came, and when the caller first heard it.
+fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<(Duration, Duration)> {
     let sessions = life.sessions().filter(|(before, _)| *before < attempt);
     let before: Vec<u32> = sessions.map(|(_, session)| session.session).collect();
     let items = life.phone.items.iter();
     let items = items.filter(|item| before.contains(&item.stream));
-    items.filter_map(|item| item.first_played).collect()
+    items
+        .filter_map(|item| Some((item.received.0, item.first_played?)))
+        .collect()
 }
 
 /// From a server's word to the caller's ear, behind a prompt that is playing.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// "One voice": what was cut never plays again.
-pub(crate) fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
+fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
     let late: Vec<_> = life
         .phone
         .items
@@ -150,7 +182,7 @@ pub(crate) fn one_voice(life: &Life, findings: &mut Vec<Finding>) {
 
 /// "Frames conserved", up: each session gets the caller's frames in order, without a gap and once. One that takes over gets the
 /// turn that is not answered from its beginning on, and nothing that was.
-pub(crate) fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let mut next = 0;
     for (attempt, session) in life.sessions() {
         let uplink = &session.uplink;
@@ -180,6 +212,28 @@ fn heard_to_the_end(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
+/// "Frames conserved", up: a session with which nothing is wrong gets what the caller says until it is left.
+fn heard_while_it_lasted(life: &Life, findings: &mut Vec<Finding>) {
+    for reign in reigns(life)
+        .iter()
+        .filter(|reign| reign.session.faults == 0)
+    {
+        let stream = reign.session.uplink.streams.get(&life.phone.number);
+        let last = stream.and_then(|stream| stream.blocks.last());
+        let heard = last.map_or(0, |range| range.end);
+        let until = reign.until.min(life.phone.began + life.phone.lasted);
+        let said = until.saturating_sub(life.phone.began + IN_THE_AIR);
+        let said = u32::try_from(said.as_millis() / 20).unwrap();
+        if reign.until > reign.from + IN_THE_AIR && heard < said {
+            let what = format!("{} heard {heard} of {said} by {until:?}", reign.attempt);
+            findings.push(("frames conserved up", what));
+        }
+    }
+}
+
+/// What may be on its way when a session ends, at either end.
+const IN_THE_AIR: Duration = Duration::from_millis(200);
+
 /// The first frame that a session which took over may be given: from the second before the open turn, in which its beginning
 /// goes unnoticed, to that beginning; without one, any of the last second.
 fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
@@ -194,9 +248,13 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         let since = at.saturating_sub(life.phone.began);
         u32::try_from(since.as_millis() / 20).unwrap()
     };
+    if let Some(began) = turn_of_a_flood(life, took_over) {
+        let earliest = frame(began).saturating_sub(FRAMES_BEFORE_TURN);
+        return Some((earliest, frame(took_over)));
+    }
     let latest = open_turn(life, attempt, lost_at, took_over).unwrap_or(took_over);
     let heard = heard_of_others(life, attempt);
-    let anything_answered = heard.iter().any(|&at| at <= took_over + ON_ITS_WAY);
+    let anything_answered = heard.iter().any(|&(_, at)| at <= took_over + ON_ITS_WAY);
     let earliest = if anything_answered {
         frame(latest).saturating_sub(FRAMES_BEFORE_TURN)
     } else {
@@ -205,18 +263,36 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
     Some((earliest, frame(latest)))
 }
 
+/// When the last turn began, if a flood came over it: whether that answers anything is anybody's guess.
+fn turn_of_a_flood(life: &Life, took_over: Duration) -> Option<Duration> {
+    let began = life
+        .happenings
+        .iter()
+        .rfind(|(at, what)| *at <= took_over && matches!(what, Happening::TurnBegan { .. }));
+    let (began, _) = *began?;
+    let mut during = life.observations.iter();
+    let is_flooded = during
+        .any(|(at, seen)| *seen == Observation::HeldOverflowed && (began..=took_over).contains(at));
+    is_flooded.then_some(began)
+}
+
 /// A second of pre-roll, and what the network makes of it.
 const FRAMES_BEFORE_TURN: u32 = 60;
 
-/// "Frames conserved", down: of each item the caller hears a beginning without a gap.
-pub(crate) fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
-    let wrong =
-        |item: &&PlayedItem| item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
+/// "Frames conserved", down: of each item the caller hears a beginning without a gap. A flood repeats itself, stamps and all.
+fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
+    let wrong = |item: &&PlayedItem| {
+        let is_damaged = item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
+        is_damaged && item.blocks_received < FLOOD_BLOCKS
+    };
     let damaged: Vec<_> = life.phone.items.iter().filter(wrong).collect();
     if !damaged.is_empty() {
         findings.push(("frames conserved down", format!("{damaged:?}")));
     }
 }
+
+/// No line has as many blocks: half a minute.
+const FLOOD_BLOCKS: u32 = 1_500;
 
 /// "Heard out": what was not cut is heard to its last byte before anything that follows it, and before a goodbye takes effect.
 fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
@@ -265,7 +341,7 @@ fn heard_out(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Yields the floor": once a model has noticed that the caller speaks, the agent falls silent, also if the model had finished.
-pub(crate) fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
+fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     let noticed = life
         .sessions()
         .flat_map(|(_, session)| &session.speech_started.list);
@@ -285,15 +361,17 @@ pub(crate) fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Memory handed on": the session that takes over knows what was said before it.
-pub(crate) fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
-    for (seen_at, seen) in &life.observations {
-        let Observation::Rotated { attempt } = seen else {
-            continue;
+/// "Memory handed on": the session that takes over knows that something was said before it.
+fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
+    for reign in reigns(life).iter().skip(1) {
+        let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
+        let said = |item: &PlayedItem| {
+            let began = item.first_played.is_some_and(|at| at < reign.from);
+            began && item.cut_at.is_none()
         };
-        let knows = life.session(*attempt);
-        if knows.is_none_or(|session| session.seeds.list.is_empty()) {
-            findings.push(("memory handed on", format!("{attempt} at {seen_at:?}")));
+        if !is_told && life.phone.items.iter().any(said) {
+            let what = format!("{} at {:?}", reign.attempt, reign.from);
+            findings.push(("memory handed on", what));
         }
     }
 }
@@ -303,7 +381,7 @@ fn saw(life: &Life, what: impl Fn(&Observation) -> bool) -> bool {
 }
 
 /// "Never overstated": a model is never told that more was heard than was played.
-pub(crate) fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
+fn never_overstated(life: &Life, findings: &mut Vec<Finding>) {
     for (told, played) in truncations(life) {
         if told > played + OVERSTATED_MAX_MS {
             findings.push(("never overstated", format!("told {told} ms of {played} ms")));
@@ -336,7 +414,7 @@ pub(crate) fn truncations(life: &Life) -> Vec<(i64, i64)> {
 }
 
 /// "Protocol kept": neither side has anything to complain of.
-pub(crate) fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
+fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
     if !life.phone.violations.is_empty() {
         findings.push((
             "protocol kept",
@@ -365,17 +443,19 @@ pub(crate) fn protocol_kept(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have.
-pub(crate) fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
+/// "Bounds hold", and what is dropped is dropped for a reason that a healthy call does not have: a model that sends far too much.
+fn bounds_hold(life: &Life, findings: &mut Vec<Finding>) {
+    let has_faults = life.sessions().any(|(_, session)| session.faults > 0);
+    let is_flooded = saw(life, |seen| matches!(seen, Observation::HeldOverflowed));
     for (at, observation) in &life.observations {
         let is_drop = matches!(
             observation,
-            Observation::UplinkOverflowed { .. }
-                | Observation::HeldOverflowed
-                | Observation::UnknownMark
+            Observation::UnknownMark
                 | Observation::MessageRefused(_)
                 | Observation::UnknownCarrierEvent
-        );
+        ) || (*observation == Observation::HeldOverflowed && !has_faults)
+            // Behind a flood an answer may go unheard, and the turn stays open.
+            || (matches!(observation, Observation::UplinkOverflowed { .. }) && !is_flooded);
         if is_drop {
             findings.push(("bounds hold", format!("{at:?} {observation:?}")));
         }

@@ -1,34 +1,32 @@
-//! The provider's side of a simulated call: doors, sessions, and the pool that chooses among them.
+//! The provider's side of a simulated call: sessions that are open, and what goes both ways on them.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use loadtest::key::KeyMark;
 use loadtest::model::ModelSession;
-use loadtest::model::house::{Door, ModelHouse};
 use loadtest::peer::{Action, Outbox, Peer};
-use ringback::core::call::effect::{DialKind, ProviderCommand, Report as Fares};
-use ringback::core::call::input::{DialAnswer, Input, ProviderEvent};
+use ringback::core::call::effect::{ProviderCommand, Report as Fares};
+use ringback::core::call::input::{Input, ProviderEvent};
 use ringback::core::fault::Fault;
 use ringback::core::ids::AttemptId;
 use ringback::core::pool::{Report, Rung};
 use ringback::core::time::Instant;
+use ringback::provider::flood::Flood;
 use ringback::provider::openai::outgoing::Outgoing;
 use ringback::provider::openai::quirks::Dialect;
 use ringback::provider::openai::session::Session;
 use ringback::provider::openai::settings::{SessionSettings, TurnDetection};
-use ringback::provider::upgrade::fault_of_refusal;
+use ringback::provider::socket::SocketLimits;
 
+use crate::doors::Met;
 use crate::network::{Parcel, Pipe};
 use crate::setup::LegReport;
 use crate::world::{World, parcel};
 
-/// How long a synthetic session takes.
-const PROBE_TIME: Duration = Duration::from_millis(800);
-
 /// A provider session: our adapter and the double that it speaks with.
 pub(crate) struct Leg {
     rung: Rung,
+    dialled_at: Duration,
     session: Session,
     outgoing: Outgoing,
     model: Option<ModelSession>,
@@ -37,22 +35,45 @@ pub(crate) struct Leg {
     /// The double's end of the socket: open, and it reads and writes.
     model_open: bool,
     is_frozen: bool,
-    /// The server has let go of it, or lost it: it hears nothing of it any more.
+    /// What the dial met.
+    pub(crate) met: Met,
+    ready_at: Option<Duration>,
+    /// The server has let go of it, or lost it.
     released_at: Option<Duration>,
+    /// Until then it is heard although the server has let go of it.
+    heard_until: Option<Duration>,
+    /// The end has come, and nothing is heard after it.
+    has_failed: bool,
+    flood: Flood,
+    /// Bytes that were written to a model that does not read.
+    unread: usize,
 }
 
 impl Leg {
-    fn new(rung: Rung) -> Self {
+    pub(crate) fn new(rung: Rung, now: Duration) -> Self {
         Self {
             rung,
+            dialled_at: now,
             session: Session::new(session_settings(), Dialect::Ga.quirks()),
             outgoing: Outgoing::new(),
             model: None,
             opens_at: None,
             model_open: true,
             is_frozen: false,
+            met: Met::Nobody,
+            ready_at: None,
             released_at: None,
+            heard_until: None,
+            has_failed: false,
+            flood: Flood::new(),
+            unread: 0,
         }
+    }
+
+    /// The double is there, and begins then.
+    pub(crate) fn open(&mut self, model: ModelSession, at: Duration) {
+        self.model = Some(model);
+        self.opens_at = Some(at);
     }
 
     /// When the double next wants to do something.
@@ -70,6 +91,13 @@ impl Leg {
 
     pub(crate) fn into_report(self) -> LegReport {
         LegReport {
+            provider: self.rung.provider,
+            key: self.rung.key,
+            charge: self.rung.charge,
+            dialled_at: self.dialled_at,
+            met: self.met,
+            ready_at: self.ready_at,
+            released_at: self.released_at,
             session: self.model.map(ModelSession::into_report),
         }
     }
@@ -78,27 +106,36 @@ impl Leg {
     fn listens(&self) -> bool {
         self.model_open && !self.is_frozen
     }
+
+    /// Whether the call is told what comes.
+    fn is_heard(&self, now: Duration) -> bool {
+        !self.has_failed && (!self.is_released() || self.heard_until.is_some_and(|at| now < at))
+    }
+
+    /// What a text message tells the call.
+    fn read(&mut self, now: Duration, text: String) -> Option<ProviderEvent> {
+        if text.len() > SocketLimits::default().message_bytes_max {
+            return Some(ProviderEvent::Failed(Fault::Oversized));
+        }
+        let event = self.session.receive(&Bytes::from(text), &mut self.outgoing);
+        let audio = match &event {
+            Some(ProviderEvent::Failed(_)) => return event,
+            Some(ProviderEvent::Audio { frame, .. }) => frame.duration(),
+            Some(_) | None => Duration::ZERO,
+        };
+        if self.flood.take(audio, || Instant::from_start(now)) {
+            return Some(ProviderEvent::Failed(Fault::Flooded));
+        }
+        event
+    }
 }
 
 impl World {
-    pub(crate) fn dial(&mut self, attempt: AttemptId, kind: DialKind) -> DialAnswer {
-        let now = self.instant();
-        let ruling = self.desk.dial(&mut self.pool, now, attempt, kind);
-        let seen = ruling.seen.map(|seen| (self.now, seen));
-        self.life.observations.extend(seen);
-        if let Some(rung) = ruling.rung {
-            self.legs.insert(attempt, Leg::new(rung));
-            self.network
-                .send(self.now, Pipe::ServerToModel(attempt), Parcel::Open);
-        }
-        ruling.answer
-    }
-
     pub(crate) fn report(&mut self, attempt: AttemptId, fares: Fares) {
         let now = self.instant();
         self.desk
             .report(&mut self.pool, now, attempt, fares, &mut self.news);
-        self.start_probes();
+        self.take_news();
     }
 
     pub(crate) fn leave(&mut self) {
@@ -122,50 +159,14 @@ impl World {
         legs.map(|(&attempt, _)| attempt).collect()
     }
 
+    /// When the pool next has something to do. It never rests; when the call is over, nobody waits for it.
     pub(crate) fn pool_deadline(&self) -> Option<Duration> {
+        if self.life.reason.is_some() {
+            return None;
+        }
         let probes = self.probes.iter().map(|&(at, _)| at).min();
         let pool = self.pool.deadline().map(Instant::since_start);
         probes.into_iter().chain(pool).min()
-    }
-
-    pub(crate) fn tick_pool(&mut self) {
-        let now = self.instant();
-        let due = self.probes.iter().position(|&(at, _)| at <= self.now);
-        if let Some(due) = due {
-            let (_, rung) = self.probes.swap_remove(due);
-            let fares = self.probe(rung);
-            self.pool.record(now, rung.seat, fares, &mut self.news);
-            if fares != Report::Failed(Fault::ServerError) {
-                self.pool
-                    .record(now, rung.seat, Report::Ended, &mut self.news);
-            }
-        }
-        self.pool.tick(now, &mut self.news);
-        self.start_probes();
-    }
-
-    fn start_probes(&mut self) {
-        self.news.transitions.clear();
-        let ends = self.now + PROBE_TIME;
-        self.probes
-            .extend(self.news.probes.drain(..).map(|rung| (ends, rung)));
-    }
-
-    /// A synthetic session is let in, or it is not.
-    fn probe(&mut self, rung: Rung) -> Report {
-        match self.knock(rung) {
-            (_, Door::Open(_)) => Report::Answered { after: PROBE_TIME },
-            (_, Door::Refuse(_) | Door::Hang(_) | Door::Reset) => {
-                Report::Failed(Fault::ServerError)
-            }
-        }
-    }
-
-    fn knock(&mut self, rung: Rung) -> (Duration, Door) {
-        let key = KeyMark::of(&format!("key-{}", rung.key.0));
-        let house: &mut ModelHouse = &mut self.houses[usize::from(rung.provider.0)];
-        let reception = house.knock(self.now, Some(key));
-        (reception.after, reception.door)
     }
 
     pub(crate) fn tick_models(&mut self, out: &mut Outbox) {
@@ -204,7 +205,7 @@ impl World {
             (Parcel::Text(text), Some(model)) => model.receive(now, &text, out),
             (Parcel::Ping, Some(_)) => {
                 self.network
-                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong);
+                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong)
             }
             (Parcel::Closed(code), model) => {
                 leg.model_open = false;
@@ -213,43 +214,19 @@ impl World {
                 }
             }
             (Parcel::Text(_) | Parcel::Ping, None)
-            | (Parcel::Binary | Parcel::Pong | Parcel::Refused { .. } | Parcel::Reset, _) => {}
+            | (Parcel::Binary | Parcel::Pong | Parcel::DialFailed(_), _) => {}
         }
         self.carry_model(attempt, out);
     }
 
-    fn open_door(&mut self, attempt: AttemptId, rung: Rung) {
-        let (after, door) = self.knock(rung);
-        let at = self.now + after;
-        let back = Pipe::ModelToServer(attempt);
-        match door {
-            Door::Open(model) => {
-                if let Some(leg) = self.legs.get_mut(&attempt) {
-                    leg.model = Some(*model);
-                    leg.opens_at = Some(at);
-                }
-            }
-            Door::Refuse(refusal) => self.network.send(
-                at,
-                back,
-                Parcel::Refused {
-                    status: refusal.status,
-                    retry_after: refusal.retry_after,
-                    body: refusal.body,
-                },
-            ),
-            Door::Reset => self.network.send(at, back, Parcel::Reset),
-            Door::Hang(_) => {} // Whoever waits has to give up by themselves.
-        }
-    }
-
     pub(crate) fn reach_session(&mut self, attempt: AttemptId, parcel: Parcel) {
-        let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.is_released()) else {
+        let now = self.now;
+        let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| leg.is_heard(now)) else {
             return;
         };
         let event = match parcel {
             Parcel::Text(text) => {
-                let event = leg.session.receive(&Bytes::from(text), &mut leg.outgoing);
+                let event = leg.read(now, text);
                 self.send_outgoing(attempt);
                 event
             }
@@ -257,25 +234,26 @@ impl World {
             Parcel::Closed(code) => Some(ProviderEvent::Failed(
                 leg.session.closed(code.unwrap_or(1006), ""),
             )),
-            Parcel::Refused {
-                status,
-                retry_after,
-                body,
-            } => {
-                let quirks = Dialect::Ga.quirks();
-                let fault = fault_of_refusal(status, retry_after, body.as_bytes(), quirks);
-                Some(ProviderEvent::Failed(fault))
-            }
-            Parcel::Reset => Some(ProviderEvent::Failed(Fault::ConnectFailed)),
+            Parcel::DialFailed(fault) => Some(ProviderEvent::Failed(fault)),
             Parcel::Pong => Some(ProviderEvent::Pong),
             Parcel::Open | Parcel::Ping => None,
         };
         if let Some(event) = event {
-            if matches!(event, ProviderEvent::Failed(_)) {
+            self.tell_call(attempt, event);
+        }
+    }
+
+    fn tell_call(&mut self, attempt: AttemptId, event: ProviderEvent) {
+        if let Some(leg) = self.legs.get_mut(&attempt) {
+            leg.has_failed |= matches!(event, ProviderEvent::Failed(_));
+            if matches!(event, ProviderEvent::Ready { .. }) {
+                leg.ready_at.get_or_insert(self.now);
+            }
+            if leg.has_failed {
                 self.release(attempt);
             }
-            self.input(Input::Provider(attempt, event));
         }
+        self.input(Input::Provider(attempt, event));
     }
 
     pub(crate) fn tell_provider(&mut self, attempt: AttemptId, command: &ProviderCommand) {
@@ -291,12 +269,14 @@ impl World {
     }
 
     fn release(&mut self, attempt: AttemptId) {
+        let lingers = self.setup.lingers;
         if let Some(leg) = self.legs.get_mut(&attempt).filter(|leg| !leg.is_released()) {
             leg.released_at = Some(self.now);
+            leg.heard_until = Some(self.now + lingers);
             // A close waits its turn: what was said before it arrives.
             let close = Parcel::Closed(Some(1000));
             self.network
-                .send(self.now, Pipe::ServerToModel(attempt), close);
+                .send(self.now + lingers, Pipe::ServerToModel(attempt), close);
         }
     }
 
@@ -305,9 +285,20 @@ impl World {
             return;
         };
         while let Some(text) = leg.outgoing.pop() {
+            if leg.is_frozen {
+                leg.unread += text.len();
+                continue;
+            }
             let text = String::from_utf8(text.to_vec()).unwrap();
             self.network
                 .send(self.now, Pipe::ServerToModel(attempt), Parcel::Text(text));
+        }
+        let overflows = leg.unread > self.setup.unread_max;
+        if overflows && !leg.is_released() && !leg.has_failed {
+            leg.has_failed = true;
+            leg.released_at = Some(self.now);
+            let fault = ProviderEvent::Failed(Fault::WriteOverflow);
+            self.inputs.push_back(Input::Provider(attempt, fault));
         }
     }
 

@@ -1,9 +1,9 @@
 //! The network of a simulated call: what is on its way, and when it arrives.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ringback::core::fault::Fault;
 use ringback::core::ids::AttemptId;
 
 /// One direction of one socket: what goes in comes out later, in the same order.
@@ -16,20 +16,14 @@ pub(crate) enum Pipe {
 }
 
 /// What travels.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Parcel {
     Text(String),
     Binary,
     /// A dial reaches the model.
     Open,
-    /// The upgrade is refused.
-    Refused {
-        status: u16,
-        retry_after: Option<Duration>,
-        body: String,
-    },
-    /// The connection is reset before there is a socket.
-    Reset,
+    /// The dial came to nothing.
+    DialFailed(Fault),
     /// The sender closed, with a close code if it said goodbye.
     Closed(Option<u16>),
     Ping,
@@ -41,7 +35,8 @@ pub(crate) enum Parcel {
 pub(crate) struct Network {
     rng: fastrand::Rng,
     latency: (Duration, Duration),
-    queue: BinaryHeap<Reverse<(Duration, u64, Pipe, Parcel)>>,
+    /// By their arrival, and then in the order in which they were sent.
+    queue: BTreeMap<(Duration, u64), (Pipe, Parcel)>,
     /// When the last parcel of each pipe arrives: the next one does not overtake it.
     last: BTreeMap<Pipe, Duration>,
     sent: u64,
@@ -53,7 +48,7 @@ impl Network {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             latency,
-            queue: BinaryHeap::new(),
+            queue: BTreeMap::new(),
             last: BTreeMap::new(),
             sent: 0,
         }
@@ -66,12 +61,12 @@ impl Network {
         let at = (now + Duration::from_micros(micros)).max(*before);
         *before = at;
         self.sent += 1;
-        self.queue.push(Reverse((at, self.sent, pipe, parcel)));
+        self.queue.insert((at, self.sent), (pipe, parcel));
     }
 
     /// When the next parcel arrives.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.queue.peek().map(|Reverse((at, ..))| *at)
+        self.queue.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// The next parcel that has arrived by now.
@@ -79,9 +74,7 @@ impl Network {
         if self.deadline()? > now {
             return None;
         }
-        self.queue
-            .pop()
-            .map(|Reverse((_, _, pipe, parcel))| (pipe, parcel))
+        self.queue.pop_first().map(|(_, what)| what)
     }
 }
 

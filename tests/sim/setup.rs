@@ -13,9 +13,11 @@ use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::{Greeting, Prompts};
 use ringback::core::fault::Fault;
-use ringback::core::ids::AttemptId;
+use ringback::core::ids::{AttemptId, KeyId, ProviderId};
 use ringback::core::observation::Observation;
-use ringback::core::pool::{PoolPolicy, ProviderPolicy};
+use ringback::core::pool::{Charge, PoolPolicy, ProviderPolicy, Transition};
+
+use crate::doors::{BrokenWay, Met, Probe};
 
 /// The wall clock's seconds at the beginning of every call.
 pub(crate) const EPOCH_S: u64 = 1_700_000_000;
@@ -30,10 +32,35 @@ pub(crate) struct Setup {
     pub(crate) models: Vec<ModelSettings>,
     pub(crate) policy: PoolPolicy,
     pub(crate) call: CallSettings,
+    /// Dials that fail on their way.
+    pub(crate) broken_ways: Vec<BrokenWay>,
+    /// How long a dial may take that is not answered; the session's own stage is the call's.
+    pub(crate) upgrade_timeout: Duration,
+    /// What may wait for a model that does not read.
+    pub(crate) unread_max: usize,
+    /// For how long a session that was abandoned goes on, and is heard: as by a reader that runs beside the call.
+    pub(crate) lingers: Duration,
+    /// What happens beside the doubles, in order.
+    pub(crate) interludes: Vec<(Duration, Interlude)>,
     /// The least and the most that a parcel takes on its way.
     pub(crate) latency: (Duration, Duration),
     /// Whether the story is written down.
     pub(crate) tells: bool,
+}
+
+/// What happens to a call beside its doubles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interlude {
+    /// The carrier's socket is gone without a word.
+    CarrierGone,
+    /// It is open, and nothing comes of it.
+    CarrierSilent,
+    /// The carrier does not read.
+    CarrierStuck,
+    /// The process is told to go.
+    Drain,
+    /// An operator takes every provider out.
+    AllIsolated,
 }
 
 /// What became of a call.
@@ -44,6 +71,10 @@ pub(crate) struct Life {
     pub(crate) phone: CallReport,
     pub(crate) legs: BTreeMap<AttemptId, LegReport>,
     pub(crate) observations: Vec<(Duration, Observation)>,
+    /// What breakers did.
+    pub(crate) transitions: Vec<(Duration, Transition)>,
+    /// The synthetic sessions.
+    pub(crate) probes: Vec<Probe>,
     /// Attempts that were dialled and were neither abandoned nor lost when the call ended.
     pub(crate) leaked: Vec<AttemptId>,
     /// Sessions that the pool still counts when all is over.
@@ -59,6 +90,15 @@ pub(crate) struct Life {
 /// What became of one dial.
 #[derive(Debug)]
 pub(crate) struct LegReport {
+    pub(crate) provider: ProviderId,
+    pub(crate) key: KeyId,
+    pub(crate) charge: Charge,
+    pub(crate) dialled_at: Duration,
+    pub(crate) met: Met,
+    /// When the server knew that the session is there.
+    pub(crate) ready_at: Option<Duration>,
+    /// When the server let go of it, or lost it.
+    pub(crate) released_at: Option<Duration>,
     /// What the double knows; `None`: the dial never got that far.
     pub(crate) session: Option<SessionReport>,
 }
@@ -81,11 +121,6 @@ impl Life {
         let ended = seen.find(|(_, seen)| *seen == expired);
         let next = seen.find(|(_, seen)| matches!(seen, Observation::Rotated { .. }));
         matches!((ended, next), (Some((ended, _)), Some((next, _))) if ended == next)
-    }
-
-    /// The session of this attempt.
-    pub(crate) fn session(&self, attempt: AttemptId) -> Option<&SessionReport> {
-        self.legs.get(&attempt)?.session.as_ref()
     }
 }
 

@@ -7,11 +7,11 @@ use loadtest::carrier::{Answer, CarrierSettings, Happening};
 use ringback::core::call::effect::EndReason;
 use ringback::core::observation::Observation;
 
-use crate::checkers::{
-    Finding, bounds_hold, downlink_conserved, no_dead_air, one_voice, uplink_conserved,
-};
+use crate::checkers::{Finding, judge_any};
+use crate::coverage::Coverage;
 use crate::setup::{Life, Setup};
-use crate::swarm::{each, number, setup};
+use crate::story::story;
+use crate::swarm::{Findings, each, number, setup, some};
 use crate::weather::storm;
 use crate::world::World;
 
@@ -24,18 +24,18 @@ fn stormy(seed: u64) -> Setup {
         answer: Answer::Stamped,
         ..calm.carrier.clone()
     };
+    // Every eighth caller thinks for long before the next turn.
+    let carrier = CarrierSettings {
+        answer_end_ms: carrier.answer_end_ms * if seed.is_multiple_of(8) { 8 } else { 1 },
+        ..carrier
+    };
     storm(seed, Setup { carrier, ..calm })
 }
 
 /// What is wrong with a call in a storm.
-fn judge(life: &Life) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
+    let mut findings = judge_any(setup, life);
     nobody_lost(life, &mut findings);
-    no_dead_air(life, &mut findings);
-    one_voice(life, &mut findings);
-    uplink_conserved(life, &mut findings);
-    downlink_conserved(life, &mut findings);
-    bounds_hold(life, &mut findings);
     findings
 }
 
@@ -76,43 +76,35 @@ fn ran_out_of_patience(life: &Life) -> bool {
     asked.is_some_and(|(asked, _)| *at >= *asked + PATIENCE)
 }
 
-/// Two fillers, and the silence that is allowed around them.
-const PATIENCE: Duration = Duration::from_millis(5_900);
+/// Two fillers, and the silence around them.
+const PATIENCE: Duration = Duration::from_millis(5_800);
 
 #[derive(Debug, Default)]
 struct Tally {
     calls: u64,
     failed_over: u64,
-    faults: BTreeMap<&'static str, u64>,
     reasons: BTreeMap<&'static str, u64>,
-    gaps: Vec<Duration>,
+    coverage: Coverage,
     dead_air: Vec<Duration>,
-    findings: BTreeMap<&'static str, u64>,
+    findings: Findings,
     failures: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, seed: u64, life: &Life) {
+    fn count(&mut self, setup: &Setup, life: &Life) {
+        let seed = setup.seed;
         self.calls += 1;
-        let mut failed_over = false;
-        for (_, seen) in &life.observations {
-            match seen {
-                Observation::AttemptFailed { fault, .. } => {
-                    *self.faults.entry(fault.name()).or_default() += 1;
-                }
-                Observation::FailedOver { .. } => failed_over = true,
-                Observation::Gap { after } => self.gaps.push(*after),
-                _ => {}
-            }
-        }
+        self.coverage.count(life);
+        let mut seen = life.observations.iter().map(|(_, seen)| seen);
+        let failed_over = seen.any(|seen| matches!(seen, Observation::FailedOver { .. }));
         self.failed_over += u64::from(failed_over);
         self.dead_air.push(life.phone.dead_air_max);
         *self
             .reasons
             .entry(life.reason.map_or("none", EndReason::name))
             .or_default() += 1;
-        for (checker, what) in judge(life) {
-            *self.findings.entry(checker).or_default() += 1;
+        for (checker, what) in judge(setup, life) {
+            self.findings.count(checker, seed);
             self.failures
                 .push(format!("seed {seed}: \"{checker}\": {what}"));
         }
@@ -134,36 +126,32 @@ fn every_call_of_the_storm_passes_the_checkers() {
         for model in &setup.models {
             println!("{:#?} {:?}", model.house_faults, model.faults);
         }
-        println!("{}", World::new(setup).live().story.join("\n"));
+        let life = World::new(setup.clone()).live();
+        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
     }
     let tallies = each(seeds.clone(), |seed, tally: &mut Tally| {
-        tally.count(seed, &World::new(stormy(seed)).live());
+        let setup = stormy(seed);
+        tally.count(&setup, &World::new(setup.clone()).live());
     });
     let mut all = Tally::default();
     for tally in tallies {
         all.calls += tally.calls;
         all.failed_over += tally.failed_over;
-        all.gaps.extend(tally.gaps);
+        all.coverage.add(tally.coverage);
         all.dead_air.extend(tally.dead_air);
         all.failures.extend(tally.failures);
-        for (name, count) in tally.faults {
-            *all.faults.entry(name).or_default() += count;
-        }
         for (name, count) in tally.reasons {
             *all.reasons.entry(name).or_default() += count;
         }
-        for (name, count) in tally.findings {
-            *all.findings.entry(name).or_default() += count;
-        }
+        all.findings.add(tally.findings);
     }
     all.failures.sort();
-    all.gaps.sort_unstable();
     all.dead_air.sort_unstable();
     println!(
-        "{} calls, {} of them failed over; faults {:?}; ended {:?}; dead air p99 {:?}, most {:?}",
+        "{}\n{} calls, {} of them failed over; ended {:?}; dead air p99 {:?}, most {:?}",
+        all.coverage.table(),
         all.calls,
         all.failed_over,
-        all.faults,
         all.reasons,
         all.dead_air[all.dead_air.len() * 99 / 100],
         all.dead_air.last(),
@@ -171,8 +159,12 @@ fn every_call_of_the_storm_passes_the_checkers() {
     let failed = all.failures.len();
     assert!(
         all.failures.is_empty(),
-        "{failed} findings, {:?}; the first of them:\n{}",
+        "{failed} findings, {}; some of them:\n{}",
         all.findings,
-        all.failures[..failed.min(25)].join("\n")
+        some(&all.failures)
     );
+    if all.calls >= CALLS {
+        let missing = all.coverage.missing();
+        assert!(missing.is_empty(), "hardly reached: {missing:#?}");
+    }
 }

@@ -1,10 +1,16 @@
 //! What goes wrong in a simulated call, drawn from its seed.
 
+use std::time::Duration;
+
+use loadtest::carrier::CarrierSettings;
 use loadtest::model::faults::{FaultRow, Rejection, Via, What, When};
 use loadtest::model::outages::{Stage, Trouble, Window, With};
 use loadtest::model::settings::ModelSettings;
+use ringback::core::fault::{Fault, TlsFault};
+use ringback::core::ids::ProviderId;
 use ringback::core::pool::ProviderPolicy;
 
+use crate::doors::BrokenWay;
 use crate::setup::{Setup, ladder};
 
 /// The last rung of the ladder is always well, so that nobody need be lost.
@@ -14,40 +20,126 @@ pub(crate) fn storm(seed: u64, calm: Setup) -> Setup {
         session_length_ms: 3_600_000,
         ..calm.models[0].clone()
     };
-    let mut ill = calm.models[0].clone();
-    for _ in 0..rng.usize(1..=2) {
-        let window = window(&mut rng);
-        ill.house_faults.0.push(window);
-    }
-    let alone = rng.u8(..100) < 15;
-    let (models, rungs) = if alone {
-        // The only provider: it has trouble once, and is well again.
-        let mut row = row(&mut rng);
-        while is_lasting(row.what) {
-            row.what = what(&mut rng);
+    let ill = |rng: &mut fastrand::Rng, trouble: &dyn Fn(&mut fastrand::Rng) -> Window| {
+        let mut ill = calm.models[0].clone();
+        for _ in 0..rng.usize(1..=2) {
+            ill.house_faults.0.push(trouble(rng));
         }
-        let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..60));
-        let mut once_ill = well;
-        once_ill.house_faults.0 = vec![once];
-        (vec![once_ill], 1)
-    } else if rng.bool() {
-        (vec![ill, well], 2)
-    } else {
-        let mut also_ill = well.clone();
-        also_ill.house_faults.0.push(window(&mut rng));
-        (vec![ill, also_ill, well], 3)
+        if ill.house_faults.0.iter().any(is_flood) {
+            // Who floods says little: a call would see many sessions end and no answer.
+            ill.session_length_ms = well.session_length_ms;
+        }
+        ill
     };
-    let mut policy = ladder(rungs);
+    let mut broken_ways = Vec::new();
+    let thinks = calm.carrier.answer_end_ms > CarrierSettings::default().answer_end_ms;
+    let models = match rng.u8(..100) {
+        _ if thinks => vec![ill(&mut rng, &between_turns), well],
+        0..15 => vec![once_ill(&mut rng, well)],
+        // Nobody but the last answers a dial in time.
+        15..22 => vec![ill(&mut rng, &hanging), ill(&mut rng, &hanging), well],
+        22..30 => {
+            broken_ways.push(broken_way(&mut rng));
+            vec![ill(&mut rng, &window), well]
+        }
+        30..65 => vec![ill(&mut rng, &window), well],
+        _ => {
+            let mut also_ill = well.clone();
+            also_ill.house_faults.0.push(window(&mut rng));
+            vec![ill(&mut rng, &window), also_ill, well]
+        }
+    };
+    let mut policy = ladder(u8::try_from(models.len()).unwrap());
     for provider in &mut policy.providers {
         *provider = ProviderPolicy {
             keys: rng.u8(1..=2),
             ..provider.clone()
         };
     }
+    if rng.u8(..100) < 30 {
+        // Breakers that open soon and come back within a call.
+        policy.breaker.failures_in_a_row = 2;
+        policy.breaker.cool_down = Duration::from_secs(3);
+        policy.breaker.slow_start = Duration::from_secs(5);
+    }
+    let unread_max = if rng.u8(..100) < 40 {
+        rng.usize(4_000..16_000)
+    } else {
+        calm.unread_max
+    };
+    let lingers = if rng.bool() { rng.u64(..1_500) } else { 0 };
     Setup {
         models,
         policy,
+        broken_ways,
+        unread_max,
+        lingers: Duration::from_millis(lingers),
         ..calm
+    }
+}
+
+/// The only provider: it has trouble once, and is well again.
+fn once_ill(rng: &mut fastrand::Rng, well: ModelSettings) -> ModelSettings {
+    let mut row = row(rng);
+    while is_lasting(row.what) {
+        row.what = what(rng);
+    }
+    let once = Window::new(0, Trouble::Session(row)).until(rng.u64(1..60));
+    let mut once_ill = well;
+    once_ill.house_faults.0 = vec![once];
+    once_ill
+}
+
+fn is_flood(window: &Window) -> bool {
+    match window.what() {
+        Trouble::Session(row) => matches!(row.what, What::Flood { .. }),
+        _ => false,
+    }
+}
+
+/// At any moment of a call in which nobody speaks for most of the time.
+fn between_turns(rng: &mut fastrand::Rng) -> Window {
+    let what = match rng.u8(..9) {
+        0 => What::Cut,
+        1 => What::Close { code: 1011 },
+        2 => What::Expire,
+        3 => What::Garbage,
+        4 => What::Oversize { bytes: 1_100_000 },
+        _ => What::Freeze,
+    };
+    let when = When::AfterMs(rng.u64(4_000..40_000));
+    let share = 1.0;
+    Window::new(0, Trouble::Session(FaultRow { when, what, share }))
+}
+
+fn hanging(rng: &mut fastrand::Rng) -> Window {
+    let trouble = match rng.u8(..6) {
+        0 => Trouble::Hang(Stage::Connect),
+        1 => Trouble::Hang(Stage::Tls),
+        2 => Trouble::Hang(Stage::Upgrade),
+        3 => Trouble::Hang(Stage::Session),
+        _ => Trouble::Late {
+            ms: rng.u32(2_000..5_000),
+        },
+    };
+    Window::new(0, trouble)
+}
+
+fn broken_way(rng: &mut fastrand::Rng) -> BrokenWay {
+    let faults = [
+        Fault::DnsFailed,
+        Fault::ConnectFailed,
+        Fault::TlsFailed(TlsFault::Expired),
+        Fault::TlsFailed(TlsFault::WrongName),
+        Fault::TlsFailed(TlsFault::Untrusted),
+        Fault::TlsFailed(TlsFault::Other),
+        Fault::RequestRejected,
+    ];
+    BrokenWay {
+        provider: ProviderId(0),
+        until: Duration::from_millis(rng.u64(1..40_000)),
+        after: Duration::from_millis(rng.u64(1..1_000)),
+        fault: faults[rng.usize(..faults.len())],
     }
 }
 
@@ -132,14 +224,17 @@ fn with(rng: &mut fastrand::Rng) -> With {
 }
 
 fn row(rng: &mut fastrand::Rng) -> FaultRow {
-    let when = match rng.u8(..10) {
+    if rng.u8(..100) < 15 {
+        return seldom(rng);
+    }
+    let when = match rng.u8(..12) {
         0 => When::Ready,
-        1 | 2 => When::AfterMs(rng.u64(200..30_000)),
+        1 | 2 | 10 | 11 => When::AfterMs(rng.u64(200..30_000)),
         3 | 4 => When::SpeechStart(rng.u32(1..4)),
         5 | 6 => When::TurnEnd(rng.u32(1..4)),
         _ => When::MidResponse {
             response: rng.u32(1..5),
-            audio_ms: rng.u64(0..3_000),
+            audio_ms: rng.u64(300..4_000),
         },
     };
     FaultRow {
@@ -149,38 +244,81 @@ fn row(rng: &mut fastrand::Rng) -> FaultRow {
     }
 }
 
+/// What chance alone would hardly bring about: a fault in a phase in which it is rare.
+fn seldom(rng: &mut fastrand::Rng) -> FaultRow {
+    let nth = rng.u32(1..4);
+    let mid_response = When::MidResponse {
+        response: nth,
+        audio_ms: rng.u64(300..3_000),
+    };
+    let (when, what) = match rng.u8(..14) {
+        0 | 1 => (mid_response, What::RateLimited { times: 1 }),
+        2 | 3 => (mid_response, What::ContentFilter { times: 1 }),
+        4 | 5 => (mid_response, What::ContextTooLong { times: 1 }),
+        6 => (mid_response, What::Freeze),
+        7 => (When::TurnEnd(nth), What::Freeze),
+        8 | 9 => (When::SpeechStart(nth), What::Freeze),
+        10 => {
+            let via = Via::ResponseDone;
+            (mid_response, What::Quota { via, close: None })
+        }
+        11 | 12 => {
+            let flood = What::Flood {
+                speed: 200_000,
+                lasts_ms: 12,
+            };
+            (When::TurnEnd(nth), flood)
+        }
+        _ => (When::Ready, What::Close { code: 1011 }),
+    };
+    let share = 1.0;
+    FaultRow { when, what, share }
+}
+
 fn what(rng: &mut fastrand::Rng) -> What {
     let times = rng.u32(1..4);
-    match rng.u8(..26) {
-        0 => What::Garbage,
-        1 => What::HalfMessage,
-        2 => What::BadBase64,
-        3 => What::Binary,
-        4..=6 => What::Cut,
-        7 | 8 => What::Close {
+    match rng.u8(..44) {
+        0..=2 => What::Garbage,
+        3 => What::HalfMessage,
+        4 => What::BadBase64,
+        5 => What::Binary,
+        6..=8 => What::Cut,
+        9..=10 => What::Close {
             code: [1000, 1001, 1008, 1011, 1012, 1013][rng.usize(..6)],
         },
-        9 => What::Expire,
-        10 => What::Stall,
-        11 | 12 => What::Freeze,
-        13 => What::BlackHole,
-        14 => What::Deaf,
-        15 => What::NoAnswer,
-        16 => What::Mute,
-        17 => What::Noise,
-        18 => What::ServerError { times },
-        19 => What::ResponseFailed { times },
-        20 => What::RateLimited { times },
-        21 => What::Quota {
+        11..=13 => What::Expire,
+        14 => What::Stall,
+        15..=17 => What::Freeze,
+        18 => What::BlackHole,
+        19 => What::Deaf,
+        20 => What::NoAnswer,
+        21 => What::Mute,
+        22 => What::Noise,
+        23 => What::ServerError { times },
+        24 => What::ResponseFailed { times },
+        25 | 26 => What::RateLimited { times },
+        27 => What::Quota {
             via: Via::ResponseDone,
             close: None,
         },
-        22 => What::ContentFilter { times },
-        23 => What::ContextTooLong { times },
-        24 => What::ErrorStorm {
+        28 | 29 => What::ContentFilter { times },
+        30 | 31 => What::ContextTooLong { times },
+        32 => What::ErrorStorm {
             per_second: 200,
             lasts_ms: 500,
         },
+        33 | 34 => What::Oversize { bytes: 1_100_000 },
+        35..=37 => What::Flood {
+            speed: 200_000,
+            lasts_ms: 12,
+        },
+        38 => What::Flood {
+            speed: 60,
+            lasts_ms: 2_500,
+        },
+        39 => What::ServerError { times },
+        40 => What::ContentFilter { times },
+        41 => What::Stall,
         _ => What::UnknownEvents {
             per_second: 200,
             lasts_ms: 500,

@@ -20,13 +20,13 @@ use ringback::core::time::{Instant, Utc};
 
 use crate::legs::Leg;
 use crate::network::{Network, Parcel, Pipe};
-use crate::setup::{EPOCH_S, Life, Setup};
+use crate::setup::{EPOCH_S, Interlude, Life, Setup};
 
 /// Nobody's call lasts longer; what is still going on then hangs.
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// Inputs at one moment: more of them is a loop that never rests.
-const INPUTS_AT_ONCE_MAX: usize = 20_000;
+const INPUTS_AT_ONCE_MAX: usize = 60_000;
 
 /// The sessions of a house are numbered apart from those of the others.
 const SESSIONS_OF_HOUSE: usize = 1_000;
@@ -41,7 +41,7 @@ pub(crate) struct World {
     stream_open: bool,
     call: Call,
     /// What the call is to be told next, before anything else happens.
-    inputs: VecDeque<Input>,
+    pub(crate) inputs: VecDeque<Input>,
     effects: Effects,
     pub(crate) desk: Desk,
     pub(crate) pool: Pool,
@@ -75,6 +75,8 @@ impl World {
             phone: phone.report(),
             legs: BTreeMap::new(),
             observations: Vec::new(),
+            transitions: Vec::new(),
+            probes: Vec::new(),
             leaked: Vec::new(),
             seated: 0,
             happenings: Vec::new(),
@@ -142,16 +144,33 @@ impl World {
         let phone = self.phone.deadline().filter(|_| self.phone_open);
         let call = self.call.deadline().map(Instant::since_start);
         let models = self.legs.values().filter_map(Leg::deadline).min();
-        // A pool never rests; when the call is over, nobody waits for it.
-        let pool = self.pool_deadline().filter(|_| self.life.reason.is_none());
-        [self.network.deadline(), phone, call, models, pool]
-            .into_iter()
-            .flatten()
-            .min()
+        let pool = self.pool_deadline();
+        let interlude = self.setup.interludes.first().map(|&(at, _)| at);
+        let interlude = interlude.filter(|_| self.life.reason.is_none());
+        [
+            self.network.deadline(),
+            phone,
+            call,
+            models,
+            pool,
+            interlude,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due now: one thing of each kind, the network first.
     fn step(&mut self) {
+        if self
+            .setup
+            .interludes
+            .first()
+            .is_some_and(|&(at, _)| at <= self.now)
+        {
+            let (_, interlude) = self.setup.interludes.remove(0);
+            return self.interlude(interlude);
+        }
         let mut out = std::mem::take(&mut self.out);
         if let Some((pipe, parcel)) = self.network.arrived(self.now) {
             self.deliver(pipe, parcel, &mut out);
@@ -172,6 +191,19 @@ impl World {
         self.out = out;
     }
 
+    fn interlude(&mut self, interlude: Interlude) {
+        match interlude {
+            Interlude::CarrierGone => {
+                self.phone_open = false;
+                self.input(Input::Carrier(CarrierEvent::Closed));
+            }
+            Interlude::CarrierSilent => self.phone_open = false,
+            Interlude::CarrierStuck => self.input(Input::Carrier(CarrierEvent::WriteOverflow)),
+            Interlude::Drain => self.input(Input::Drain),
+            Interlude::AllIsolated => self.isolate_all(),
+        }
+    }
+
     fn deliver(&mut self, pipe: Pipe, parcel: Parcel, out: &mut Outbox) {
         match pipe {
             Pipe::PhoneToServer => self.reach_server(parcel),
@@ -189,8 +221,7 @@ impl World {
                     | Parcel::Closed(_)
                     | Parcel::Binary
                     | Parcel::Open
-                    | Parcel::Refused { .. }
-                    | Parcel::Reset
+                    | Parcel::DialFailed(_)
                     | Parcel::Ping
                     | Parcel::Pong => {}
                 }
@@ -212,7 +243,7 @@ impl World {
             }
             Parcel::Binary => CarrierEvent::Refused(Refusal::Binary),
             Parcel::Closed(_) => CarrierEvent::Closed,
-            Parcel::Open | Parcel::Refused { .. } | Parcel::Reset | Parcel::Ping | Parcel::Pong => {
+            Parcel::Open | Parcel::DialFailed(_) | Parcel::Ping | Parcel::Pong => {
                 return;
             }
         };
@@ -247,6 +278,7 @@ impl World {
             }
             Effect::Report(attempt, fares) => self.report(attempt, fares),
             Effect::Abandon(attempt) => self.abandon(attempt),
+            // One life is one process here: what another life makes of it, the server's own tests show.
             Effect::Checkpoint(_) => {}
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),

@@ -63,6 +63,12 @@ impl Answer {
         self.was_asked_again = false;
     }
 
+    /// Another session makes it from now on: its items have numbers of their own.
+    pub(super) fn leave_session(&mut self) {
+        self.cut();
+        self.said = None;
+    }
+
     /// A response begins.
     pub(super) fn begin(&mut self) {
         self.progress = Progress::None;

@@ -191,6 +191,11 @@ impl Downlink {
         self.queued() > self.playout.heard(now) || !self.carry.is_empty()
     }
 
+    /// Bytes that were heard since the last clear.
+    pub(super) fn heard(&self, now: Instant) -> u64 {
+        self.playout.heard(now)
+    }
+
     /// Whether the carrier confirmed that all was played.
     pub(super) fn is_played(&self) -> bool {
         self.held.is_empty() && self.carry.is_empty() && self.playout.is_played()
@@ -273,7 +278,7 @@ impl Downlink {
     }
 
     /// Bytes sent and held since the last clear.
-    const fn queued(&self) -> u64 {
+    pub(super) const fn queued(&self) -> u64 {
         self.playout.sent() + self.held_bytes
     }
 

@@ -112,15 +112,11 @@ impl Owed {
         let filler_at = match self.fillers {
             0 => silent_since + settings.filler_after + more,
             1..FILLERS_MAX => silent_since + settings.filler_again_after,
-            // Nothing but the apology is left to say.
+            // Nothing but the apology is left to say. It does not wait for an answer that may be moments away: the silence would be
+            // too long.
             FILLERS_MAX.. => {
                 let at = silent_since + settings.filler_again_after;
-                let more = if is_answering {
-                    IMMINENT / 2
-                } else {
-                    Duration::ZERO
-                };
-                return (by.min(at + more), Due::Apology);
+                return (by.min(at), Due::Apology);
             }
         };
         if filler_at < by {

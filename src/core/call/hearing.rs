@@ -59,7 +59,7 @@ impl Live {
 
     /// Our ear hears the caller begin. The session hears better, but for what it still catches up with.
     fn on_ear_began(&mut self, now: Instant, effects: &mut Effects) {
-        self.line.uplink.open();
+        self.line.open_turn(now);
         if self.session.is_catching_up(now) && self.line.floor != Floor::Caller {
             self.line.yield_floor(now, effects);
             interruption::interrupt(self, now, effects);

@@ -30,6 +30,8 @@ pub(super) struct Line {
     pub(super) downlink: Downlink,
     /// What the caller says and no session has answered.
     pub(super) uplink: Uplink,
+    /// Where the answer to it begins, among all that was played.
+    answer_from: u64,
     pub(super) ear: Ear,
     pub(super) floor: Floor,
     pub(super) keypad: Keypad,
@@ -53,6 +55,7 @@ impl Line {
             started_at: now,
             downlink: Downlink::new(now, settings.ahead_max, settings.held_max),
             uplink: Uplink::new(settings.uplink_max),
+            answer_from: 0,
             ear: Ear::new(now),
             floor: Floor::Agent,
             keypad: Keypad::new(now, settings.keys_timeout),
@@ -71,6 +74,7 @@ impl Line {
         frame: &Frame,
         effects: &mut Effects,
     ) -> Option<Edge> {
+        self.confirm_answer(now);
         let (lost, edge) =
             frame.with_raw(|audio| (self.uplink.keep(audio), self.ear.hear(now, audio)));
         if lost > 0 {
@@ -82,8 +86,21 @@ impl Line {
     /// The caller speaks: from the second before it on, everything is kept.
     pub(super) fn yield_floor(&mut self, now: Instant, effects: &mut Effects) {
         self.end_dead_air(now, effects);
-        self.uplink.open();
+        self.open_turn(now);
         self.floor = Floor::Caller;
+    }
+
+    /// The caller begins to speak, or goes on: what nobody has answered yet is kept with it.
+    pub(super) fn open_turn(&mut self, now: Instant) {
+        self.confirm_answer(now);
+        self.uplink.open();
+    }
+
+    /// Forgets what the caller said once they hear the answer.
+    fn confirm_answer(&mut self, now: Instant) {
+        if self.uplink.is_answered() && self.downlink.heard(now) > self.answer_from {
+            self.uplink.close();
+        }
     }
 
     /// Whether a caller who is taken to wait for an answer is speaking: a pause was taken for the end of their turn.
@@ -118,7 +135,8 @@ impl Line {
             if self.memory.awaits_transcript() && owed.debt == Debt::Answer {
                 self.memory.keep_audio(self.uplink.copy());
             }
-            self.uplink.close();
+            self.answer_from = self.downlink.queued();
+            self.uplink.answer();
             self.floor = Floor::Agent;
         }
     }
@@ -231,6 +249,9 @@ impl Line {
             Floor::Owed(owed) => Some(owed.debt),
             Floor::Agent | Floor::Caller => None,
         };
+        if self.uplink.is_answered() {
+            self.uplink.close(); // The answer is with the carrier, and goes on playing.
+        }
         if debt == Some(Debt::Answer) || self.floor == Floor::Caller {
             self.memory.forget_unanswered();
         }
@@ -254,6 +275,10 @@ impl Line {
     /// Throws away what the caller has not heard, and forgets that it was said; says what was cut.
     pub(super) fn interrupt(&mut self, now: Instant, effects: &mut Effects) -> Vec<Cut> {
         let is_speaking = self.downlink.has_unheard(now);
+        self.confirm_answer(now);
+        if self.uplink.is_answered() {
+            self.uplink.open(); // Of that answer nothing is ever heard.
+        }
         let cuts = self.downlink.interrupt(now, effects);
         if let Some(first) = cuts.first().filter(|_| is_speaking) {
             effects.observe(Observation::BargedIn { heard: first.heard });

@@ -197,6 +197,7 @@ impl Live {
             return false;
         };
         let before = std::mem::replace(&mut self.session, successor);
+        self.answer.leave_session();
         let attempt = self.session.attempt;
         self.rotation = Rotation::plan(now, &self.session, settings);
         self.session.on_briefed(now);

@@ -22,7 +22,7 @@ pub(super) struct Session {
     newest: Option<ResponseId>,
     /// Whether that response is still being made.
     is_responding: bool,
-    /// This response and those before it were cut: nothing of them plays any more.
+    /// This response and those before it were cut or are over: nothing that still comes of them is played.
     cut: Option<ResponseId>,
     /// What is to be asked for as soon as no response is being made.
     wanted: Option<Wish>,
@@ -169,8 +169,9 @@ impl Session {
         effects.to_provider(self.attempt, command);
     }
 
-    /// A response is over.
+    /// A response is over. One that was cancelled may still be followed by what was on its way.
     pub(super) fn on_response_done(&mut self, response: ResponseId, effects: &mut Effects) {
+        self.cut = self.cut.max(Some(response));
         if Some(response) >= self.newest {
             self.is_responding = false;
             if let Some(wish) = self.wanted {

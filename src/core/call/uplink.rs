@@ -23,8 +23,18 @@ const LAST_MOMENT: Duration = Duration::from_millis(400);
 pub struct Uplink {
     ring: VecDeque<u8>,
     bytes_max: usize,
-    /// Whether a turn is open: then everything is kept up to the limit, else only the pre-roll.
-    is_open: bool,
+    turn: Turn,
+}
+
+/// What becomes of the audio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nobody speaks and nobody waits: only the pre-roll is kept.
+    None,
+    /// The caller speaks or waits: everything is kept, up to the limit.
+    Open,
+    /// An answer is on its way to the caller, who may yet go on before any of it is heard: everything is still kept.
+    Answered,
 }
 
 impl Uplink {
@@ -33,7 +43,7 @@ impl Uplink {
         Self {
             ring: VecDeque::new(),
             bytes_max: size(uplink_max),
-            is_open: true,
+            turn: Turn::Open,
         }
     }
 
@@ -41,36 +51,50 @@ impl Uplink {
     /// went.
     pub fn keep(&mut self, audio: &[u8]) -> usize {
         self.ring.extend(audio);
-        let bytes_max = if self.is_open {
-            self.bytes_max
-        } else {
-            size(PRE_ROLL).min(self.bytes_max)
+        let bytes_max = match self.turn {
+            Turn::None => size(PRE_ROLL).min(self.bytes_max),
+            Turn::Open | Turn::Answered => self.bytes_max,
         };
         let surplus = self.ring.len().saturating_sub(bytes_max);
         self.ring.drain(..surplus);
-        if self.is_open { surplus } else { 0 }
+        if self.is_open() { surplus } else { 0 }
     }
 
-    /// The caller begins to speak: from the pre-roll on everything is kept.
+    /// The caller begins to speak: from the pre-roll on everything is kept. Who goes on before the answer was heard has not been
+    /// answered: it is still the same turn.
     pub const fn open(&mut self) {
-        self.is_open = true;
+        self.turn = Turn::Open;
     }
 
     /// Whether a turn is open.
     pub const fn is_open(&self) -> bool {
-        self.is_open
+        matches!(self.turn, Turn::Open)
     }
 
-    /// Nobody speaks and nobody waits: only the pre-roll is kept from now on.
+    /// Nobody speaks and nobody waits: only the pre-roll is kept from now on, unless an answer is on its way.
     pub const fn rest(&mut self) {
-        self.is_open = false;
+        if self.is_open() {
+            self.turn = Turn::None;
+        }
+    }
+
+    /// An answer to the open turn is on its way. Its hearing [closes](Self::close) the turn.
+    pub const fn answer(&mut self) {
+        if self.is_open() {
+            self.turn = Turn::Answered;
+        }
+    }
+
+    /// Whether an answer is on its way, of which nothing was heard.
+    pub const fn is_answered(&self) -> bool {
+        matches!(self.turn, Turn::Answered)
     }
 
     /// What was kept is answered: it is not to be heard again, but for the last moment, in which the next words may begin. The
     /// memory of a long turn is given back.
     pub fn close(&mut self) {
-        if self.is_open {
-            self.is_open = false;
+        if self.turn != Turn::None {
+            self.turn = Turn::None;
             let answered = self.ring.len().saturating_sub(size(LAST_MOMENT));
             self.ring.drain(..answered);
             self.ring.shrink_to(size(PRE_ROLL));
@@ -116,6 +140,19 @@ mod tests {
         assert_eq!(replayed(&uplink), said);
         uplink.close();
         assert_eq!(replayed(&uplink), said[said.len() - moment..]);
+    }
+
+    #[test]
+    fn who_goes_on_before_the_answer_is_heard_is_still_in_the_same_turn() {
+        let mut uplink = Uplink::new(Duration::from_secs(30));
+        uplink.keep(&[1; 16_000]);
+        uplink.answer();
+        uplink.keep(&[2; 160]);
+        assert!(uplink.is_answered());
+        uplink.open();
+        uplink.keep(&[3; 160]);
+        let turn = [vec![1; 16_000], vec![2; 160], vec![3; 160]].concat();
+        assert_eq!(replayed(&uplink), turn);
     }
 
     #[test]

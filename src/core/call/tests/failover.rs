@@ -140,6 +140,11 @@ fn an_answer_that_was_cut_is_continued_and_what_the_carrier_has_plays_on() {
 #[test]
 fn a_caller_who_speaks_while_no_session_is_there_is_heard_by_the_next() {
     let mut story = answering();
+    story.pass(ms(20));
+    story.carrier(CarrierEvent::Mark(Mark {
+        generation: 0,
+        number: 1,
+    }));
     story.provider(ProviderEvent::Failed(CUT));
     story.made(SECOND);
     story.says(QUIET, ms(400));

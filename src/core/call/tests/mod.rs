@@ -6,6 +6,7 @@
 
 mod conversation;
 mod failover;
+mod numbers;
 
 use std::time::Duration;
 

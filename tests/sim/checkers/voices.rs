@@ -1,0 +1,122 @@
+//! One session after the other: never two voices, and no answer begun anew.
+
+use std::time::Duration;
+
+use loadtest::carrier::Happening;
+use loadtest::model::report::{AskedBy, Outcome, Response};
+
+use ringback::core::observation::Observation;
+
+use super::Finding;
+use crate::setup::Life;
+use crate::succession::{Reign, reigns};
+
+/// What is on its way at the moment of a loss may be known or not.
+const ON_ITS_WAY: Duration = Duration::from_millis(25);
+
+/// A session that takes over has asked for what is owed by then.
+const ASKED_WITHIN: Duration = Duration::from_millis(500);
+
+/// "One voice" over sessions: nothing of one that was left reaches the carrier once its successor speaks.
+pub(crate) fn one_after_the_other(life: &Life, findings: &mut Vec<Finding>) {
+    let reigns = reigns(life);
+    for (place, reign) in reigns.iter().enumerate().skip(1) {
+        let of = |session: u32| {
+            life.phone
+                .items
+                .iter()
+                .filter(move |item| item.stream == session)
+        };
+        let Some(begins) = of(reign.session.session).map(|item| item.received.0).min() else {
+            continue;
+        };
+        for before in &reigns[..place] {
+            let late = of(before.session.session).find(|item| item.received.1 > begins);
+            if let Some(late) = late {
+                let what = format!(
+                    "{} speaks from {begins:?}, {} until {:?}",
+                    reign.attempt, before.attempt, late.received.1
+                );
+                findings.push(("one voice", what));
+            }
+        }
+    }
+    let theirs: Vec<_> = reigns.iter().map(|reign| reign.session.session).collect();
+    for item in &life.phone.items {
+        if !theirs.contains(&item.stream) {
+            let what = format!("{} was never the call's", item.stream);
+            findings.push(("one voice", what));
+        }
+    }
+}
+
+/// "A cut answer is continued": who takes over in the middle of an answer is asked for its rest, in words of our own.
+pub(crate) fn continued(life: &Life, findings: &mut Vec<Finding>) {
+    for pair in reigns(life).windows(2) {
+        let [lost, taker] = pair else { continue };
+        let is_asked = !taker.was_ill_at_once() && !is_short(life, taker);
+        if !is_asked || !was_cut_in_mid_answer(life, lost, taker.from) {
+            continue;
+        }
+        let asked = taker.session.responses.list.first();
+        let is_rest = |asked: &&Response| asked.asked_by == AskedBy::Client && asked.instructed;
+        if asked.filter(is_rest).is_none() {
+            let what = format!("{} is asked {asked:?}", taker.attempt);
+            findings.push(("a cut answer is continued", what));
+        }
+    }
+}
+
+/// Whether the caller was hearing an answer that was not complete, and has not said anything since. Of an answer that was too
+/// long to be held nothing more is wanted.
+fn was_cut_in_mid_answer(life: &Life, lost: &Reign<'_>, taken_over: Duration) -> bool {
+    let overflows = |(_, seen): &(Duration, _)| *seen == Observation::HeldOverflowed;
+    if life.observations.iter().any(overflows) {
+        return false;
+    }
+    let Some(answer) = lost.session.responses.list.last() else {
+        return false;
+    };
+    let Some(created) = answer.created else {
+        return false;
+    };
+    let items = life.phone.items.iter();
+    let mut items = items.filter(|item| item.stream == lost.session.session);
+    let first = items.find(|item| item.received.0 >= created && item.first_played.is_some());
+    let Some(heard) = first.and_then(|item| item.first_played) else {
+        return false;
+    };
+    let is_open = match answer.done {
+        None => true,
+        // It went on after it was left.
+        Some((at, Outcome::Completed)) => at > lost.until + ON_ITS_WAY,
+        Some((_, Outcome::Failed(_))) => lost.session.ended.is_some_and(|end| end.by_model),
+        Some((_, Outcome::TurnDetected | Outcome::ClientCancelled)) => false,
+    };
+    let is_cut = is_open && heard + ON_ITS_WAY < lost.until;
+    is_cut && !spoke(life, created, taken_over + ASKED_WITHIN)
+}
+
+/// Whether the caller said or keyed anything then, or was saying it, or hung up.
+fn spoke(life: &Life, from: Duration, to: Duration) -> bool {
+    let mut spoke = false;
+    for (at, what) in life.happenings.iter().filter(|(at, _)| *at <= to) {
+        match what {
+            Happening::TurnBegan { .. } => spoke = true,
+            Happening::TurnEnded { .. } => spoke = *at >= from,
+            Happening::Key { .. } | Happening::Ended(_) => spoke |= *at >= from,
+            Happening::Started
+            | Happening::AgentBegan { .. }
+            | Happening::AgentEnded
+            | Happening::Cleared { .. }
+            | Happening::Violated(_) => {}
+        }
+    }
+    spoke
+}
+
+/// Whether it was gone before it could be asked for anything.
+fn is_short(life: &Life, taker: &Reign<'_>) -> bool {
+    let over = taker.until.min(life.phone.began + life.phone.lasted);
+    over < taker.from + ASKED_WITHIN
+}
