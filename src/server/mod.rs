@@ -215,7 +215,7 @@ impl Server {
     }
 
     /// Serves until its [`Handle`] stops it: then nobody new is let in, live calls may end by themselves for a while, and are
-    /// ended after it. Comes back within the grace and five seconds.
+    /// ended after it. Comes back within the grace and ten seconds, whatever callers and the disk do.
     pub async fn run(mut self) {
         let admin = self.admin.take();
         let shared = Arc::clone(&self.shared);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use crate::DEADLINE;
 use crate::model::{Manner, Model, spawn};
 use crate::server::Server;
-use crate::twilio::{VARIABLES, ask};
+use crate::twilio::{VARIABLES, ask, upgrade};
 
 /// What the interface does with a request.
 #[derive(Clone, Copy)]
@@ -76,7 +77,8 @@ async fn parting(model: &Model, rest_url: &str, rest: &str) -> Server {
     ];
     let variables = [VARIABLES.as_slice(), &more].concat();
     let sections = "[twilio]\napi_key = \"SK00000000000000000000000000000009\"\n\
-        api_key_secret = { env = \"KEY_SECRET\" }\n[call]\ngoodbye_grace = \"100ms\"\n";
+        api_key_secret = { env = \"KEY_SECRET\" }\n\
+        [call]\ngoodbye_grace = \"100ms\"\ncarrier_silence_max = \"1m\"\n";
     Server::with(&model.url(), sections, &variables).await
 }
 
@@ -135,4 +137,46 @@ async fn without_a_word_of_rest_nothing_is_asked_of_it() {
     server.terminate();
     server.exit().await;
     assert_eq!(interface.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_apology_ends_the_call_by_rest_as_well() {
+    let interface = Interface::start(Manners::Answers).await;
+    let nobody = Model::start(Manner::RecoversAfter(usize::MAX)).await;
+    let mut server = parting(&nobody, &interface.url, "auth_token").await;
+    let document = ask(&server, "/twiml/answer", 1, &[]).await;
+    document.stream(&server, 1).await.heard_to_end().await;
+    assert_eq!(interface.asked().len(), 1, "before the socket closed");
+    server.ended("apologized").await;
+    let next = ask(&server, &document.action, 1, &[]).await;
+    assert_eq!(next.verbs, ["Hangup"]);
+}
+
+#[tokio::test]
+async fn a_call_of_somebody_elses_document_ends_with_its_stream() {
+    let model = Model::start(Manner::Parts).await;
+    let interface = Interface::start(Manners::Answers).await;
+    let more = [
+        ("RINGBACK__TWILIO__REST_URL", interface.url.as_str()),
+        ("RINGBACK__TWILIO__REST", "auth_token"),
+        ("RINGBACK__TWILIO__MODE", "static"),
+        ("STREAM_SECRET", "0123456789abcdef"),
+    ];
+    let variables = [VARIABLES.as_slice(), &more].concat();
+    let sections = "[twilio]\nstream_secrets = [{ env = \"STREAM_SECRET\" }]\n\
+        [call]\ngoodbye_grace = \"100ms\"\n";
+    let mut server = Server::with(&model.url(), sections, &variables).await;
+    let mut phone = upgrade(&server, &[]).await.unwrap();
+    phone.start(1, &json!({"secret": "0123456789abcdef"})).await;
+    phone.hear_audio(160).await;
+    phone.say(1).await;
+    phone.heard_to_end().await;
+    server.ended("goodbye").await;
+    server.terminate();
+    server.exit().await;
+    assert_eq!(
+        interface.asked(),
+        Vec::<String>::new(),
+        "what follows is theirs"
+    );
 }

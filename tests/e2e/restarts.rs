@@ -150,6 +150,29 @@ async fn a_call_that_brings_the_process_down_does_so_twice_at_most() {
 }
 
 #[tokio::test]
+async fn a_drained_call_goes_on_elsewhere() {
+    let mut model = Model::start(Manner::Answers("it is about the red tandem")).await;
+    let folder = Folder::new();
+    let path = store(&folder);
+    let mut server = keeping(&path, &model, "[calls]\ndrain_grace = \"0s\"\n").await;
+    let (document, mut phone) = call(&server, 1).await;
+    written(&server, 3.0).await;
+    phone.say(1).await;
+    written(&server, 4.0).await;
+    server.terminate();
+    phone.heard_to_end().await;
+    server.exit().await;
+    server.ended("drained").await;
+
+    let server = keeping(&path, &model, "").await;
+    let next = ask(&server, &document.action, 1, &[]).await;
+    assert_eq!(next.verbs, ["Connect", "Redirect"]);
+    next.stream(&server, 1).await.hear_audio(160).await;
+    let told = |text: &String| text.contains("the red tandem");
+    model.until(|seen| seen.told.iter().any(told)).await;
+}
+
+#[tokio::test]
 async fn on_a_disk_that_refuses_calls_are_answered_and_operators_are_told() {
     let model = Model::start(Manner::Parts).await;
     // Nobody may write there, not even root.
@@ -175,6 +198,37 @@ async fn on_a_disk_that_refuses_calls_are_answered_and_operators_are_told() {
         "the store does not keep what it should: calls go on, and will not survive a restart";
     let lines = server.log().matches(told).count();
     assert_eq!(lines, 1, "one line a burst:\n{}", server.log());
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_costs_no_call_and_is_mended_when_there_is_room_again() {
+    let model = Model::start(Manner::Parts).await;
+    let folder = Folder::new();
+    let path = store(&folder);
+    let settings = "[call]\ngoodbye_grace = \"100ms\"\n[store]\ncollect_interval = \"1s\"\n";
+    let mut server = keeping(&path, &model, settings).await;
+    let (_document, mut before) = call(&server, 1).await;
+    written(&server, 2.0).await;
+    server.fill_disk(true);
+    let (document, mut during) = call(&server, 2).await;
+    for phone in [&mut before, &mut during] {
+        phone.say(1).await;
+        phone.heard_to_end().await;
+    }
+    let next = ask(&server, &document.action, 2, &[]).await;
+    assert_eq!(next.verbs, ["Hangup"]);
+    counted(&server, "ringback_store_refused_total", 1.0).await;
+
+    server.fill_disk(false);
+    server.line("the store is well again", |_| true).await;
+    counted(&server, "ringback_store_mended_total", 1.0).await;
+    let (document, mut after) = call(&server, 3).await;
+    after.say(1).await;
+    after.heard_to_end().await;
+    server.kill();
+    let server = keeping(&path, &model, settings).await;
+    let next = ask(&server, &document.action, 3, &[]).await;
+    assert_eq!(next.verbs, ["Hangup"], "the end of that call is on disk");
 }
 
 #[tokio::test]

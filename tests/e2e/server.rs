@@ -91,10 +91,14 @@ impl Server {
     pub(crate) async fn launch(settings: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let file = folder.write("ringback.toml", settings);
-        let mut command = ringback(&["serve", "--log-format", "json", "--log-level", "trace"]);
-        let mut child = command
-            .arg("--config")
+        // A file that has reached its limit is then an error as on a full disk, and not the end: see `fill_disk`.
+        let ignoring = "trap '' XFSZ; exec \"$0\" \"$@\"";
+        let program = env!("CARGO_BIN_EXE_ringback");
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", ignoring, program, "serve"])
+            .args(["--log-format", "json", "--log-level", "trace", "--config"])
             .arg(file)
+            .env_clear()
             .env("RINGBACK__PUBLIC__AUTH", "none")
             .env("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0")
             .env("RINGBACK__ADMIN__LISTEN", "127.0.0.1:0")
@@ -154,6 +158,15 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Lets it write nothing more into any file, as on a full disk, or (`false`) again as much as it likes.
+    pub(crate) fn fill_disk(&self, is_full: bool) {
+        let limit = if is_full { "0" } else { "unlimited" };
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--pid={}", self.child.id()));
+        let status = prlimit.arg(format!("--fsize={limit}:")).status().unwrap();
+        assert!(status.success());
     }
 
     /// Sends a signal.

@@ -45,7 +45,12 @@ async fn serve(folder: &Folder, model: &Model) -> Server {
         ("RINGBACK__PUBLIC__TLS_CERT", certificate.as_str()),
         ("RINGBACK__PUBLIC__TLS_KEY", key.as_str()),
     ];
-    Server::with(&model.url(), "[call]\ncarrier_silence_max = \"1m\"\n", &variables).await
+    Server::with(
+        &model.url(),
+        "[call]\ncarrier_silence_max = \"1m\"\n",
+        &variables,
+    )
+    .await
 }
 
 /// A connection that trusts this certificate alone.

@@ -324,3 +324,6 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
