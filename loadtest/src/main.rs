@@ -54,6 +54,8 @@ async fn act(command: Command) -> ExitCode {
         Command::Import(args) => cli::import::run(&args),
         Command::Model(args) => cli::serve::model(args).await,
         Command::Proxy(args) => cli::proxy::run(args).await,
+        Command::CheckNumber(args) => cli::check_number::run(args).await,
+        Command::Twilio(args) => cli::twilio::run(args).await,
         Command::Relay(args) => cli::serve::relay(args).await,
     }
 }

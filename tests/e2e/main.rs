@@ -10,6 +10,8 @@ mod calls;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod doubles;
@@ -19,6 +21,8 @@ mod endings;
 #[path = "../telemetry/exposition.rs"]
 mod exposition;
 mod front_door;
+#[cfg(test)]
+mod front_plans;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
