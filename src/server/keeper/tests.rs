@@ -1,12 +1,11 @@
 //! Nobody who has a caller waiting waits for a disk that hangs.
 
 use std::io;
-use std::ops::Bound;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 use redb::backends::InMemoryBackend;
-use redb::{BackendError, Builder, StorageBackend};
+use redb::{Builder, StorageBackend};
 
 use super::*;
 use crate::store::SealingKey;
