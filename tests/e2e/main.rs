@@ -36,11 +36,17 @@ mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod spares;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod twilio;
 #[cfg(test)]
