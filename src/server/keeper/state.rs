@@ -1,8 +1,9 @@
 //! How a call in progress is written down: a byte for the version of the form, then the fields (postcard).
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::memory::{Memory, Speaker};
@@ -33,6 +34,8 @@ pub(super) struct Unreadable;
 #[derive(Serialize, Deserialize)]
 struct Form {
     is_mid_turn: bool,
+    waited_ms: u32,
+    streams_before: u16,
     resumed: Vec<u64>,
     turns: Vec<Turn>,
 }
@@ -49,6 +52,8 @@ impl CallState {
         let Checkpoint {
             memory,
             is_mid_turn,
+            waited,
+            streams_before,
         } = &self.checkpoint;
         let mut audio_left = AUDIO_BYTES_MAX;
         let mut turns: Vec<Turn> = memory
@@ -67,6 +72,8 @@ impl CallState {
         turns.retain(|turn| !turn.text.is_empty() || !turn.audio.is_empty());
         let form = Form {
             is_mid_turn: *is_mid_turn,
+            waited_ms: u32::try_from(waited.as_millis()).unwrap_or(u32::MAX),
+            streams_before: *streams_before,
             resumed: self.resumed.iter().map(|at| at.millis()).collect(),
             turns,
         };
@@ -90,6 +97,8 @@ impl CallState {
             checkpoint: Checkpoint {
                 memory,
                 is_mid_turn: form.is_mid_turn,
+                waited: Duration::from_millis(form.waited_ms.into()),
+                streams_before: form.streams_before,
             },
             resumed: resumed.map(Utc::from_millis).collect(),
         })
@@ -106,6 +115,8 @@ mod tests {
             checkpoint: Checkpoint {
                 memory,
                 is_mid_turn: true,
+                waited: Duration::from_millis(700),
+                streams_before: 1,
             },
             resumed: vec![Utc::from_millis(7), Utc::from_millis(5)],
         }
