@@ -469,8 +469,10 @@ fn a_call_whose_stream_was_lost_goes_on_with_the_next_one() {
     let resumed = Input::Resumed(Box::new(at_the_loss));
     next.call.handle(next.now, resumed, &mut next.effects);
     next.start();
-    next.made(FIRST);
-    next.provider(ready());
+    // Attempts of another stream are others.
+    let again = AttemptId(1 << 16);
+    next.made(again);
+    next.of(again, ready());
     let commands = next.commands();
     let occasion = Occasion::Resumed { is_mid_turn: true };
     assert!(
