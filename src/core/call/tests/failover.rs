@@ -221,7 +221,7 @@ fn a_stall_that_the_caller_has_heard_for_a_while_is_broken_by_a_filler_before_tw
     story.says(QUIET, ms(1_000));
     assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
     story.made(SECOND);
-    story.says(QUIET, ms(640));
+    story.says(QUIET, ms(400));
     assert_eq!(prompts(&mut story), []);
     story.says(QUIET, ms(160));
     assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
