@@ -135,12 +135,11 @@ fn never_a_loop(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
-/// "Nobody is greeted twice": only the first session is asked for a greeting.
+/// "Nobody is greeted twice": only the first session is asked for a greeting, the others for the rest.
 fn greeted_once(life: &Life, findings: &mut Vec<Finding>) {
     let greets = life.sessions().filter(|(_, session)| {
         let first = session.responses.list.first();
-        session.seeds.list.is_empty()
-            && first.is_some_and(|first| first.asked_by == AskedBy::Client)
+        first.is_some_and(|first| first.asked_by == AskedBy::Client && !first.instructed)
     });
     let greeters: Vec<_> = greets.map(|(attempt, _)| attempt).collect();
     if greeters.len() > 1 || life.phone.greeted_again > 0 {
