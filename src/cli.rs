@@ -112,6 +112,10 @@ fn start(config: Config) -> Result<(), String> {
 fn check(settings: &Settings) -> ExitCode {
     match settings.load() {
         Ok(config) => {
+            if let Err(error) = Server::check(&config) {
+                say(&error.to_string());
+                return ExitCode::from(EXIT_WRONG);
+            }
             let agents = config.agents.iter().len();
             let providers = &config.providers;
             say(&format!(

@@ -1,8 +1,9 @@
 //! `ringback demo`: two recorded calls from the caller to a model and back, on this machine, told as they happen. In the second
 //! one the model's provider dies in the middle of a sentence, and another one goes on.
 //!
-//! The edge is the real one, on real sockets; caller, carrier and models are the doubles of `loadtest`. The models are in
-//! `models`, what is said of a call in `verdict`.
+//! The edge is the real one, on real sockets; caller, carrier and models are the doubles of `loadtest`. Calls come in as at a
+//! telephone number: the carrier asks the Voice URL and does what the document says. The models are in `models`, what is said of
+//! a call in `verdict`.
 
 mod models;
 mod verdict;
@@ -12,10 +13,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadtest::call::{OneCall, call, sentence, write_heard};
-use loadtest::carrier::{CallReport, CarrierSettings};
+use loadtest::call::{told, write_heard};
+use loadtest::carrier::{CarrierSettings, Phone};
 use loadtest::net::Clock;
+use loadtest::plan::{ACCOUNT_SID, AUTH_TOKEN};
 use loadtest::recording::Recording;
+use loadtest::twilio::number::{Number, Parties};
+use loadtest::twilio::settings::TwilioSettings;
+use loadtest::twilio::twiml::Link;
+use loadtest::twilio::voice_call::Told;
+use loadtest::twilio::{Account, VoiceCall, VoiceReport};
 use models::{Fate, Model, Story};
 use ringback::config::{self, Config, Environment, Provider, Providers};
 use ringback::core::ids::Tier;
@@ -72,7 +79,7 @@ async fn demo(args: &DemoArgs) -> Result<bool, String> {
     let server = Server::bind(config, Telemetry::default())
         .await
         .map_err(|error| error.to_string())?;
-    let url = format!("ws://{}/media", server.address());
+    let url = format!("http://{}", server.address());
     let edge = server.handle();
     let serving = async {
         tokio::join!(server.run(), first.visits(), standby.visits());
@@ -80,14 +87,15 @@ async fn demo(args: &DemoArgs) -> Result<bool, String> {
     let playing = async {
         let play = Play {
             url: &url,
-            clock,
+            account: Arc::new(Account::new(ACCOUNT_SID, AUTH_TOKEN, None, clock)),
             story: &story,
         };
         let is_good = play.both(args, &healthy, &killed, &first, &standby).await?;
         if !args.once {
             tell(&format!(
                 "\nThe edge stays up. Call it again from another terminal, or stop it with ctrl-c:\n  \
-                cargo run --release -p loadtest -- call --url {url} --recording order_status --out heard.wav"
+                TWILIO_AUTH_TOKEN={AUTH_TOKEN} cargo run --release -p loadtest -- \\\n    \
+                call --voice-url {url}/twiml/answer --recording order_status --out heard.wav"
             ));
             tokio::signal::ctrl_c()
                 .await
@@ -104,8 +112,9 @@ async fn demo(args: &DemoArgs) -> Result<bool, String> {
 
 /// What both calls have in common.
 struct Play<'a> {
+    /// The edge's public URL.
     url: &'a str,
-    clock: Clock,
+    account: Arc<Account>,
     story: &'a Story,
 }
 
@@ -127,35 +136,51 @@ impl Play<'_> {
              1. A call whose caller interrupts:\n",
             self.url
         ));
-        let report = self.call(healthy, &out).await?;
+        let report = self.call(1, healthy, &out).await?;
         let is_good = verdict::healthy(&report, first.session(1).await.as_ref(), &out);
         tell("\n2. A call whose provider is killed in the middle of a sentence, with a standby:\n");
         let stem = out.file_stem().unwrap_or_default().to_string_lossy();
         let out = out.with_file_name(format!("{stem}-killed.wav"));
-        let report = self.call(killed, &out).await?;
+        let report = self.call(2, killed, &out).await?;
         let sessions = (first.session(2).await, standby.session(1).await);
         let is_kept = verdict::killed(&report, &sessions, killed, &out);
         Ok(is_good && is_kept)
     }
 
-    /// Plays a call, tells its story, and writes down what was heard.
-    async fn call(&self, recording: &Arc<Recording>, heard: &Path) -> Result<CallReport, String> {
-        let one = OneCall {
-            url: self.url.to_owned(),
-            tls: None,
-            recording: Arc::clone(recording),
-            settings: Arc::new(CarrierSettings {
-                parameters: [("agent".to_owned(), "default".to_owned())].into(),
-                ..CarrierSettings::default()
-            }),
-            seed: 1,
+    /// Plays the call of this number, tells its story, and writes down what was heard.
+    async fn call(
+        &self,
+        number: u64,
+        recording: &Arc<Recording>,
+        heard: &Path,
+    ) -> Result<VoiceReport, String> {
+        const SEED: u64 = 1;
+        let link = |path| Link {
+            url: format!("{}{path}", self.url),
+            ..Link::default()
         };
+        let settings = CarrierSettings::default();
+        let call = VoiceCall {
+            account: Arc::clone(&self.account),
+            number: Number {
+                voice: link("/twiml/answer"),
+                fallback: Some(link("/twiml/fallback")),
+                status: Some(link("/calls/status")),
+            },
+            settings: Arc::new(TwilioSettings::default()),
+            parties: Parties::of_seed(ACCOUNT_SID, &settings.from, &settings.to, number),
+            seed: SEED,
+        };
+        let phone = Phone::new(Arc::clone(recording), Arc::new(settings), 1, SEED);
         self.story.begin();
-        let told = |at: Duration, happening| line(at, &sentence(&happening, recording));
-        let (report, _) = call(one, self.clock, told)
-            .await
-            .map_err(|error| error.to_string())?;
-        write_heard(&report, heard).map_err(|error| format!("{}: {error}", heard.display()))?;
+        let tell = |at: Duration, event: Told| {
+            if let Some(sentence) = told(&event, recording) {
+                line(at, &sentence);
+            }
+        };
+        let report = call.live(phone, tell).await;
+        write_heard(&report.call, heard)
+            .map_err(|error| format!("{}: {error}", heard.display()))?;
         Ok(report)
     }
 }
@@ -169,7 +194,9 @@ fn recording(name: &str) -> Result<Arc<Recording>, String> {
 fn settings(models: &[&Model]) -> Result<Config, String> {
     let own = [
         ("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0"),
-        ("RINGBACK__PUBLIC__AUTH", "none"),
+        ("TWILIO_ACCOUNT_SID", ACCOUNT_SID),
+        ("TWILIO_AUTH_TOKEN", AUTH_TOKEN),
+        ("RINGBACK__TWILIO__PUBLIC_URL", "http://127.0.0.1:0"),
         ("RINGBACK__ADMIN__LISTEN", "off"),
         // What a call does about a provider that dies is a warning, and told here in other words.
         ("RINGBACK__LOG__LEVEL", "error"),

@@ -181,6 +181,27 @@ fn the_top_level_is_what_the_design_says() {
 }
 
 #[test]
+fn the_front_doors_rows_are_held_by_tests_that_there_are() {
+    let document = fs::read_to_string(root().join("src/docs/front-door.md")).unwrap();
+    let (_, table) = document
+        .split_once("| row | held by |\n|---|---|\n")
+        .unwrap();
+    let texts: Vec<_> = ["src", "tests"].into_iter().flat_map(sources).collect();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut names = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .peekable();
+    assert!(names.peek().is_some(), "the table names no test");
+    for name in names {
+        let function = format!("fn {name}()");
+        assert!(
+            texts.iter().any(|(_, text)| text.contains(&function)),
+            "there is no test {name}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_left_open() {
     for (path, text) in ["src", "loadtest/src"].into_iter().flat_map(sources) {
         for word in ["todo!(", "unimplemented!(", "FIXME", "#[allow("] {

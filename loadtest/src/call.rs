@@ -11,6 +11,7 @@ use crate::{
     net::{Clock, Coupled, DialError, couple, dial},
     peer::Outbox,
     recording::{Recording, Then},
+    twilio::{VoiceReport, note::End, voice_call::Told},
     wav,
 };
 
@@ -47,6 +48,30 @@ pub async fn call(
     };
     let coupled = couple(socket, &mut phone, clock, out, tell).await;
     Ok((phone.into_report(), coupled))
+}
+
+/// What a call through a number tells, in a sentence; `None` where the carrier tells the same in other words.
+pub fn told(told: &Told, recording: &Recording) -> Option<String> {
+    match told {
+        // The carrier has told the end already, and why; and that a stream is open.
+        Told::Happening(Happening::Ended(_) | Happening::Started) => None,
+        Told::Happening(happening) => Some(sentence(happening, recording)),
+        Told::Note(note) => Some(note.sentence()),
+    }
+}
+
+/// Why a call through a number was not a good one; empty if it was.
+pub fn voice_complaints(voice: &VoiceReport) -> Vec<String> {
+    let mut complaints = complaints(&voice.call);
+    if voice.end.is_none_or(End::is_lost) {
+        complaints.push("the call was lost".into());
+    }
+    if voice.call.greeted_again > 0 {
+        complaints.push("the caller was greeted again".into());
+    }
+    let untold = voice.deliveries.iter().filter(|it| !it.is_good());
+    complaints.extend(untold.map(|delivery| format!("{} could not be told", delivery.what)));
+    complaints
 }
 
 /// What happened, in a sentence. `recording` has the words and keys, which no report has.

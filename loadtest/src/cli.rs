@@ -1,10 +1,13 @@
 //! What can be asked of the command, one module a subcommand.
 
 pub(crate) mod call;
+pub(crate) mod check_number;
 pub(crate) mod import;
+pub(crate) mod number;
 pub(crate) mod proxy;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod twilio;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +32,10 @@ pub(crate) enum Command {
     Model(serve::ModelArgs),
     /// Is a bad network between two parties until it is stopped.
     Proxy(proxy::Args),
+    /// Tells what Twilio would experience at a Voice URL, line by line.
+    CheckNumber(check_number::Args),
+    /// Is Twilio's REST interface, and its calls, until it is stopped.
+    Twilio(twilio::Args),
     /// Is the bare relay that plans compare with, until it is stopped.
     #[command(hide = true)]
     Relay(serve::RelayArgs),
@@ -41,9 +48,13 @@ impl Command {
     /// Threads of the runtime; 0: that of a single thread; `None`: one a core.
     pub(crate) fn workers(&self) -> Option<usize> {
         match self {
-            Self::Call(_) | Self::Run(_) | Self::Import(_) | Self::Model(_) | Self::Proxy(_) => {
-                Some(DOUBLES_WORKERS)
-            }
+            Self::Call(_)
+            | Self::Run(_)
+            | Self::Import(_)
+            | Self::Model(_)
+            | Self::Proxy(_)
+            | Self::CheckNumber(_)
+            | Self::Twilio(_) => Some(DOUBLES_WORKERS),
             Self::Relay(args) => args.workers,
         }
     }

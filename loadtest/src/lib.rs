@@ -23,4 +23,5 @@ pub mod run;
 pub mod span;
 pub mod stamp;
 pub mod tls;
+pub mod twilio;
 pub mod wav;

@@ -37,12 +37,14 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         tokio::select! {
-            code = act(cli.command) => code,
+            // First, so that there is somebody to be stopped by before there is a child to be left behind.
+            biased;
             // What runs is dropped here, and with it every child that it started.
             signal = stopped() => {
                 eprintln!("\nloadtest: stopped by {signal}");
                 ExitCode::FAILURE
             }
+            code = act(cli.command) => code,
         }
     })
 }
@@ -54,6 +56,8 @@ async fn act(command: Command) -> ExitCode {
         Command::Import(args) => cli::import::run(&args),
         Command::Model(args) => cli::serve::model(args).await,
         Command::Proxy(args) => cli::proxy::run(args).await,
+        Command::CheckNumber(args) => cli::check_number::run(args).await,
+        Command::Twilio(args) => cli::twilio::run(args).await,
         Command::Relay(args) => cli::serve::relay(args).await,
     }
 }

@@ -12,8 +12,8 @@ mod host;
 mod keeper;
 
 pub use clock::Clock;
-pub use couple::{Coupled, Ending, couple};
-pub use dial::{DialError, dial};
+pub use couple::{Coupled, Ending, Reins, couple, couple_by};
+pub use dial::{DialError, dial, dial_with};
 pub use host::{House, Upgrade, host, host_by};
 pub use keeper::{Arrival, Entry, Keeper, Open};
 

@@ -3,6 +3,7 @@
 //! Owns the plan's format and every message about a wrong plan. It starts nothing: look next at [`crate::run`]. The plans that
 //! come with loadtest are in `loadtest/plans`, each key of them documented here.
 
+mod beside;
 mod breaker;
 mod server;
 mod template;
@@ -16,13 +17,18 @@ use std::{
 
 use serde::Deserialize;
 
+pub use beside::Beside;
 pub use breaker::Breaker;
 pub use server::Server;
-pub use template::{Names, fill};
+pub use template::{ACCOUNT_SID, AUTH_TOKEN, Names, fill};
 
 use crate::{
-    carrier::CarrierSettings, model::settings::ModelSettings, recording::Recording,
-    report::Objective, tls::Certificate,
+    carrier::{CarrierSettings, StreamCut},
+    model::settings::ModelSettings,
+    recording::Recording,
+    report::Objective,
+    tls::Certificate,
+    twilio::settings::TwilioSettings,
 };
 
 /// A plan, as it stands in its file.
@@ -36,6 +42,12 @@ pub struct Plan {
     /// How phones and their carrier behave.
     #[serde(default)]
     pub carrier: CarrierSettings,
+    /// How the carrier behaves before and between streams, where callers come in through a Voice URL.
+    #[serde(default)]
+    pub twilio: TwilioSettings,
+    /// Who else is there, in the steady window.
+    #[serde(default)]
+    pub beside: Beside,
     /// How the model behaves, if there is one; its name is `model`.
     model: Option<ModelSettings>,
     /// How each of several models behaves, by their names.
@@ -78,6 +90,9 @@ pub struct Calls {
     /// A call that the server closes in order is complete: where there is no model, an apology is a good end.
     #[serde(default)]
     pub apology_counts: bool,
+    /// Each caller's stream is cut by the next of these; only a call that came in through a Voice URL outlives it.
+    #[serde(default)]
+    pub cuts: Vec<StreamCut>,
     /// What chance is drawn from. The same seed gives the same calls.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -91,6 +106,8 @@ pub struct Compare {
     pub relay: bool,
     /// The same server, with a model that speaks no TLS.
     pub plain: bool,
+    /// The same server, with nobody `beside` the callers.
+    pub quiet: bool,
     /// How often each is measured, alternately; the median counts.
     pub rounds: u32,
     /// Threads of the relay's runtime: as many as the server has. 0: the runtime of a single thread; without it: one a core.
@@ -102,6 +119,7 @@ impl Default for Compare {
         Self {
             relay: false,
             plain: false,
+            quiet: false,
             rounds: 1,
             relay_workers: None,
         }
@@ -246,6 +264,14 @@ impl Plan {
             let allowed = "allowed: only with a model_certificate and a [server]";
             return wrong("compare.plain", "true", allowed);
         }
+        if let Err(error) = self.carrier.validate() {
+            let key = format!("carrier.{}", error.key);
+            return wrong(&key, &error.value, error.allowed);
+        }
+        if let Err(allowed) = self.twilio.validate() {
+            return wrong("twilio", "{..}", &allowed);
+        }
+        self.check_beside()?;
         if self.model.is_some() && !self.models.is_empty() {
             let allowed = "allowed: [model], or [models.NAME] for each of several";
             return wrong("model", "{..}", allowed);
@@ -262,6 +288,23 @@ impl Plan {
         let names = self.models();
         let allowed = template::allowed(names.keys().map(String::as_str));
         (self.server.as_ref()).map_or(Ok(()), |server| server.check(&allowed))
+    }
+}
+
+impl Plan {
+    /// Whoever is beside the callers comes to the Voice URL, or to the stream, of a server that the plan starts.
+    fn check_beside(&self) -> Result<(), Wrong> {
+        self.beside.check()?;
+        let is_front_door =
+            (self.server.as_ref()).is_some_and(|server| server.voice_path.is_some());
+        if !self.beside.is_empty() && !is_front_door {
+            let allowed = "allowed: only with server.voice_path";
+            return wrong("beside", "{..}", allowed);
+        }
+        if self.compare.quiet && self.beside.is_empty() {
+            return wrong("compare.quiet", "true", "allowed: only with [beside]");
+        }
+        Ok(())
     }
 }
 
@@ -308,93 +351,4 @@ fn within(key: &str, value: impl Into<u64>, min: u64, max: impl Into<u64>) -> Re
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-        about = "One caller."
-        [calls]
-        concurrent = 1
-        recordings = ["interrupts"]
-        steady_ms = 1000
-        [server]
-        command = ["ringback", "--config", "{folder}/a.toml"]
-        [server.files]
-        "a.toml" = "listen = '127.0.0.1:{port}', keys = [{ env = 'KEY' }]"
-        [objectives]
-        frames_lost_max = 0
-    "#;
-
-    fn error(text: &str) -> String {
-        Plan::parse(Path::new("bad.toml"), text)
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn a_good_plan_is_read() {
-        let plan = Plan::parse(Path::new("good.toml"), GOOD).unwrap();
-        assert_eq!(plan.objectives().len(), 1);
-        assert_eq!(plan.calls.drain(), Duration::from_secs(90));
-        assert_eq!(plan.compare.rounds, 1);
-    }
-
-    #[test]
-    fn a_wrong_plan_names_file_key_value_and_what_is_allowed() {
-        for (from, to, expected) in [
-            (
-                "concurrent = 1",
-                "concurrent = 0",
-                &["bad.toml", "calls.concurrent = 0", "1 to 4000"][..],
-            ),
-            (
-                "concurrent = 1",
-                "concurrent = \"many\"",
-                &["bad.toml", "concurrent", "many", "u32"],
-            ),
-            (
-                "concurrent = 1",
-                "concurent = 1",
-                &["bad.toml", "concurent", "concurrent"],
-            ),
-            (
-                "frames_lost_max",
-                "frames_lots_max",
-                &["objectives.frames_lots_max = 0", "frames_lost"],
-            ),
-            (
-                "{port}",
-                "{prot}",
-                &["server.files = {prot}", "{port}", "{model_url}"],
-            ),
-            (
-                "\"a.toml\" =",
-                "\"../a.toml\" =",
-                &["server.files = ../a.toml"],
-            ),
-            ("[\"interrupts\"]", "[]", &["calls.recordings"]),
-        ] {
-            let bad = GOOD.replace(from, to);
-            assert_ne!(bad, GOOD, "{from}");
-            let message = error(&bad);
-            for part in expected {
-                assert!(message.contains(part), "{part} is not in: {message}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_plan_that_comes_with_loadtest_is_good() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
-        let plans: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|it| it == "toml"))
-            .collect();
-        assert!(plans.len() >= 5, "{plans:?}");
-        for path in plans {
-            let plan = Plan::load(&path).unwrap();
-            assert!(!plan.objectives().is_empty(), "{}", path.display());
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Owns the order of things and the temporary folder of a run. Who calls is in `callers`, one round in `round`, how reports
 //! become figures in `collect`. It prints nothing: whoever runs a plan watches it by [`Watch`].
 
+mod beside;
 mod build;
 mod callers;
 mod collect;
@@ -88,6 +89,9 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// There is no thread for those beside the callers.
+    #[error("those beside the callers: {0}")]
+    Beside(io::Error),
     /// Our own program cannot be found, which is the relay too.
     #[error("the path of loadtest itself: {0}")]
     OwnPath(io::Error),
@@ -137,7 +141,7 @@ pub async fn run(
 }
 
 /// Which figure of the server is measured by which of another, and what the ratio is called.
-const RATIOS: [(Subject, Figure, Figure); 5] = [
+const RATIOS: [(Subject, Figure, Figure); 8] = [
     (
         Subject::Relay,
         Figure::CpuPerCallSecond,
@@ -151,6 +155,9 @@ const RATIOS: [(Subject, Figure, Figure); 5] = [
         Figure::CpuRatioToPlain,
     ),
     (Subject::Plain, Figure::RssPerCall, Figure::RssRatioToPlain),
+    (Subject::Quiet, Figure::UpP99, Figure::UpRatioToQuiet),
+    (Subject::Quiet, Figure::DownP99, Figure::DownRatioToQuiet),
+    (Subject::Quiet, Figure::RssSteady, Figure::RssRatioToQuiet),
 ];
 
 fn set_ratios(subjects: &[Subject], columns: &mut [Column]) {

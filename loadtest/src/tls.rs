@@ -136,6 +136,13 @@ pub fn client_trusting_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> 
     client_trusting(certificates)
 }
 
+/// A client that trusts whom browsers trust.
+pub fn client_trusting_the_web() -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    client_with(roots)
+}
+
 fn client_trusting(
     certificates: impl IntoIterator<Item = CertificateDer<'static>>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
@@ -143,6 +150,10 @@ fn client_trusting(
     for certificate in certificates {
         roots.add(certificate)?;
     }
+    client_with(roots)
+}
+
+fn client_with(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

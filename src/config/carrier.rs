@@ -8,8 +8,10 @@ use super::Layers;
 use super::environment::Environment;
 use super::keys::{self, Places};
 use super::problem::Origin;
+use super::rest;
 use super::section::{Form, Section, at, shown};
 use crate::carrier::twilio::address::PublicUrl;
+use crate::carrier::twilio::rest::{ApiHost, Credentials};
 use crate::carrier::twilio::secret::Secret;
 use crate::carrier::twilio::signature::AUTH_TOKENS_MAX;
 use crate::carrier::twilio::token::{Keyring, TOKEN_KEYS_MAX};
@@ -22,12 +24,8 @@ pub struct Twilio {
     pub account: AccountSid,
     /// Its auth tokens, one or two: webhooks that are signed with any of them are accepted.
     pub auth_tokens: Vec<Secret>,
-    /// An API key for its REST interface; without one the first auth token serves.
-    pub api_key: Option<ApiKey>,
-    /// The edge through which its REST interface is reached.
-    pub edge: Option<String>,
-    /// The region in which our calls are processed.
-    pub region: Option<String>,
+    /// Where its REST interface is, and our credentials there; `None`: it is not used.
+    pub rest: Option<(ApiHost, Credentials)>,
     /// Where Twilio finds this node.
     pub public_url: PublicUrl,
     /// Where it asks what comes after a stream: `public_url`, or an address of several nodes.
@@ -40,15 +38,6 @@ pub struct Twilio {
     pub upgrade_signature: UpgradeSignature,
     /// How long Twilio waits for us and how often it tries again, as the fragment of a URL.
     pub connection_overrides: String,
-}
-
-/// A key for the REST interface.
-#[derive(Clone, Debug)]
-pub struct ApiKey {
-    /// Its SID.
-    pub sid: String,
-    /// Its secret.
-    pub secret: Secret,
 }
 
 /// How a stream proves that it belongs to a document.
@@ -90,11 +79,13 @@ impl Layers {
     }
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "account_sid",
     "auth_tokens",
     "api_key",
     "api_key_secret",
+    "rest",
+    "rest_url",
     "edge",
     "region",
     "public_url",
@@ -107,14 +98,13 @@ const KEYS: [&str; 13] = [
 ];
 
 fn read(section: &mut Section<'_>, environment: &Environment) -> Option<Twilio> {
-    let account = read_account(section, environment);
     let auth_tokens = keys::read_list(section, AUTH_TOKENS, environment);
     if auth_tokens.as_ref().is_some_and(Vec::is_empty) {
         section.missing("auth_tokens", AUTH_TOKENS.allowed);
     }
-    let api_key = read_api_key(section, environment);
-    let edge = section.optional_text("edge", WORD);
-    let region = section.optional_text("region", WORD);
+    let account = read_account(section, environment);
+    let token = auth_tokens.as_ref().and_then(|tokens| tokens.first());
+    let rest = rest::read(section, environment, account, token);
     let public_url = PublicUrl::parse(&section.text("public_url", URL));
     let action_url = section.optional_text("action_url", URL);
     let action_url = match action_url {
@@ -141,9 +131,7 @@ fn read(section: &mut Section<'_>, environment: &Environment) -> Option<Twilio> 
     Some(Twilio {
         account: account?,
         auth_tokens: auth_tokens.iter().map(|token| Secret::new(token)).collect(),
-        api_key,
-        edge: edge.map(|located| located.text),
-        region: region.map(|located| located.text),
+        rest: rest.ok()?,
         public_url: public_url?,
         action_url: action_url?,
         mode,
@@ -177,38 +165,6 @@ fn read_account(section: &mut Section<'_>, environment: &Environment) -> Option<
     match parsed {
         Ok(account) => Some(account),
         Err(what) => problem(section, &entry.origin, KEY, &what),
-    }
-}
-
-fn read_api_key(section: &mut Section<'_>, environment: &Environment) -> Option<ApiKey> {
-    const SECRET: &str = "api_key_secret";
-    let sid = section.optional_text("api_key", API_KEY);
-    let secret = section.take(SECRET);
-    match (sid, secret) {
-        (Some(sid), Some(secret)) => {
-            let found = keys::read_one(
-                &secret.value,
-                &secret.origin,
-                environment,
-                keys::KEY.at(ONE_PLACE),
-            );
-            match found {
-                Ok(found) => Some(ApiKey {
-                    sid: sid.text,
-                    secret: Secret::new(&found),
-                }),
-                Err(what) => problem(section, &secret.origin, SECRET, &what),
-            }
-        }
-        (Some(_), None) => {
-            section.missing(SECRET, ONE_PLACE);
-            None
-        }
-        (None, Some(_)) => {
-            section.missing("api_key", API_KEY.allowed);
-            None
-        }
-        (None, None) => None,
     }
 }
 
@@ -284,7 +240,12 @@ fn read_keyring(
     ))
 }
 
-fn problem<T>(section: &mut Section<'_>, origin: &Origin, key: &str, what: &str) -> Option<T> {
+pub(super) fn problem<T>(
+    section: &mut Section<'_>,
+    origin: &Origin,
+    key: &str,
+    what: &str,
+) -> Option<T> {
     let key = section.full(key);
     section.problems.without_value(&at(origin, &key), what);
     None
@@ -297,8 +258,6 @@ fn is_key_id(id: &str) -> bool {
 
 /// A secret of a document must not be guessed.
 const SECRET_BYTES_MIN: usize = 16;
-
-const ONE_PLACE: &str = r#"{ env = "NAME" } or { file = "PATH" }"#;
 
 const TOKEN_KEYS: &str = r#"[], or up to 4 of { id = "ID", env = "NAME" } and { id = "ID", file = "PATH" }, each ID once, of 1 to 32 letters, digits, - and _"#;
 
@@ -317,19 +276,6 @@ const STREAM_SECRETS: Places = Places {
 const ACCOUNT: Form = Form {
     allowed: r#"an account's SID (AC and 32 hexadecimal digits), { env = "NAME" } or { file = "PATH" }"#,
     accepts: |text| AccountSid::parse(text).is_some(),
-};
-
-const API_KEY: Form = Form {
-    allowed: "an API key's SID: SK and 32 hexadecimal digits",
-    accepts: |text| {
-        let digits = text.strip_prefix("SK").filter(|digits| digits.len() == 32);
-        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    },
-};
-
-const WORD: Form = Form {
-    allowed: r#"1 to 32 small letters, digits and hyphens, as in "ashburn" or "us1""#,
-    accepts: |text| text.len() <= 32 && super::is_name(text),
 };
 
 const URL: Form = Form {

@@ -15,28 +15,31 @@ mod pool;
 mod problem;
 mod prompts;
 mod provider;
+mod public;
 mod raw;
+mod rest;
 mod section;
+mod store;
 mod units;
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::admin::Admin;
 pub use self::agents::{Agent, Agents, Found};
-pub use self::carrier::{ApiKey, Mode, Twilio, UpgradeSignature};
+pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::provider::Provider;
+pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
+pub use self::store::{StorePlace, StoreSettings};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::call::prompt::Prompts;
-use crate::core::ids::AccountSid;
 use crate::core::overload::OverloadSettings;
 use crate::core::pool::PoolPolicy;
 use crate::telemetry::{LogFormat, LogLevel, LogSettings};
@@ -67,40 +70,10 @@ pub struct Config {
     pub prompts: Arc<PromptCache>,
     /// The folder of their recordings, if there is one: what is rendered or imported goes there.
     pub prompts_dir: Option<PathBuf>,
+    /// Where what outlives a call is kept.
+    pub store: StoreSettings,
     /// What is told on standard error.
     pub log: LogSettings,
-}
-
-/// The listener that carriers connect to.
-#[derive(Clone, Debug)]
-pub struct Public {
-    /// Its address; with [`Auth::None`] a loopback one.
-    pub listen: SocketAddr,
-    /// How a carrier proves who it is.
-    pub auth: Auth,
-    /// The name of this node among ours.
-    pub node: String,
-    /// Whose streams are accepted; none: anybody's.
-    pub accounts: Arc<[AccountSid]>,
-    /// Whose word is taken for the address of a client.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// How many sockets may be open whose stream has not started.
-    pub unstarted_max: usize,
-    /// How many of them may come from one address without a signature.
-    pub unstarted_per_address_max: usize,
-    /// How many connections may be open from one address before their upgrade.
-    pub connections_per_address_max: usize,
-    /// The longest message that is accepted, in bytes.
-    pub message_bytes_max: usize,
-}
-
-/// How a carrier proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// By Twilio's signatures, and by tokens of ours in the documents that it is given.
-    Twilio,
-    /// Not at all: whoever reaches the listener is served, so only this machine may.
-    None,
 }
 
 /// All calls together.
@@ -165,6 +138,7 @@ impl Layers {
         let twilio = self.read_twilio(is_twilio, environment);
         let calls = self.read_calls();
         let call = self.read_call();
+        let store = self.read_store(environment);
         let log = self.read_log();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
@@ -187,7 +161,7 @@ impl Layers {
         let prompts_dir = prompts::folder(prompts_dir.as_ref(), agents_dir.as_ref());
         let prompts = prompts::load(&agents, prompts_dir.as_ref(), &mut self.problems)?;
         Some(Config {
-            public: public.map(|public| with_account(public, twilio.as_ref()))?,
+            public: public.map(|public| public.with_account_of(twilio.as_ref()))?,
             admin,
             twilio,
             calls,
@@ -197,48 +171,8 @@ impl Layers {
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
+            store: store?,
             log: log?,
-        })
-    }
-
-    fn read_public(&mut self) -> Option<Public> {
-        let mut section = self.section("public");
-        let listen = section.text("listen", ADDRESS);
-        let auth = section.choice("auth", &[("twilio", Auth::Twilio), ("none", Auth::None)]);
-        let node = section.text("node", NODE);
-        let accounts = section.texts("accounts", ACCOUNTS_MAX, ACCOUNT);
-        let trusted_proxies = section.texts("trusted_proxies", PROXIES_MAX, PROXY);
-        let unstarted_max = section.integer("unstarted_max", 1..=100_000);
-        let unstarted_per_address_max = section.integer("unstarted_per_address_max", 1..=100_000);
-        let connections_per_address_max =
-            section.integer("connections_per_address_max", 1..=100_000);
-        let message_bytes_max = section.integer("message_bytes_max", 1_024..=1_048_576);
-        let listen: Option<SocketAddr> = listen.parse().ok();
-        if let (Some(listen), Some(Auth::None)) = (listen, auth)
-            && !listen.ip().is_loopback()
-        {
-            section.wrong_now(
-                "listen",
-                &format!("\"{listen}\""),
-                "would let anybody in, since public.auth = \"none\"",
-                "a loopback address, as in \"127.0.0.1:8080\"",
-            );
-        }
-        section.finish();
-        let accounts = accounts.iter().filter_map(|sid| AccountSid::parse(sid));
-        let trusted_proxies = trusted_proxies
-            .iter()
-            .filter_map(|proxy| proxy.parse().ok());
-        Some(Public {
-            listen: listen?,
-            auth: auth?,
-            node,
-            accounts: accounts.collect(),
-            trusted_proxies: trusted_proxies.collect(),
-            unstarted_max,
-            unstarted_per_address_max,
-            connections_per_address_max,
-            message_bytes_max,
         })
     }
 
@@ -331,47 +265,10 @@ const TENTH: Duration = Duration::from_millis(100);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// One of our own Twilio accounts and a few of its subaccounts.
-const ACCOUNTS_MAX: usize = 1_000;
-
-/// A few balancers.
-const PROXIES_MAX: usize = 64;
-
 const PATH: Form = Form {
     allowed: "the path of a folder",
     accepts: |text| !text.is_empty(),
 };
-
-const ADDRESS: Form = Form {
-    allowed: r#"an address and a port, as in "127.0.0.1:8080" or "[::1]:8080""#,
-    accepts: |text| text.parse::<SocketAddr>().is_ok(),
-};
-
-const ACCOUNT: Form = Form {
-    allowed: "an account's SID: AC and 32 hexadecimal digits",
-    accepts: |text| AccountSid::parse(text).is_some(),
-};
-
-const PROXY: Form = Form {
-    allowed: r#"an IP address, as in "127.0.0.1" or "::1""#,
-    accepts: |text| text.parse::<IpAddr>().is_ok(),
-};
-
-const NODE: Form = Form {
-    allowed: "a name of 1 to 32 small letters, digits and hyphens",
-    accepts: |text| text.len() <= 32 && is_name(text),
-};
-
-/// Our own account's streams are accepted without being named a second time.
-fn with_account(mut public: Public, twilio: Option<&Twilio>) -> Public {
-    if let Some(twilio) = twilio
-        && !public.accounts.contains(&twilio.account)
-    {
-        let accounts = public.accounts.iter().copied();
-        public.accounts = accounts.chain([twilio.account]).collect();
-    }
-    public
-}
 
 /// Whether this can be the name of an agent or a provider.
 fn is_name(text: &str) -> bool {

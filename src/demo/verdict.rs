@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use loadtest::call::complaints;
+use loadtest::call::voice_complaints;
 use loadtest::carrier::CallReport;
 use loadtest::model::report::{Role, SessionReport};
 use loadtest::recording::Recording;
+use loadtest::twilio::VoiceReport;
 
 use super::tell;
 
@@ -17,8 +18,8 @@ const HEARD_TOLERANCE: Duration = Duration::from_millis(200);
 const DEAD_AIR_MAX: Duration = Duration::from_secs(2);
 
 /// Says how the healthy call went; `true` if it was a good one.
-pub(super) fn healthy(report: &CallReport, session: Option<&SessionReport>, heard: &Path) -> bool {
-    let mut wrong = complaints(report);
+pub(super) fn healthy(voice: &VoiceReport, session: Option<&SessionReport>, heard: &Path) -> bool {
+    let (report, mut wrong) = (&voice.call, voice_complaints(voice));
     let answers = report.answer_latencies.len();
     let slowest = report.answer_latencies.iter().max().copied();
     tell(&format!(
@@ -43,12 +44,12 @@ pub(super) fn healthy(report: &CallReport, session: Option<&SessionReport>, hear
 
 /// Says how the call went whose provider died; `true` if the caller hardly noticed.
 pub(super) fn killed(
-    report: &CallReport,
+    voice: &VoiceReport,
     (first, standby): &(Option<SessionReport>, Option<SessionReport>),
     recording: &Recording,
     heard: &Path,
 ) -> bool {
-    let mut wrong = complaints(report);
+    let (report, mut wrong) = (&voice.call, voice_complaints(voice));
     let (Some(first), Some(standby)) = (first, standby) else {
         wrong.push("there were not two sessions: nobody was killed, or nobody took over".into());
         return conclude(&wrong, heard, "");

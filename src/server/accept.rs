@@ -7,15 +7,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
 use super::Shared;
 use super::addresses::{Peer, Place};
 use super::drain::Stage;
 use super::routes;
+use super::tls::Tls;
 use crate::telemetry::Count;
 
 /// From the first byte of a connection to the end of its response or upgrade; closed after it.
@@ -30,6 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until the server stops. At more than `connections_max` connections before their upgrade, further ones are dropped.
 pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared: &Arc<Shared>) {
     let router = routes::router(Arc::clone(shared));
+    let tls = shared.tls.as_ref().map(Tls::acceptor);
     let connections = Arc::new(Semaphore::new(connections_max));
     let stopping = shared.tasks.reached(Stage::Stopping);
     let mut stopping = std::pin::pin!(stopping);
@@ -62,21 +66,52 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
                 Some(place)
             }
         };
-        serve(stream, peer, router.clone(), (permit, place), shared);
+        let served = serve(stream, peer, router.clone(), tls.clone(), shared);
+        spawn(served, (permit, place), shared);
     }
 }
 
+/// Serves a connection, by TLS where that is ours.
 fn serve(
     stream: TcpStream,
     peer: Peer,
     router: axum::Router,
+    tls: Option<TlsAcceptor>,
+    shared: &Arc<Shared>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let telemetry = shared.telemetry.clone();
+    async move {
+        let Some(tls) = tls else {
+            return serve_one(stream, peer, router).await;
+        };
+        // As below.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        match timeout(HTTP_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(stream, peer, router).await,
+            Ok(Err(error)) => {
+                let so_far = telemetry.count(Count::HandshakesFailed);
+                if so_far.is_power_of_two() {
+                    tracing::warn!(%error, so_far, "a TLS handshake failed");
+                }
+            }
+            Err(_) => {
+                telemetry.count(Count::HandshakesFailed);
+            }
+        }
+    }
+}
+
+fn spawn(
+    served: impl Future<Output = ()> + Send + 'static,
     held: (OwnedSemaphorePermit, Option<Place>),
     shared: &Arc<Shared>,
 ) {
     let tasks = shared.tasks.clone();
     shared.tasks.spawn("connection", async move {
         tokio::select! {
-            () = serve_one(stream, peer, router) => {}
+            () = served => {}
             () = tasks.reached(Stage::Stopping) => {}
         }
         drop(held);
@@ -89,6 +124,14 @@ pub(super) async fn serve_one(stream: TcpStream, peer: Peer, router: axum::Route
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    serve_http(stream, peer, router).await;
+}
+
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    router: axum::Router,
+) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         router.clone().call(request)

@@ -27,7 +27,9 @@ use self::view::{HealthView, Order, PoolView, ProviderView};
 use super::Shared;
 use super::accept::serve_one;
 use super::addresses::Peer;
+use super::orders::Orders;
 use super::routes::close_unless_upgraded;
+use super::tls::Tls;
 use crate::core::ids::KeyId;
 use crate::core::overload::Stage;
 use crate::core::pool::{BreakerState, PoolStatus};
@@ -92,6 +94,8 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         sockets_max: shared.calls.sockets_max(),
         overload: shared.overload.stage(),
         pool: &shared.providers.status(now),
+        store: shared.keeper.moment(),
+        certificate_expires: shared.tls.as_ref().and_then(Tls::expires),
     };
     let text = shared.telemetry.exposition(&moment);
     ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()
@@ -101,18 +105,23 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now();
     let status = shared.providers.status(now);
     let overload = shared.overload.stage();
+    let store = shared.keeper.moment().map(|store| store.is_well);
+    let rest = shared.orders.as_ref().map(Orders::is_well);
+    let is_kept = store != Some(false);
     json(&HealthView {
-        status: verdict(&status, overload).to_owned(),
+        status: verdict(&status, overload, is_kept).to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_s: now.since_start().as_secs(),
         calls_live: shared.calls.live(),
         overload: overload.name().to_owned(),
+        store: state(store, "troubled").to_owned(),
+        rest: state(rest, "resting").to_owned(),
         pool: shared.view(now, &status),
     })
 }
 
 /// See [`HealthView::status`].
-fn verdict(pool: &PoolStatus, overload: Stage) -> &'static str {
+fn verdict(pool: &PoolStatus, overload: Stage, is_kept: bool) -> &'static str {
     let breakers = pool.providers.iter().flat_map(|provider| {
         let keys = provider.keys.iter().map(|key| key.breaker);
         keys.chain([provider.breaker])
@@ -120,10 +129,19 @@ fn verdict(pool: &PoolStatus, overload: Stage) -> &'static str {
     let takes_calls = pool.providers.iter().any(|provider| provider.permille > 0);
     if !takes_calls || !overload.allows_calls() {
         "failing"
-    } else if overload.allows_extras() && breakers.into_iter().all(is_closed) {
+    } else if overload.allows_extras() && is_kept && breakers.into_iter().all(is_closed) {
         "well"
     } else {
         "degraded"
+    }
+}
+
+/// How something stands that need not be there.
+const fn state(is_well: Option<bool>, otherwise: &'static str) -> &'static str {
+    match is_well {
+        None => "none",
+        Some(true) => "well",
+        Some(false) => otherwise,
     }
 }
 

@@ -10,15 +10,18 @@ use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
-use tokio::time::Sleep;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, timeout};
 
 use super::Shared;
 use super::calls::{Seat, Start};
 use super::clock::Clock;
 use super::desk::CallDesk;
-use super::front::{foreign_card, is_final};
+use super::front::{foreign_card, last_wish};
+use super::keeper::CallState;
 use super::sessions::{SESSIONS_MAX, Sessions};
 use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
@@ -29,7 +32,7 @@ use crate::core::call::effect::{Effects, EndReason};
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::call::prompt::Prompts;
 use crate::core::fault::Refusal;
-use crate::core::front::Card;
+use crate::core::front::{Card, Means};
 use crate::core::ids::{AttemptId, CallId, CallSid, TenantId};
 use crate::core::time::Instant;
 use crate::telemetry::{CallLog, Count};
@@ -59,8 +62,10 @@ pub(super) struct CallTask {
     effects: Effects,
     pub(super) log: CallLog,
     pub(super) seat: Seat,
-    /// Whose stream it is, once the front door let it in.
+    /// Whose stream it is, once it was let in.
     pub(super) admitted: Option<(CallSid, Card)>,
+    /// What the end of the call waits for.
+    pub(super) parting: Option<Parting>,
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
@@ -87,6 +92,7 @@ impl CallTask {
             log: shared.telemetry.call(id),
             seat,
             admitted: None,
+            parting: None,
             next_source: 0,
             timer: Timer::default(),
             is_draining: false,
@@ -94,7 +100,7 @@ impl CallTask {
         }
     }
 
-    /// Lives the call to its end, then closes both sides, which takes a second at most.
+    /// Lives the call to its end, then closes both sides, which takes a second and a half at most.
     pub(super) async fn run(mut self) {
         let tasks = self.shared.tasks.clone();
         let mut woken_to_drain = pin!(tasks.woken_to_drain());
@@ -113,9 +119,18 @@ impl CallTask {
         self.seat.end();
         self.desk.leave();
         let Self {
-            carrier, sessions, ..
+            carrier,
+            sessions,
+            parting,
+            ..
         } = self;
-        tokio::join!(carrier.close(), sessions.close());
+        let hang_up = async {
+            if let Some(parting) = parting {
+                parting.wait().await;
+            }
+            carrier.close().await;
+        };
+        tokio::join!(hang_up, sessions.close());
     }
 
     /// Takes what there is; ready when the call is over.
@@ -187,10 +202,10 @@ impl CallTask {
     fn handle(&mut self, now: Instant, input: Input) {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
-                let started = self.on_started(now, started);
+                let (started, checkpoint) = self.on_started(now, started);
                 let prompts = Input::Prompts(self.prompts());
                 self.call.handle(now, prompts, &mut self.effects);
-                if let Some(checkpoint) = self.checkpoint(now) {
+                if let Some(checkpoint) = checkpoint {
                     let resumed = Input::Resumed(Box::new(checkpoint));
                     self.call.handle(now, resumed, &mut self.effects);
                 }
@@ -216,12 +231,6 @@ impl CallTask {
         self.effects = effects;
     }
 
-    /// Where an earlier stream of this call has left it, if it was lost.
-    fn checkpoint(&self, now: Instant) -> Option<Checkpoint> {
-        let call = self.seat.call()?;
-        self.shared.checkpoints.take(now, &call)
-    }
-
     /// What this caller is told without a model.
     fn prompts(&self) -> Box<Prompts> {
         let language = self.language.as_deref();
@@ -229,12 +238,17 @@ impl CallTask {
         Box::new(Prompts::clone(&prompts))
     }
 
-    /// The stream started: the call takes its place among the live ones, and its agent.
-    fn on_started(&mut self, now: Instant, started: Started) -> CarrierEvent {
-        let parameters = self.carrier.take_parameters();
-        if let Err(refusal) = self.admit(now, started.call, &parameters) {
-            return CarrierEvent::Refused(refusal);
+    /// The stream started: the call takes its place among the live ones, and its agent. With it comes where an earlier stream of
+    /// the call has left it, if that was lost.
+    fn on_started(&mut self, now: Instant, started: Started) -> (CarrierEvent, Option<Checkpoint>) {
+        if self.admitted.is_some() {
+            return (CarrierEvent::Started(started), None); // The call refuses a second start.
         }
+        let parameters = self.carrier.take_parameters();
+        let checkpoint = match self.admit(now, started.call, &parameters) {
+            Ok(checkpoint) => checkpoint,
+            Err(refusal) => return (CarrierEvent::Refused(refusal), None),
+        };
         let agents = &self.shared.agents;
         let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
         self.agent = Arc::clone(agent);
@@ -246,48 +260,136 @@ impl CallTask {
             Found::Named | Found::Unnamed => {}
             Found::Unknown => self.log.unknown_agent(),
         }
-        CarrierEvent::Started(started)
+        (CarrierEvent::Started(started), checkpoint)
     }
 }
 
 impl CallTask {
-    /// Lets the stream in, by what its document gave it, and gives it its call.
+    /// Lets the stream in, by what its document gave it, and gives it its call, with where that was left.
     fn admit(
         &mut self,
         now: Instant,
         call: CallSid,
         papers: &twilio::Parameters,
-    ) -> Result<(), Refusal> {
-        let own = foreign_card(self.call.id());
-        let card = match &self.shared.front {
-            None => own,
-            Some(front) => match front.admit(now, call, papers) {
-                Ok(card) => card.unwrap_or(own),
-                Err(count) => {
-                    self.shared.telemetry.refused(count);
-                    return Err(Refusal::Unauthenticated);
-                }
-            },
+    ) -> Result<Option<Checkpoint>, Refusal> {
+        let shared = &self.shared;
+        let card = match &shared.front {
+            None => None,
+            Some(front) => front
+                .admit(now, &shared.keeper, call, papers)
+                .map_err(|count| {
+                    shared.telemetry.refused(count);
+                    Refusal::Unauthenticated
+                })?,
         };
-        match self.seat.start(call, card.epoch) {
+        match self.seat.start(call, card.map_or(0, |card| card.epoch)) {
             Start::First => {}
-            Start::TookOver => self.shared.telemetry.count(Count::StreamsSuperseded),
+            Start::TookOver => {
+                shared.telemetry.count(Count::StreamsSuperseded);
+            }
             Start::Refused => return Err(Refusal::DuplicateCall),
         }
-        if self.shared.front.is_some() {
-            tracing::debug!(call = %self.call.id(), of = %card.id, epoch = card.epoch, "let in");
-            self.admitted = Some((call, card));
+        let (id, checkpoint) = shared.checkpoints.take(now, &call).unzip();
+        // A document that was not ours knows no name of the call: it keeps the one that it had, or that of its first socket.
+        let foreign = || foreign_card(id.unwrap_or(self.call.id()));
+        let card = card.unwrap_or_else(foreign);
+        self.take_name(now, card.id);
+        self.admitted = Some((call, card));
+        // Should the process die in its first turn, the call is to go on and not to begin again.
+        self.write_down(now, checkpoint.clone().unwrap_or_default());
+        Ok(checkpoint)
+    }
+
+    /// Until its stream starts a socket goes by a name of its own; from then on by that of its call. Nothing has happened in
+    /// between that a call remembers.
+    fn take_name(&mut self, now: Instant, id: CallId) {
+        if id != self.call.id() {
+            self.call = Call::new(id, now, Clock::utc(), self.shared.settings.clone());
+            self.log = self.shared.telemetry.call(id);
         }
-        Ok(())
+    }
+
+    /// The call stands here now: another stream goes on from there, in this life of the process or in the next.
+    pub(super) fn keep(&self, now: Instant, checkpoint: Checkpoint) {
+        if let Some((call, card)) = self.admitted {
+            let checkpoints = &self.shared.checkpoints;
+            checkpoints.keep(now, call, card.id, checkpoint.clone());
+            self.write_down(now, checkpoint);
+        }
+    }
+
+    fn write_down(&self, now: Instant, checkpoint: Checkpoint) {
+        let Shared { front, keeper, .. } = &*self.shared;
+        let Some((call, card)) = self.admitted.filter(|_| keeper.is_there()) else {
+            return;
+        };
+        let resumed = front.as_ref().map(|front| front.resumed(now, call));
+        let state = CallState {
+            checkpoint,
+            resumed: resumed.unwrap_or_default(),
+        };
+        keeper.keep_call(call, card, &state);
     }
 
     /// The call is over: what comes after its stream is known before its socket closes.
-    pub(super) fn remember_end(&self, now: Instant, reason: EndReason) {
-        if let (Some(front), Some((call, card))) = (&self.shared.front, self.admitted)
-            && is_final(reason)
-        {
-            front.ended(now, call, card);
+    pub(super) fn part(&mut self, now: Instant, reason: EndReason) {
+        let Some((call, card)) = self.admitted else {
+            return;
+        };
+        let shared = &self.shared;
+        if reason.may_go_on() {
+            return;
         }
+        shared.checkpoints.forget(&call);
+        let Some(wish) = last_wish(reason) else {
+            // With documents of ours the carrier asks what is next, and says by that whether the call is over.
+            if shared.has_foreign_documents() {
+                drop(shared.keeper.end_call(call, card.id));
+            }
+            return;
+        };
+        let means = match &shared.front {
+            None => Means::Close,
+            // A newer document was written since: the call goes on elsewhere.
+            Some(front) if !front.ended(now, call, card) => return,
+            Some(front) => front.means(wish),
+        };
+        let orders = match means {
+            Means::Tell => shared.orders.as_ref(),
+            Means::Nothing | Means::Close | Means::CloseAndAnswer | Means::WaitAndClose => None,
+        };
+        self.parting = Some(Parting {
+            is_written: shared.keeper.end_call(call, card.id),
+            is_told: orders.map(|orders| orders.end(call)),
+        });
+    }
+}
+
+/// What the end of a call waits for before its socket is closed.
+pub(super) struct Parting {
+    /// That the call has ended is on disk.
+    is_written: oneshot::Receiver<()>,
+    /// The carrier has ended it.
+    is_told: Option<oneshot::Receiver<()>>,
+}
+
+/// How long a line is held on which everything was said: longer than a good disk or a good carrier takes.
+const PARTING_TIMEOUT: Duration = Duration::from_millis(500);
+
+impl Parting {
+    /// Until both is done, or nobody does it, or it has taken too long: then it is done beside.
+    async fn wait(self) {
+        let Self {
+            is_written,
+            is_told,
+        } = self;
+        let both = async {
+            is_written.await.ok();
+            if let Some(is_told) = is_told {
+                is_told.await.ok();
+            }
+        };
+        drop(timeout(PARTING_TIMEOUT, both).await);
     }
 }
 

@@ -157,14 +157,6 @@ impl Seat {
         self.line.task.register(cx.waker());
     }
 
-    /// The call that has started here, if one has.
-    pub(super) const fn call(&self) -> Option<CallSid> {
-        match self.call {
-            Some((call, _)) => Some(call),
-            None => None,
-        }
-    }
-
     /// The call is over, though its sockets are still to be closed: its next stream may come.
     pub(super) fn end(&mut self) {
         let Some((call, epoch)) = self.call.take() else {

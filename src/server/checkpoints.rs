@@ -5,14 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::core::call::checkpoint::Checkpoint;
-use crate::core::ids::CallSid;
+use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Instant;
 
 /// Calls that are remembered: beyond it the oldest is forgotten. A conversation has 16 KiB at most.
-const CALLS_MAX: usize = 10_000;
+pub(super) const CALLS_MAX: usize = 10_000;
 
 /// How long a call is remembered after its last turn: longer than any carrier takes to come back.
-const KEPT_FOR: Duration = Duration::from_mins(10);
+pub(super) const KEPT_FOR: Duration = Duration::from_mins(10);
 
 /// The last checkpoint of each call.
 #[derive(Debug, Default)]
@@ -23,12 +23,14 @@ pub(super) struct Checkpoints {
 #[derive(Debug)]
 struct Kept {
     at: Instant,
+    /// Our name of the call, which its next stream goes by.
+    id: CallId,
     checkpoint: Checkpoint,
 }
 
 impl Checkpoints {
     /// The call stands here now.
-    pub(super) fn keep(&self, now: Instant, call: CallSid, checkpoint: Checkpoint) {
+    pub(super) fn keep(&self, now: Instant, call: CallSid, id: CallId, checkpoint: Checkpoint) {
         let mut calls = self.lock();
         if calls.len() >= CALLS_MAX && !calls.contains_key(&call) {
             let oldest = calls.iter().min_by_key(|(_, kept)| kept.at);
@@ -37,13 +39,20 @@ impl Checkpoints {
             }
         }
         let at = now;
-        calls.insert(call, Kept { at, checkpoint });
+        calls.insert(call, Kept { at, id, checkpoint });
     }
 
-    /// Where the call stood, if a stream of it was lost a moment ago.
-    pub(super) fn take(&self, now: Instant, call: &CallSid) -> Option<Checkpoint> {
-        let kept = self.lock().remove(call)?;
-        (now.since(kept.at) < KEPT_FOR).then_some(kept.checkpoint)
+    /// The call stood here in a life before, unless something newer is known.
+    pub(super) fn recall(&self, now: Instant, call: CallSid, id: CallId, checkpoint: Checkpoint) {
+        if !self.lock().contains_key(&call) {
+            self.keep(now, call, id, checkpoint);
+        }
+    }
+
+    /// Where the call stood, and our name of it, if a stream of it was lost a moment ago.
+    pub(super) fn take(&self, now: Instant, call: &CallSid) -> Option<(CallId, Checkpoint)> {
+        let Kept { at, id, checkpoint } = self.lock().remove(call)?;
+        (now.since(at) < KEPT_FOR).then_some((id, checkpoint))
     }
 
     /// The call is over: nobody goes on with it.
@@ -66,6 +75,8 @@ mod tests {
         CallSid::parse(&format!("CA{number:032x}")).unwrap()
     }
 
+    const ID: CallId = CallId::from_bits(1);
+
     fn at(seconds: u64) -> Instant {
         Instant::from_start(Duration::from_secs(seconds))
     }
@@ -79,21 +90,23 @@ mod tests {
         let checkpoint = Checkpoint {
             memory,
             is_mid_turn,
+            ..Checkpoint::default()
         };
-        checkpoints.keep(at(0), sid(1), Checkpoint::default());
-        checkpoints.keep(at(1), sid(1), checkpoint.clone());
-        assert_eq!(checkpoints.take(at(2), &sid(1)), Some(checkpoint));
+        checkpoints.keep(at(0), sid(1), ID, Checkpoint::default());
+        checkpoints.keep(at(1), sid(1), ID, checkpoint.clone());
+        checkpoints.recall(at(1), sid(1), ID, Checkpoint::default());
+        assert_eq!(checkpoints.take(at(2), &sid(1)), Some((ID, checkpoint)));
         assert_eq!(checkpoints.take(at(2), &sid(1)), None);
     }
 
     #[test]
     fn what_is_over_old_or_too_much_is_forgotten() {
         let checkpoints = Checkpoints::default();
-        checkpoints.keep(at(0), sid(0), Checkpoint::default());
+        checkpoints.keep(at(0), sid(0), ID, Checkpoint::default());
         checkpoints.forget(&sid(0));
         assert_eq!(checkpoints.take(at(0), &sid(0)), None);
         for number in 1..=CALLS_MAX + 1 {
-            checkpoints.keep(at(number as u64), sid(number), Checkpoint::default());
+            checkpoints.keep(at(number as u64), sid(number), ID, Checkpoint::default());
         }
         assert_eq!(checkpoints.take(at(2), &sid(1)), None, "the oldest");
         assert!(checkpoints.take(at(3), &sid(2)).is_some());

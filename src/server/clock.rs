@@ -38,6 +38,12 @@ impl Clock {
         Utc::from_millis(Self::utc().millis().saturating_add(millis))
     }
 
+    /// The moment that lies `duration` before now, for what is kept.
+    pub(super) fn utc_before(duration: Duration) -> Utc {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Utc::from_millis(Self::utc().millis().saturating_sub(millis))
+    }
+
     /// Now, for what others date.
     pub(super) fn utc() -> Utc {
         #[expect(

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use super::addresses::Client;
 use super::clock::{Clock, draw_call_id, draw_nonce};
+use super::keeper::Keeper;
 use crate::carrier::twilio::Parameters;
 use crate::carrier::twilio::signature::{AuthToken, Signatures};
 use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError};
 use crate::carrier::twilio::twiml::{Document, Stream, Words};
 use crate::config::{Mode, Twilio, UpgradeSignature};
 use crate::core::call::effect::EndReason;
-use crate::core::front::{Card, Direction, Endings, Expiring, Next, Strangers};
+use crate::core::front::{
+    Card, Direction, Endings, Expiring, Means, Next, Reach, Standing, Strangers, Wish,
+};
 use crate::core::ids::{AccountSid, CallId, CallSid};
-use crate::core::time::Instant;
+use crate::core::time::{Instant, Utc};
 use crate::telemetry::Count;
 
 /// How many tokens that were used are remembered: five minutes of two hundred calls a second, though a minute is enough.
@@ -41,6 +44,7 @@ pub(super) struct Front {
     pub(super) signatures: Signatures,
     accounts: Arc<[AccountSid]>,
     node: Box<str>,
+    reach: Reach,
     memory: Mutex<Memory>,
 }
 
@@ -87,7 +91,14 @@ impl Front {
         }
         let tokens = twilio.auth_tokens.iter();
         let tokens = tokens.map(|token| AuthToken::new(token.expose())).collect();
+        let reach = match (&twilio.mode, &twilio.rest) {
+            // Their document says what comes after a stream; to end the call would cut it short.
+            (Mode::Static(_), _) => Reach::Stream,
+            (Mode::Dynamic, None) => Reach::Action,
+            (Mode::Dynamic, Some(_)) => Reach::Rest,
+        };
         Self {
+            reach,
             signatures: Signatures::new(tokens, urls),
             twilio,
             accounts,
@@ -134,11 +145,17 @@ impl Front {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How far we reach at the carrier.
+    pub(super) const fn means(&self, wish: Wish) -> Means {
+        self.reach.means(wish)
+    }
+
     /// Lets a stream in by what its document gave it: the document's card, or none if the document was not ours. Else what the
-    /// refusal is counted as. A token lets in once.
+    /// refusal is counted as. A token lets in once, even across a restart.
     pub(super) fn admit(
         &self,
         now: Instant,
+        keeper: &Keeper,
         call: CallSid,
         papers: &Parameters,
     ) -> Result<Option<Card>, Count> {
@@ -151,12 +168,10 @@ impl Front {
                 TokenError::Expired => Count::TokensExpired,
                 TokenError::OtherCall => Count::TokensOfOthers,
             })?;
-            let used = &mut self.memory().used;
-            if used.get(now, &token.nonce).is_some() {
+            self.memory().use_token(now, token.nonce)?;
+            if !keeper.claim_token(token.nonce, token.expires) {
                 return Err(Count::TokensUsed);
             }
-            used.try_put(now, token.nonce, ())
-                .map_err(|_| Count::TokensOverMax)?;
             return Ok(Some(token.card));
         }
         match (&self.twilio.mode, papers.get("secret")) {
@@ -242,13 +257,36 @@ impl Front {
     }
 
     /// Everything was said on this stream: whoever asks what comes next is to hang up. Static mode has no card before its first
-    /// ticket; the call's own name stands in for it.
-    pub(super) fn ended(&self, now: Instant, call: CallSid, card: Card) {
-        self.memory().endings.ended(now, call, card);
+    /// ticket; the call's own name stands in for it. `false`: a newer document was written since, and the call goes on.
+    pub(super) fn ended(&self, now: Instant, call: CallSid, card: Card) -> bool {
+        self.memory().endings.ended(now, call, card)
+    }
+
+    /// A call of a life before, which goes on unless something newer is known.
+    pub(super) fn recall(&self, now: Instant, call: CallSid, card: Card, resumed: &[Utc]) {
+        let utc = Clock::utc();
+        let resumed = resumed.iter().map(|at| utc.since(*at));
+        let standing = (card, Standing::Open);
+        self.memory().endings.recall(now, call, standing, resumed);
+    }
+
+    /// When the call was put together again of late, the newest first.
+    pub(super) fn resumed(&self, now: Instant, call: CallSid) -> Vec<Utc> {
+        let memory = self.memory();
+        let resumed = memory.endings.resumed(now, call);
+        resumed.map(Clock::utc_before).collect()
     }
 }
 
 impl Memory {
+    fn use_token(&mut self, now: Instant, nonce: u64) -> Result<(), Count> {
+        if self.used.get(now, &nonce).is_some() {
+            return Err(Count::TokensUsed);
+        }
+        let put = self.used.try_put(now, nonce, ());
+        put.map_err(|_| Count::TokensOverMax)
+    }
+
     /// Whether the address may ask at all.
     pub(super) fn may_ask(&self, now: Instant, client: Option<Client>) -> bool {
         client.is_none_or(|client| self.strangers.may_ask(now, &client))
@@ -284,10 +322,12 @@ impl Memory {
     }
 }
 
-/// Whether everything was said when a call ended for this reason: then nobody is connected to it again.
-pub(super) const fn is_final(reason: EndReason) -> bool {
+/// What is left to be done at the carrier when a call ended for this reason, if everything was said: then nobody is connected to
+/// it again.
+pub(super) const fn last_wish(reason: EndReason) -> Option<Wish> {
     match reason {
-        EndReason::Goodbye | EndReason::Apologized => true,
+        EndReason::Goodbye => Some(Wish::Goodbye),
+        EndReason::Apologized => Some(Wish::Apology),
         // Where the caller hung up, the carrier says so when it asks, if it asks at all; a stop alone may be another's doing.
         EndReason::CallerHungUp
         | EndReason::CarrierGone
@@ -295,7 +335,7 @@ pub(super) const fn is_final(reason: EndReason) -> bool {
         | EndReason::CarrierStuck
         | EndReason::NeverStarted
         | EndReason::Refused(_)
-        | EndReason::Drained => false,
+        | EndReason::Drained => None,
     }
 }
 

@@ -13,6 +13,9 @@
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
+//! | `keeper` | what outlives the process, behind what is known in memory |
+//! | `orders` | what the carrier is ordered by REST |
+//! | `tls` | the listener's certificate, and its renewal |
 //! | `drain` | the only spawn, and the end of the process |
 //! | `clock` | the only place that asks for the time |
 //!
@@ -29,6 +32,8 @@ mod clock;
 mod desk;
 mod drain;
 mod front;
+mod keeper;
+mod orders;
 mod overload;
 mod perform;
 mod probes;
@@ -36,15 +41,18 @@ mod providers;
 mod routes;
 mod sessions;
 mod spares;
+mod tls;
 mod webhooks;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::addresses::{PerAddress, Proxies};
 use self::calls::Calls;
@@ -53,18 +61,23 @@ use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::front::Front;
+use self::keeper::{Keeper, Recovered};
+use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
 use self::spares::Shelf;
+use self::tls::Tls;
 use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
+use crate::carrier::tls::PairError;
 use crate::config::{Admin, Agents, Config};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
-use crate::telemetry::Telemetry;
+use crate::store::embedded::OpenFault;
+use crate::telemetry::{Count, Telemetry};
 
 /// Why the server does not start, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +95,17 @@ pub enum StartError {
     /// The providers' settings contradict themselves.
     #[error("the providers' settings contradict themselves: {0}")]
     Providers(PolicyError),
+    /// The listener's certificate is of no use.
+    #[error("public.tls_cert, public.tls_key: {0}")]
+    Certificate(#[from] PairError),
+    /// The store's file is there, and is of no use.
+    #[error("store.path = {path:?}: {source}")]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: OpenFault,
+    },
     /// Signals cannot be waited for.
     #[error("signals cannot be waited for: {0}")]
     Signals(io::Error),
@@ -95,10 +119,13 @@ pub struct Server {
     drain_grace: Duration,
     connections_max: usize,
     admin: Option<(TcpListener, Option<Secret>)>,
+    /// SIGHUP, where a certificate can be read anew.
+    hangups: Option<Signal>,
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`] and counts.
+/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`], what is kept of
+/// calls, the certificate and counts.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
@@ -106,6 +133,11 @@ struct Shared {
     telemetry: Telemetry,
     calls: Arc<Calls>,
     checkpoints: Checkpoints,
+    keeper: Keeper,
+    /// Without it the carrier is ordered nothing.
+    orders: Option<Orders>,
+    /// Without it connections are plain ones.
+    tls: Option<Tls>,
     settings: CallSettings,
     accounts: Arc<[AccountSid]>,
     /// Without it whoever reaches the listener is served.
@@ -147,17 +179,29 @@ impl Server {
         };
         let drain_grace = config.calls.drain_grace;
         let connections_max = config.public.unstarted_max + OTHER_CONNECTIONS_MAX;
-        let shared =
-            Shared::new(config, telemetry, address.port()).map_err(StartError::Providers)?;
+        let shared = Shared::new(config, telemetry, address.port())?;
+        shared.recover().await;
         let shared = Arc::new(shared);
+        let hangups = match &shared.tls {
+            Some(_) => Some(signal(SignalKind::hangup()).map_err(StartError::Signals)?),
+            None => None,
+        };
         Ok(Self {
             listener,
             address,
             drain_grace,
             connections_max,
             admin,
+            hangups,
             shared,
         })
+    }
+
+    /// Looks at what a server of these settings would find beside them, and changes nothing: the listener's certificate.
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        let files = config.public.tls.as_ref();
+        let pair = files.map(|files| files.read(Clock::utc())).transpose();
+        Ok(pair.map(drop)?)
     }
 
     /// Where it listens: the port is the real one.
@@ -171,7 +215,7 @@ impl Server {
     }
 
     /// Serves until its [`Handle`] stops it: then nobody new is let in, live calls may end by themselves for a while, and are
-    /// ended after it. Comes back within the grace and five seconds.
+    /// ended after it. Comes back within the grace and ten seconds, whatever callers and the disk do.
     pub async fn run(mut self) {
         let admin = self.admin.take();
         let shared = Arc::clone(&self.shared);
@@ -181,11 +225,13 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
+        let keeping = Arc::clone(&self.shared);
         // Operators are served to the very end, and nobody waits for them.
         tokio::select! {
             () = self.serve() => {}
             () = operators => {}
         }
+        keeping.keeper.close().await;
     }
 
     async fn serve(self) {
@@ -195,6 +241,7 @@ impl Server {
             connections_max,
             shared,
             address,
+            hangups,
             admin: _, // It is served beside.
         } = self;
         let providers = shared.providers.names().len();
@@ -204,6 +251,13 @@ impl Server {
         shared.tasks.spawn("providers", keeping);
         let watching = overload::watch(Arc::clone(&shared));
         shared.tasks.spawn("overload", watching);
+        let collecting = Arc::clone(&shared);
+        let collect = async move { collecting.keeper.collect().await };
+        shared.tasks.spawn("store", collect);
+        if let Some(hangups) = hangups {
+            let renewing = tls::keep(Arc::clone(&shared), hangups);
+            shared.tasks.spawn("certificate", renewing);
+        }
         accept::accept(listener, connections_max, &shared).await;
         let live = shared.calls.live();
         tracing::info!(live, grace_ms = drain_grace.as_millis(), "stopping");
@@ -248,18 +302,32 @@ async fn listen(
 }
 
 impl Shared {
-    fn new(config: Config, telemetry: Telemetry, port: u16) -> Result<Self, PolicyError> {
+    fn new(config: Config, telemetry: Telemetry, port: u16) -> Result<Self, StartError> {
         let public = config.public;
+        let clock = Clock::start();
+        let tasks = Tasks::new(telemetry.clone());
+        let tls = public.tls.map(Tls::open).transpose()?;
+        let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
+        let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
+        let rest = config
+            .twilio
+            .as_ref()
+            .and_then(|twilio| twilio.rest.clone());
+        let orders = rest.map(|rest| Orders::new(rest, clock, tasks.clone(), telemetry.clone()));
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio
             .map(|twilio| Front::new(twilio, accounts, &public.node, port));
         let names = config.agents.iter().map(|agent| agent.name.clone());
-        let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())?;
+        let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())
+            .map_err(StartError::Providers)?;
         Ok(Self {
-            clock: Clock::start(),
-            tasks: Tasks::new(telemetry.clone()),
+            clock,
+            tasks,
             telemetry,
+            keeper,
+            orders,
+            tls,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
             checkpoints: Checkpoints::default(),
             accounts: public.accounts,
@@ -285,6 +353,35 @@ impl Shared {
             },
             settings: config.call,
         })
+    }
+
+    /// Whether calls come whose document is not ours, and of which the carrier asks nothing.
+    fn has_foreign_documents(&self) -> bool {
+        let front = self.front.as_ref();
+        front.is_none_or(Front::has_foreign_documents)
+    }
+
+    /// Takes over the calls of a life before: their carriers are about to ask for them.
+    async fn recover(&self) {
+        let recovered = self.keeper.recover().await;
+        let calls = recovered.len();
+        for call in recovered {
+            self.recall(call);
+        }
+        if calls > 0 {
+            tracing::info!(calls, "calls of before the start may go on");
+        }
+    }
+
+    /// Knows a call of a life before from now on, unless it is known.
+    fn recall(&self, call: Recovered) {
+        self.telemetry.count(Count::CallsRecalled);
+        let Recovered { sid, card, state } = call;
+        let now = self.clock.now();
+        if let Some(front) = &self.front {
+            front.recall(now, sid, card, &state.resumed);
+        }
+        self.checkpoints.recall(now, sid, card.id, state.checkpoint);
     }
 }
 

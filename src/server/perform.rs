@@ -33,18 +33,9 @@ impl CallTask {
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),
             Effect::Observe(observation) => self.log.observe(now, &observation),
-            Effect::Checkpoint(checkpoint) => {
-                if let Some(call) = self.seat.call() {
-                    self.shared.checkpoints.keep(now, call, *checkpoint);
-                }
-            }
+            Effect::Checkpoint(checkpoint) => self.keep(now, *checkpoint),
             // The call is over now, so the loop ends and the task closes both sides.
-            Effect::EndCall(reason) => {
-                if let Some(call) = self.seat.call().filter(|_| !reason.may_go_on()) {
-                    self.shared.checkpoints.forget(&call);
-                }
-                self.remember_end(now, reason);
-            }
+            Effect::EndCall(reason) => self.part(now, reason),
         }
     }
 

@@ -57,10 +57,7 @@ async fn media(
         Err(rejection) => return rejection.into_response(),
     };
     // With documents of our own, a call was refused or taken when it asked for one.
-    let is_taken = shared
-        .front
-        .as_ref()
-        .is_some_and(|front| !front.has_foreign_documents());
+    let is_taken = !shared.has_foreign_documents();
     let room = if is_taken || shared.overload.stage().allows_calls() {
         shared.calls.seat()
     } else {

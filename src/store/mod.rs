@@ -24,8 +24,10 @@ pub use self::records::{
 use crate::core::ids::{CallId, PromiseId};
 use crate::core::time::Utc;
 
-/// An answer of the store; it comes within the time-out of the implementation, whatever the disk or the network does.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+/// An answer of the store; it comes within the time-out of the implementation, whatever the disk or the network does. What
+/// was asked for is on its way before this is first polled, so that requests are carried out in the order in which they were
+/// made.
+pub type Answer<T> = BoxFuture<'static, Result<T, StoreError>>;
 
 /// The most records that one look-up gives.
 pub const LOOK_UP_MAX: usize = 1_000;
@@ -41,38 +43,38 @@ pub const LOOK_UP_MAX: usize = 1_000;
 /// on without the answer. The future may be dropped: what was asked for is done all the same, except where it says otherwise.
 pub trait Store: fmt::Debug + Send + Sync {
     /// Keeps how far a call is, over what was kept of it before.
-    fn checkpoint(&self, call: CallRecord) -> Answer<'_, Checkpointed>;
+    fn checkpoint(&self, call: CallRecord) -> Answer<Checkpointed>;
 
     /// Keeps that a call has ended, and drops its checkpoint. `false`: it had ended before, and how it did then stays.
-    fn end_call(&self, ended: EndedCall) -> Answer<'_, bool>;
+    fn end_call(&self, ended: EndedCall) -> Answer<bool>;
 
     /// What is known of a call.
-    fn call(&self, key: CallKey, now: Utc) -> Answer<'_, Option<KnownCall>>;
+    fn call(&self, key: CallKey, now: Utc) -> Answer<Option<KnownCall>>;
 
     /// Calls in progress in the order of their names, after `after`; at most `max`, and [`LOOK_UP_MAX`].
-    fn calls(&self, after: Option<CallId>, max: usize, now: Utc) -> Answer<'_, Vec<CallRecord>>;
+    fn calls(&self, after: Option<CallId>, max: usize, now: Utc) -> Answer<Vec<CallRecord>>;
 
     /// Whether this is the first use of a token. `false` as well from `expires` on.
     ///
     /// At most one caller in this process is ever told `true` or an error: after an error it is not known elsewhere, nor after
     /// a restart, that the token was used. Whoever lets the call in then does so on the word of this process alone.
-    fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<'_, bool>;
+    fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<bool>;
 
-    /// How a number is found again. The number must be in one form everywhere (E.164). Fails while there is no key at hand.
+    /// How a number is found again. The number must be in one form everywhere (E.164). Fails while no key was ever at hand. Waits for nothing.
     fn caller(&self, number: &str) -> Result<CallerHash, StoreError>;
 
     /// Keeps a new promise (its revision must be 0). Whoever stops waiting before it was begun is taken not to have promised.
-    fn promise(&self, promise: PromiseRecord, now: Utc) -> Answer<'_, Promised>;
+    fn promise(&self, promise: PromiseRecord, now: Utc) -> Answer<Promised>;
 
     /// Keeps the next revision of a promise, and with it what is known of its requests. Like [`promise`](Self::promise), a
     /// change that nobody waits for any more is not begun.
-    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<'_, Changed>;
+    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<Changed>;
 
     /// One promise.
-    fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<'_, Option<PromiseRecord>>;
+    fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<Option<PromiseRecord>>;
 
     /// The open promise of a caller.
-    fn open_promise(&self, caller: CallerHash, now: Utc) -> Answer<'_, Option<PromiseRecord>>;
+    fn open_promise(&self, caller: CallerHash, now: Utc) -> Answer<Option<PromiseRecord>>;
 
     /// Promises in the order of their names, after `after`; at most `max`, and [`LOOK_UP_MAX`].
     fn promises(
@@ -80,27 +82,27 @@ pub trait Store: fmt::Debug + Send + Sync {
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Answer<'_, Vec<PromiseRecord>>;
+    ) -> Answer<Vec<PromiseRecord>>;
 
     /// Promises that are due, the longest due first; at most `max`, and [`LOOK_UP_MAX`].
-    fn due(&self, max: usize, now: Utc) -> Answer<'_, Vec<PromiseRecord>>;
+    fn due(&self, max: usize, now: Utc) -> Answer<Vec<PromiseRecord>>;
 
     /// Requests that were begun and not ended, in the order of their names, after `after`; at most `max`, and [`LOOK_UP_MAX`].
-    fn sends(&self, after: Option<SendId>, max: usize) -> Answer<'_, Vec<SendRecord>>;
+    fn sends(&self, after: Option<SendId>, max: usize) -> Answer<Vec<SendRecord>>;
 
     /// Keeps that a caller wants nothing of us from `at` on (`Some`), or no longer so (`None`).
-    fn set_opted_out(&self, caller: CallerHash, at: Option<Utc>) -> Answer<'_, ()>;
+    fn set_opted_out(&self, caller: CallerHash, at: Option<Utc>) -> Answer<()>;
 
     /// Since when a caller wants nothing of us.
-    fn opted_out(&self, caller: CallerHash) -> Answer<'_, Option<Utc>>;
+    fn opted_out(&self, caller: CallerHash) -> Answer<Option<Utc>>;
 
     /// Throws away all promises of a caller and their requests, up to [`LOOK_UP_MAX`] at once; how many there were. That they
     /// want nothing of us stays, by the hash alone.
-    fn forget(&self, caller: CallerHash) -> Answer<'_, usize>;
+    fn forget(&self, caller: CallerHash) -> Answer<usize>;
 
     /// Throws away some of what has expired. To be called every few seconds, and again while it is not done.
-    fn collect(&self, now: Utc) -> Answer<'_, Collected>;
+    fn collect(&self, now: Utc) -> Answer<Collected>;
 
     /// Does what was asked for before, then closes. Later requests are refused.
-    fn close(&self) -> Answer<'_, ()>;
+    fn close(&self) -> Answer<()>;
 }

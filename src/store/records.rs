@@ -7,8 +7,8 @@ use std::fmt;
 use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::time::Utc;
 
-/// The longest `state`: several times the conversation that a call remembers.
-pub const STATE_BYTES_MAX: usize = 256 * 1024;
+/// The longest `state`: four times the conversation that a call remembers.
+pub const STATE_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest name of a node.
 pub const NODE_BYTES_MAX: usize = 64;

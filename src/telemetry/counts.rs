@@ -132,6 +132,26 @@ counts! {
     UpgradesOverCalls = "upgrades_over_calls_max",
     /// Upgrades that were refused because the process had too much to do.
     UpgradesOverloaded = "upgrades_overloaded",
+    /// Calls that were taken over from the store, since nothing was known of them in memory.
+    CallsRecalled = "calls_recalled",
+    /// Requests to the store that its disk refused.
+    StoreRefused = "store_refused",
+    /// Requests to the store that were not answered in time.
+    StoreLate = "store_late",
+    /// Requests to the store that were refused because too many waited.
+    StoreOverloaded = "store_overloaded",
+    /// Records of the store that could not be read, and bugs of its own.
+    StoreFaults = "store_faults",
+    /// Calls that were ended by REST.
+    RestEnded = "rest_calls_ended",
+    /// Orders to the carrier by REST that were not carried out, or of which that is not known.
+    RestFailed = "rest_failed",
+    /// Connections whose TLS handshake failed.
+    HandshakesFailed = "handshakes_failed",
+    /// Certificates that were read anew and are in use.
+    CertificatesReloaded = "certificates_reloaded",
+    /// Certificates that were read anew and refused; the one before stays.
+    CertificatesRefused = "certificates_refused",
     /// Tasks that panicked.
     Panics = "panics",
 }

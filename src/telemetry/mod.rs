@@ -40,7 +40,7 @@ pub use self::counts::{Count, Counts};
 pub use self::exposition::MEDIA_TYPE;
 pub use self::log::{LogFormat, LogLevel, LogSettings, init};
 use self::metrics::Metrics;
-pub use self::render::Moment;
+pub use self::render::{Moment, StoreMoment};
 pub use self::spares::SpareEnd;
 use crate::core::fault::Fault;
 use crate::core::ids::{CallId, KeyId, ProviderId};
@@ -119,9 +119,9 @@ impl Telemetry {
         CallLog::new(metrics, call)
     }
 
-    /// Adds one.
-    pub fn count(&self, count: Count) {
-        self.counts.add(count, 1);
+    /// Adds one; how many there are now.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts.add(count, 1)
     }
 
     /// What has been counted so far.

@@ -148,6 +148,16 @@ metrics! {
     ExtraLeft = Gauge "ringback_extra_dials_left" [],
     /// Redials of live calls that the reserve still holds.
     ReserveLeft = Gauge "ringback_reserve_redials_left" [],
+    /// Whether the store does not keep what it should: 1 if so.
+    StoreTrouble = Gauge "ringback_store_trouble" [],
+    /// Transactions of the store that are on disk.
+    StoreCommits = Counter "ringback_store_commits_total" [],
+    /// Writes in them.
+    StoreWrites = Counter "ringback_store_writes_total" [],
+    /// How often the file of the store was opened anew after its disk had refused.
+    StoreMended = Counter "ringback_store_mended_total" [],
+    /// From when on the listener's certificate is of no use, in seconds since 1970.
+    CertificateExpires = Gauge "ringback_certificate_expires_timestamp_seconds" [],
     /// How late the event loop woke a sleeper.
     LoopLag = Histogram "ringback_event_loop_lag_seconds" [],
     /// Memory that is resident.

@@ -12,7 +12,7 @@ use super::process::Process;
 use crate::core::ids::KeyId;
 use crate::core::overload::Stage;
 use crate::core::pool::{BreakerState, PoolStatus, ProviderStatus};
-use crate::core::time::Instant;
+use crate::core::time::{Instant, Utc};
 
 /// What is true at this moment and not counted.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,23 @@ pub struct Moment<'a> {
     pub overload: Stage,
     /// How the providers stand.
     pub pool: &'a PoolStatus,
+    /// How the store stands; `None`: there is none.
+    pub store: Option<StoreMoment>,
+    /// Until when the listener's certificate holds; `None`: it has none.
+    pub certificate_expires: Option<Utc>,
+}
+
+/// How the store stands.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreMoment {
+    /// It keeps what it should.
+    pub is_well: bool,
+    /// Transactions that are on disk.
+    pub commits: u64,
+    /// Writes in them.
+    pub writes: u64,
+    /// How often its file was opened anew after the disk had refused.
+    pub mended: u64,
 }
 
 /// The text of all metrics.
@@ -36,6 +53,7 @@ pub(super) fn render(telemetry: &Telemetry, moment: &Moment<'_>) -> String {
     let mut to = Exposition::default();
     process(&mut to, moment.now);
     room(&mut to, moment);
+    kept(&mut to, moment);
     calls(&mut to, telemetry);
     attempts(&mut to, &telemetry.metrics);
     again(&mut to, &telemetry.metrics);
@@ -80,6 +98,21 @@ fn room(to: &mut Exposition, moment: &Moment<'_>) {
         Stage::Full => 2,
     };
     to.metric(Metric::Overload).sample(&[], stage);
+}
+
+/// Without a store, or a certificate, a metric of it has no sample.
+fn kept(to: &mut Exposition, moment: &Moment<'_>) {
+    let store = moment.store;
+    let trouble = store.map(|store| u8::from(!store.is_well));
+    to.metric(Metric::StoreTrouble).optional(trouble);
+    to.metric(Metric::StoreCommits)
+        .optional(store.map(|store| store.commits));
+    to.metric(Metric::StoreWrites)
+        .optional(store.map(|store| store.writes));
+    to.metric(Metric::StoreMended)
+        .optional(store.map(|store| store.mended));
+    let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);
+    to.metric(Metric::CertificateExpires).optional(expires);
 }
 
 fn calls(to: &mut Exposition, telemetry: &Telemetry) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadtest::carrier::{CallReport, CarrierSettings, Phone};
+use loadtest::carrier::{CallReport, CarrierSettings, Phone, StreamCut};
 use loadtest::model::ModelSession;
 use loadtest::model::faults::Faults;
 use loadtest::model::report::SessionReport;
@@ -11,6 +11,9 @@ use loadtest::model::settings::ModelSettings;
 use loadtest::net::{Clock, House, couple, dial, host};
 use loadtest::peer::{Action, Outbox, Peer};
 use loadtest::recording::Recording;
+use loadtest::twilio::number::{Number, Parties};
+use loadtest::twilio::twiml::Link;
+use loadtest::twilio::{Account, VoiceCall, VoiceReport};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,6 +42,8 @@ pub(crate) struct Doubles {
 pub(crate) enum Fate {
     /// A model, with these faults.
     Model(Faults),
+    /// A model that ends the call after its last line.
+    Parting,
     /// No sense, but without end.
     Storm,
 }
@@ -64,26 +69,22 @@ impl Doubles {
         };
         let lines = Arc::new(script.agent.clone());
         let welcome = move |number: u32, _: &_, now, out: &mut Outbox| {
-            let settings = |faults| {
-                Arc::new(ModelSettings {
+            counted.send_modify(|opened| *opened += 1);
+            let settings = match fate(number) {
+                Fate::Storm => return Visitor::Storm(Storm::new(out)),
+                Fate::Model(faults) => ModelSettings {
                     faults,
                     ..ModelSettings::default()
-                })
+                },
+                Fate::Parting => ModelSettings {
+                    goodbye: true,
+                    ..ModelSettings::default()
+                },
             };
-            counted.send_modify(|opened| *opened += 1);
-            match fate(number) {
-                Fate::Storm => Visitor::Storm(Storm::new(out)),
-                Fate::Model(faults) => {
-                    let mut model = ModelSession::new(
-                        settings(faults),
-                        Arc::clone(&lines),
-                        number,
-                        number.into(),
-                    );
-                    model.start(now, out);
-                    Visitor::Model(Box::new(model))
-                }
-            }
+            let (settings, lines) = (Arc::new(settings), Arc::clone(&lines));
+            let mut model = ModelSession::new(settings, lines, number, number.into());
+            model.start(now, out);
+            Visitor::Model(Box::new(model))
         };
         spawn(async move {
             host(house, welcome, |visitor, _| {
@@ -135,6 +136,42 @@ impl Doubles {
         phone.start(self.clock.now(), &mut out);
         couple(socket, &mut phone, self.clock, out, |_, _| {}).await;
         phone.into_report()
+    }
+}
+
+impl Doubles {
+    /// Calls the number that points to this server, and lives the call to its end; its streams are cut like this.
+    pub(crate) async fn ring(
+        &self,
+        server: &Server,
+        number: u32,
+        cuts: Vec<StreamCut>,
+    ) -> VoiceReport {
+        let account = Account::new(&format!("AC{:032x}", 1), "12345", None, self.clock);
+        let link = |path| Link {
+            url: format!("http://{}{path}", server.address),
+            ..Link::default()
+        };
+        let settings = CarrierSettings {
+            record: false,
+            call_max_ms: CALL_MAX_MS,
+            cuts,
+            ..CarrierSettings::default()
+        };
+        let call = VoiceCall {
+            number: Number {
+                voice: link("/twiml/answer"),
+                fallback: Some(link("/twiml/fallback")),
+                status: Some(link("/calls/status")),
+            },
+            settings: Arc::default(),
+            parties: Parties::of_seed(&account.sid, &settings.from, &settings.to, number.into()),
+            account: Arc::new(account),
+            seed: number.into(),
+        };
+        let script = Arc::clone(&self.script);
+        let phone = Phone::new(script, Arc::new(settings), number, number.into());
+        call.live(phone, |_, _| {}).await
     }
 }
 

@@ -184,6 +184,16 @@ async fn a_goodbye_is_followed_by_the_end() {
 }
 
 #[tokio::test]
+async fn an_apology_is_followed_by_the_end() {
+    let patient = "[call]\ncarrier_silence_max = \"1m\"\n";
+    let server = serve("ws://127.0.0.1:1/", patient).await;
+    let document = ask(&server, ANSWER, 1, &[]).await;
+    document.stream(&server, 1).await.heard_to_end().await;
+    let next = ask(&server, &document.action, 1, &[]).await;
+    assert_eq!(next.verbs, ["Hangup"]);
+}
+
+#[tokio::test]
 async fn a_new_stream_takes_over_from_one_that_has_not_ended() {
     let (_model, mut server) = greeter().await;
     let document = ask(&server, ANSWER, 1, &[]).await;

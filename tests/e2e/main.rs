@@ -10,6 +10,8 @@ mod calls;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod doubles;
@@ -19,6 +21,8 @@ mod endings;
 #[path = "../telemetry/exposition.rs"]
 mod exposition;
 mod front_door;
+#[cfg(test)]
+mod front_plans;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -32,11 +36,17 @@ mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod restarts;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod spares;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod twilio;
 #[cfg(test)]

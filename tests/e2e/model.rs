@@ -32,6 +32,8 @@ pub(crate) enum Manner {
     Leaves,
     /// It answers the first frame with bytes that are no protocol.
     Garbles,
+    /// It greets, and answers the first frame as if these words had been said.
+    Answers(&'static str),
     /// It writes down what the caller said, in these words.
     Transcribes(&'static str),
     /// It ends every session once it has opened it, before anything is asked.
@@ -193,7 +195,7 @@ impl Session {
                     seen.send_modify(|seen| seen.asked += 1);
                     if matches!(
                         self.manner,
-                        Manner::Greets | Manner::Parts | Manner::LivesFor(_)
+                        Manner::Greets | Manner::Parts | Manner::LivesFor(_) | Manner::Answers(_)
                     ) {
                         self.speak("1", 8_000).await;
                     }
@@ -244,6 +246,23 @@ impl Session {
             Manner::Garbles => {
                 let nonsense = Message::text("{\"type\": 7, ]");
                 self.socket.send(nonsense).await.is_ok()
+            }
+            Manner::Answers(words) => {
+                for kind in ["speech_started", "speech_stopped"] {
+                    self.tell(&json!({
+                        "type": format!("input_audio_buffer.{kind}"), "event_id": "e",
+                        "item_id": "caller", "audio_start_ms": 0, "audio_end_ms": 20,
+                    }))
+                    .await;
+                }
+                self.tell(&json!({
+                    "type": "conversation.item.input_audio_transcription.completed",
+                    "event_id": "e", "item_id": "caller", "content_index": 0, "transcript": words,
+                }))
+                .await;
+                self.speak("answer", 1_600).await;
+                self.manner = Manner::Greets;
+                true
             }
             Manner::Transcribes(words) => {
                 self.tell(&json!({

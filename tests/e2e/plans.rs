@@ -32,6 +32,14 @@ apology_counts = true
 /// How long they stay: a turn or two.
 const STAY: Duration = Duration::from_secs(11);
 
+/// Callers come in through the Voice URL.
+const FRONT_DOOR: &str = r#"
+voice_path = "/twiml/answer"
+fallback_path = "/twiml/fallback"
+status_path = "/calls/status"
+env = { TWILIO_ACCOUNT_SID = "{account_sid}", TWILIO_AUTH_TOKEN = "{auth_token}" }
+"#;
+
 /// What holds in all of them.
 const OBJECTIVES: &str = "
 [objectives]
@@ -42,6 +50,9 @@ calls_stranded_max = 0
 turns_torn_max = 0
 frames_twice_max = 0
 violations_max = 0
+greeted_twice_max = 0
+documents_failed_max = 0
+callbacks_failed_max = 0
 ";
 
 /// A plan: what is wrong with the first provider and with the standby, if there is one, and what holds besides.
@@ -77,8 +88,8 @@ impl Story {
         let program = env!("CARGO_BIN_EXE_ringback");
         let server = format!(
             "[server]\ncommand = [\"{program}\", \"serve\", \"--config\", \"{{folder}}/ringback.toml\"]\n\
-             ready_path = \"/health/live\"\n[server.files]\n\"ringback.toml\" = '''\n\
-             [public]\nlisten = \"127.0.0.1:{{port}}\"\nauth = \"none\"\n[admin]\nlisten = \"off\"\n[log]\nlevel = \"error\"\n{providers}'''\n"
+             ready_path = \"/health/live\"\n{FRONT_DOOR}[server.files]\n\"ringback.toml\" = '''\n\
+             [public]\nlisten = \"127.0.0.1:{{port}}\"\n[twilio]\npublic_url = \"http://127.0.0.1:{{port}}\"\n[admin]\nlisten = \"off\"\n[log]\nlevel = \"error\"\n{providers}'''\n"
         );
         let calls = format!("{CALLS}steady_ms = {}\n", self.stay.as_millis());
         let text = [&calls, &models, &server, OBJECTIVES, self.objectives].concat();
@@ -100,7 +111,7 @@ impl Story {
 }
 
 /// Nobody watches.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Watch for Silent {
     fn say(&mut self, _line: &str) {}

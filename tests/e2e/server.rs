@@ -32,6 +32,11 @@ impl Folder {
         fs::write(&path, text).unwrap();
         path
     }
+
+    /// The path of something in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
 }
 
 impl Drop for Folder {
@@ -86,10 +91,14 @@ impl Server {
     pub(crate) async fn launch(settings: &str, variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let file = folder.write("ringback.toml", settings);
-        let mut command = ringback(&["serve", "--log-format", "json", "--log-level", "trace"]);
-        let mut child = command
-            .arg("--config")
+        // A file that has reached its limit is then an error as on a full disk, and not the end: see `fill_disk`.
+        let ignoring = "trap '' XFSZ; exec \"$0\" \"$@\"";
+        let program = env!("CARGO_BIN_EXE_ringback");
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", ignoring, program, "serve"])
+            .args(["--log-format", "json", "--log-level", "trace", "--config"])
             .arg(file)
+            .env_clear()
             .env("RINGBACK__PUBLIC__AUTH", "none")
             .env("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0")
             .env("RINGBACK__ADMIN__LISTEN", "127.0.0.1:0")
@@ -142,7 +151,27 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+        self.signal("TERM");
+    }
+
+    /// Kills it without a word, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Lets it write nothing more into any file, as on a full disk, or (`false`) again as much as it likes.
+    pub(crate) fn fill_disk(&self, is_full: bool) {
+        let limit = if is_full { "0" } else { "unlimited" };
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--pid={}", self.child.id()));
+        let status = prlimit.arg(format!("--fsize={limit}:")).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(status.success());
     }

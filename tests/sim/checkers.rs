@@ -16,7 +16,7 @@ use crate::checkers::dials::{
     budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
     retry_after_honoured,
 };
-use crate::checkers::remembered::remembered;
+pub(crate) use crate::checkers::remembered::remembered;
 use crate::checkers::voices::{continued, one_after_the_other};
 use crate::setup::{Life, Setup};
 use crate::succession::reigns;

@@ -70,7 +70,7 @@ impl Coverage {
                 .find(|gap| gap.to > failure.at && gap.from < failure.at + BLAMED_WITHIN);
             if let Some(gap) = blamed.filter(|gap| gap.answered) {
                 let gaps = self.gaps.entry(failure.doing).or_default();
-                gaps.push(gap.to - gap.from);
+                gaps.push(gap.to.saturating_sub(gap.from));
             }
         }
     }

@@ -205,7 +205,7 @@ impl World {
             (Parcel::Text(text), Some(model)) => model.receive(now, &text, out),
             (Parcel::Ping, Some(_)) => {
                 self.network
-                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong)
+                    .send(now, Pipe::ModelToServer(attempt), Parcel::Pong);
             }
             (Parcel::Closed(code), model) => {
                 leg.model_open = false;

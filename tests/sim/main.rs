@@ -1,11 +1,15 @@
 //! The deterministic simulator: whole calls in virtual time, thousands of them, judged by checkers.
 //!
 //! `RINGBACK_SIM_CALLS` sets how many calls the swarm lives (5,000); `RINGBACK_SIM_SEED` lives one of them again and tells its
-//! story. `RINGBACK_SIM_STORM` does so with a call of the storm.
+//! story. `RINGBACK_SIM_STORM` does so with a call of the storm, `RINGBACK_SIM_SEVERED` with one whose streams are cut.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a checker looks for a few of many things that can happen"
 )]
 #![expect(
     clippy::disallowed_methods,
@@ -19,8 +23,10 @@ mod legs;
 mod network;
 mod scenarios;
 mod setup;
+mod severed;
 mod storm;
 mod story;
+mod streams;
 mod succession;
 mod swarm;
 mod weather;

@@ -13,11 +13,13 @@ use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::{Greeting, Prompts};
 use ringback::core::fault::Fault;
+use ringback::core::front::Next;
 use ringback::core::ids::{AttemptId, KeyId, ProviderId};
 use ringback::core::observation::Observation;
 use ringback::core::pool::{Charge, PoolPolicy, ProviderPolicy, Transition};
 
 use crate::doors::{BrokenWay, Met, Probe};
+use crate::streams::{Carriage, StreamLife};
 
 /// The wall clock's seconds at the beginning of every call.
 pub(crate) const EPOCH_S: u64 = 1_700_000_000;
@@ -40,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) unread_max: usize,
     /// For how long a session that was abandoned goes on, and is heard: as by a reader that runs beside the call.
     pub(crate) lingers: Duration,
+    /// How the carrier goes on where a stream is over; without it the end of the stream is the end of the call.
+    pub(crate) carriage: Option<Carriage>,
     /// What happens beside the doubles, in order.
     pub(crate) interludes: Vec<(Duration, Interlude)>,
     /// The least and the most that a parcel takes on its way.
@@ -79,6 +83,9 @@ pub(crate) struct Life {
     pub(crate) leaked: Vec<AttemptId>,
     /// Sessions that the pool still counts when all is over.
     pub(crate) seated: u32,
+    /// The streams of a call that may have several, and what the carrier was answered each time it asked.
+    pub(crate) streams: Vec<StreamLife>,
+    pub(crate) answers: Vec<(Duration, Next)>,
     /// What the caller did and heard, and when.
     pub(crate) happenings: Vec<(Duration, Happening)>,
     pub(crate) frames: u64,

@@ -95,8 +95,8 @@ impl Tally {
         let seed = setup.seed;
         self.calls += 1;
         self.coverage.count(life);
-        let mut seen = life.observations.iter().map(|(_, seen)| seen);
-        let failed_over = seen.any(|seen| matches!(seen, Observation::FailedOver { .. }));
+        let mut observed = life.observations.iter().map(|(_, what)| what);
+        let failed_over = observed.any(|what| matches!(what, Observation::FailedOver { .. }));
         self.failed_over += u64::from(failed_over);
         self.dead_air.push(life.phone.dead_air_max);
         *self

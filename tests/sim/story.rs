@@ -18,28 +18,28 @@ const BREATH: Duration = Duration::from_millis(500);
 pub(crate) fn story(setup: &Setup, life: &Life) -> String {
     let mut lines: Vec<(Duration, &str, String)> = Vec::new();
     for (at, what) in &life.happenings {
-        lines.extend(happening(setup, *what).map(|line| (*at, "caller", line)));
+        lines.push((*at, "caller", happening(setup, *what)));
     }
     for (at, seen) in &life.observations {
         lines.extend(observed(life, seen).map(|line| (*at, "call", line)));
     }
     for leg in life.legs.values() {
         let first = leg.session.as_ref().and_then(|session| session.first_fault);
-        let name = name(leg.provider.0);
-        lines.extend(first.map(|at| (at, "fault", format!("strikes {name}"))));
+        let struck = name(leg.provider.0);
+        lines.extend(first.map(|at| (at, "fault", format!("strikes {struck}"))));
     }
     for reign in reigns(life).iter().skip(1) {
         let first = reign.session.responses.list.first();
-        let line = first.map(|asked| match (asked.asked_by, asked.instructed) {
+        let does = first.map(|asked| match (asked.asked_by, asked.instructed) {
             (AskedBy::Client, true) => "is asked for the rest of the answer",
             (AskedBy::Client, false) => "is asked to speak",
             (AskedBy::Turn | AskedBy::Fault, _) => "answers what it was given",
         });
-        let name = name(life.legs[&reign.attempt].provider.0);
+        let taker = name(life.legs[&reign.attempt].provider.0);
         lines.extend(
             first
-                .zip(line)
-                .map(|(asked, line)| (asked.asked, "model", format!("{name} {line}"))),
+                .zip(does)
+                .map(|(asked, does)| (asked.asked, "model", format!("{taker} {does}"))),
         );
     }
     lines.sort_by_key(|(at, ..)| rounded(*at));
@@ -48,7 +48,7 @@ pub(crate) fn story(setup: &Setup, life: &Life) -> String {
         .map(|(at, who, line)| format!("{:>6.2}  {who:<7} {line}", rounded(*at).as_secs_f64()));
     let mut story: Vec<String> = lines.collect();
     let gaps = life.phone.gaps.iter();
-    let gaps = gaps.filter(|gap| gap.to - gap.from >= BREATH);
+    let gaps = gaps.filter(|gap| gap.to.saturating_sub(gap.from) >= BREATH);
     let gaps: Vec<String> = gaps.map(gap).collect();
     story.push(String::new());
     story.push(format!("the model was waited for: {}", gaps.join(", ")));
@@ -60,7 +60,7 @@ pub(crate) fn story(setup: &Setup, life: &Life) -> String {
 }
 
 fn gap(gap: &loadtest::carrier::Gap) -> String {
-    let lasted = rounded(gap.to - gap.from).as_secs_f64();
+    let lasted = rounded(gap.to.saturating_sub(gap.from)).as_secs_f64();
     let more = if gap.answered { "" } else { " (in vain)" };
     format!("{lasted:.2} s{more}")
 }
@@ -75,8 +75,8 @@ fn name(provider: u8) -> String {
     format!("provider-{}", provider + 1)
 }
 
-fn happening(setup: &Setup, what: Happening) -> Option<String> {
-    Some(match what {
+fn happening(setup: &Setup, what: Happening) -> String {
+    match what {
         Happening::Started => "is on the line".to_owned(),
         Happening::TurnBegan {
             turn,
@@ -104,7 +104,7 @@ fn happening(setup: &Setup, what: Happening) -> Option<String> {
         Happening::Ended(Ended::HungUp | Ended::TooLong) => "hangs up".to_owned(),
         Happening::Ended(Ended::GaveUp) => "has had enough".to_owned(),
         Happening::Violated(what) => format!("is sent what should not be: {what:?}"),
-    })
+    }
 }
 
 fn observed(life: &Life, seen: &Observation) -> Option<String> {

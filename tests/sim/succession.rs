@@ -34,9 +34,12 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 /// The sessions that the call was live with, in order.
 pub(crate) fn reigns(life: &Life) -> Vec<Reign<'_>> {
     let mut begun: Vec<(Duration, AttemptId)> = Vec::new();
+    let mut is_first_of_stream = true;
     for (at, seen) in &life.observations {
         match seen {
-            Observation::SessionReady { attempt, .. } if begun.is_empty() => {
+            Observation::CallStarted { .. } => is_first_of_stream = true,
+            Observation::SessionReady { attempt, .. } if is_first_of_stream => {
+                is_first_of_stream = false;
                 begun.push((*at, *attempt));
             }
             Observation::FailedOver { attempt, .. } | Observation::Rotated { attempt }

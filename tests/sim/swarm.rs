@@ -79,6 +79,7 @@ pub(crate) fn setup(seed: u64) -> Setup {
         upgrade_timeout: Duration::from_millis(2_400),
         unread_max: SocketLimits::default().write_buffer_bytes_max,
         lingers: Duration::ZERO,
+        carriage: None,
         interludes: Vec::new(),
         latency: (Duration::from_micros(least), Duration::from_micros(most)),
         tells: false,

@@ -21,6 +21,7 @@ use ringback::core::time::{Instant, Utc};
 use crate::legs::Leg;
 use crate::network::{Network, Parcel, Pipe};
 use crate::setup::{EPOCH_S, Interlude, Life, Setup};
+use crate::streams::Door;
 
 /// Nobody's call lasts longer; what is still going on then hangs.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -35,11 +36,13 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     pub(crate) now: Duration,
     pub(crate) network: Network,
-    phone: Phone,
-    phone_open: bool,
-    stream: Stream,
-    stream_open: bool,
-    call: Call,
+    pub(crate) phone: Phone,
+    pub(crate) phone_open: bool,
+    pub(crate) stream: Stream,
+    pub(crate) stream_open: bool,
+    pub(crate) call: Call,
+    /// Where a call may have several streams.
+    pub(crate) door: Option<Door>,
     /// What the call is to be told next, before anything else happens.
     pub(crate) inputs: VecDeque<Input>,
     effects: Effects,
@@ -78,6 +81,8 @@ impl World {
             transitions: Vec::new(),
             probes: Vec::new(),
             leaked: Vec::new(),
+            streams: Vec::new(),
+            answers: Vec::new(),
             seated: 0,
             happenings: Vec::new(),
             frames: 0,
@@ -92,6 +97,7 @@ impl World {
             stream: Stream::new(Arc::new([])),
             stream_open: true,
             call,
+            door: setup.carriage.map(|carriage| Door::new(carriage, id)),
             inputs: VecDeque::new(),
             effects: Effects::new(),
             desk: Desk::new(Instant::ZERO, id, TenantId::default()),
@@ -115,7 +121,11 @@ impl World {
     /// Lives the call to its end.
     pub(crate) fn live(mut self) -> Life {
         let mut out = std::mem::take(&mut self.out);
-        self.phone.start(self.now, &mut out);
+        if self.door.is_some() {
+            self.ring(&mut out);
+        } else {
+            self.phone.start(self.now, &mut out);
+        }
         self.carry_phone(&mut out);
         self.out = out;
         while let Some(next) = self.next_moment().filter(|&next| next <= LONGEST) {
@@ -135,13 +145,17 @@ impl World {
             .iter()
             .map(|provider| provider.sessions)
             .sum();
+        if let Some(door) = self.door {
+            (self.life.streams, self.life.answers) = (door.streams, door.answers);
+        }
         self.life.happenings = self.phone.take_happenings();
         self.life.phone = self.phone.into_report();
         self.life
     }
 
     fn next_moment(&self) -> Option<Duration> {
-        let phone = self.phone.deadline().filter(|_| self.phone_open);
+        let phone = self.phone.deadline().filter(|_| self.phone_lives());
+        let door = self.door.as_ref().and_then(Door::deadline);
         let call = self.call.deadline().map(Instant::since_start);
         let models = self.legs.values().filter_map(Leg::deadline).min();
         let pool = self.pool_deadline();
@@ -150,6 +164,7 @@ impl World {
         [
             self.network.deadline(),
             phone,
+            door,
             call,
             models,
             pool,
@@ -174,7 +189,9 @@ impl World {
         let mut out = std::mem::take(&mut self.out);
         if let Some((pipe, parcel)) = self.network.arrived(self.now) {
             self.deliver(pipe, parcel, &mut out);
-        } else if self.phone_open && self.phone.deadline().is_some_and(|at| at <= self.now) {
+        } else if self.ask_next(&mut out) {
+            self.carry_phone(&mut out);
+        } else if self.phone_lives() && self.phone.deadline().is_some_and(|at| at <= self.now) {
             self.phone.tick(self.now, &mut out);
             self.carry_phone(&mut out);
         } else if self
@@ -215,6 +232,7 @@ impl World {
                     Parcel::Closed(code) if self.phone_open => {
                         self.phone_open = false;
                         self.phone.closed(self.now, code);
+                        self.stream_lost(true);
                     }
                     // To a phone that has hung up, or nothing that a server sends a phone.
                     Parcel::Text(_)
@@ -278,14 +296,18 @@ impl World {
             }
             Effect::Report(attempt, fares) => self.report(attempt, fares),
             Effect::Abandon(attempt) => self.abandon(attempt),
-            // One life is one process here: what another life makes of it, the server's own tests show.
-            Effect::Checkpoint(_) => {}
+            Effect::Checkpoint(checkpoint) => {
+                if let Some(door) = &mut self.door {
+                    door.keep(*checkpoint);
+                }
+            }
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {
                 self.life.reason = Some(reason);
                 self.life.leaked = self.unreleased();
                 self.leave();
+                self.stream_ended(reason);
                 self.stream_open = false;
                 self.network
                     .send(self.now, Pipe::ServerToPhone, Parcel::Closed(Some(1000)));
@@ -301,13 +323,24 @@ impl World {
             .send(self.now, Pipe::ServerToPhone, Parcel::Text(text));
     }
 
-    fn carry_phone(&mut self, out: &mut Outbox) {
+    /// Whether the caller is on the line: also between streams, where there may be several.
+    fn phone_lives(&self) -> bool {
+        self.phone_open || (self.door.is_some() && !self.phone.is_over())
+    }
+
+    pub(crate) fn carry_phone(&mut self, out: &mut Outbox) {
+        let mut is_cut = false;
         for action in out.drain(..) {
+            is_cut |= action == Action::Cut;
             let (parcel, ends) = parcel(action);
             if self.phone_open {
                 self.network.send(self.now, Pipe::PhoneToServer, parcel);
             }
             self.phone_open &= !ends;
+        }
+        if is_cut {
+            self.phone.closed(self.now, None);
+            self.stream_lost(false);
         }
     }
 

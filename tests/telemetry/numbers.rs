@@ -12,8 +12,8 @@ use ringback::core::pool::BreakerState;
 use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
 };
-use ringback::core::time::Instant;
-use ringback::telemetry::{CallLog, Moment, Telemetry};
+use ringback::core::time::{Instant, Utc};
+use ringback::telemetry::{CallLog, Moment, StoreMoment, Telemetry};
 
 use crate::exposition::Exposition;
 
@@ -78,6 +78,13 @@ impl World {
             sockets_max: 10,
             overload: Stage::Normal,
             pool: &pool,
+            store: Some(StoreMoment {
+                is_well: true,
+                commits: 1,
+                writes: 2,
+                mended: 0,
+            }),
+            certificate_expires: Some(Utc::from_millis(1_000)),
         })
     }
 

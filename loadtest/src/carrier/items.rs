@@ -51,6 +51,8 @@ pub struct PlayedItem {
     pub duplicated: u32,
     /// Blocks that were not played although a later one was.
     pub missing: u32,
+    /// It was cut because its stream was lost: a server may well send the rest of it on the next one.
+    lost: bool,
     /// The block that is expected next.
     next: u32,
     holes: BTreeSet<u32>,
@@ -176,6 +178,17 @@ impl Ledger {
         self.play_rest(place);
     }
 
+    /// The stream is gone, and with it what lies behind `place`.
+    pub(super) fn lose(&mut self, until: Duration, place: u64) {
+        self.play(until, place);
+        for block in &self.blocks {
+            if let Some(item) = self.items.get_mut(block.item) {
+                item.lost = !item.cut || item.lost;
+            }
+        }
+        self.cut(until, place);
+    }
+
     /// What lies behind `place` was cleared away.
     pub(super) fn cut(&mut self, until: Duration, place: u64) {
         self.play(until, place);
@@ -210,7 +223,7 @@ impl Ledger {
         item.blocks_received += 1;
         item.received.1 = now;
         item.received_after_cut += u32::from(item.cut);
-        item.cut
+        item.cut && !item.lost
     }
 
     /// An item's rest of less than a block has no stamp: it is what follows its last block, up to the next.
@@ -256,6 +269,7 @@ impl Ledger {
             out_of_order: 0,
             duplicated: 0,
             missing: 0,
+            lost: false,
             next: 0,
             holes: BTreeSet::new(),
         });

@@ -5,16 +5,21 @@
 //! (what is known in the end). No clock and no socket: see [`Peer`].
 
 mod caller;
+mod carried;
+mod cuts;
 mod hearing;
 mod items;
 mod log;
 mod play_out;
+mod prompts;
 mod report;
 mod settings;
 mod stream;
 mod waiting;
 mod wire;
 
+pub use carried::Identity;
+pub use cuts::{During, StreamCut};
 pub use report::{Arrival, CallReport, Ended, Happening, PlayedItem, Timeline, Violation};
 pub use settings::{Answer, AnswerEnd, CarrierSettings, SettingError};
 pub use waiting::{After, Gap, PAUSE_MAX, Turn};
@@ -34,12 +39,16 @@ pub struct Phone {
     log: Log,
     phase: Phase,
     stop_before_close: bool,
+    /// The end of a stream is not the end of the call: a carrier decides what follows.
+    is_carried: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
     Open,
+    /// The caller is on the line, and there is no stream.
+    Held,
     Over,
 }
 
@@ -69,6 +78,7 @@ impl Phone {
             },
             phase: Phase::Idle,
             stop_before_close,
+            is_carried: false,
         }
     }
 
@@ -76,7 +86,8 @@ impl Phone {
     pub fn start(&mut self, now: Duration, out: &mut Outbox) {
         if self.phase == Phase::Idle {
             self.phase = Phase::Open;
-            self.stream.start(now, &mut self.log, out);
+            self.stream.begin(now, &mut self.log);
+            self.stream.open(now, &mut self.log, out);
         }
     }
 
@@ -107,13 +118,17 @@ impl Phone {
 
     /// Time passes until `now`. Whether the line is open still.
     fn pass(&mut self, now: Duration, out: &mut Outbox) -> bool {
-        if self.phase != Phase::Open {
+        if !self.is_on_line() {
             return false;
         }
         let Some(ended) = self.stream.pass(now, &mut self.log, out) else {
             self.log.report.lasted = now.saturating_sub(self.log.report.began);
             return true;
         };
+        if self.phase == Phase::Held {
+            self.end(now, ended);
+            return false;
+        }
         if self.stop_before_close {
             out.push(Action::Send(self.stream.wire.stop()));
         }
@@ -123,6 +138,13 @@ impl Phone {
         });
         self.end(now, ended);
         false
+    }
+
+    fn is_on_line(&self) -> bool {
+        match self.phase {
+            Phase::Open | Phase::Held => true,
+            Phase::Idle | Phase::Over => false,
+        }
     }
 
     fn end(&mut self, now: Duration, ended: Ended) {
@@ -147,7 +169,12 @@ impl Peer for Phone {
     }
 
     fn closed(&mut self, now: Duration, code: Option<u16>) {
-        if self.phase == Phase::Open {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if self.is_carried {
+            self.hold(now);
+        } else {
             self.end(now, Ended::ServerClosed { code });
         }
     }
@@ -157,7 +184,7 @@ impl Peer for Phone {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        (self.phase == Phase::Open).then(|| self.stream.deadline())
+        self.is_on_line().then(|| self.stream.deadline())
     }
 }
 

@@ -51,6 +51,10 @@ pub struct CallReport {
     pub marks_received: u64,
     /// Marks sent back.
     pub marks_returned: u64,
+    /// Streams that were cut, as the settings say.
+    pub streams_cut: u32,
+    /// How often a later stream began with the same recording as the first: the caller was greeted again.
+    pub greeted_again: u32,
     /// When `clear` came; at most 4,096 are kept.
     pub clears: Vec<Duration>,
     /// Everything that came, in order; only with [`record`](super::CarrierSettings::record), at most 65,536.

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Deserialize;
 
+use super::cuts::StreamCut;
+
 /// Settings of a [`Phone`](super::Phone); a plan's `[carrier]` table. Every key may be left out.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +67,8 @@ pub struct CarrierSettings {
     pub hang_up_after_ms: u64,
     /// A caller who is through before this begins again with the first turn.
     pub talk_for_ms: u64,
+    /// Cuts of the stream, in this order, each once. Only a carried call outlives one.
+    pub cuts: Vec<StreamCut>,
     /// The caller never says anything and stays on the line until [`call_max_ms`](Self::call_max_ms).
     pub listens_only: bool,
     /// The caller hangs up after this, whatever happens.
@@ -123,6 +127,7 @@ impl Default for CarrierSettings {
             key_gap_ms: 200,
             hang_up_after_ms: 400,
             talk_for_ms: 0,
+            cuts: Vec::new(),
             listens_only: false,
             call_max_ms: 600_000,
             record: true,

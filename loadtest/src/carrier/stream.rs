@@ -9,10 +9,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     caller::{Act, Caller, Moment, audio_of, keys_of},
+    cuts::{self, Cuts},
     hearing::{Heard, Hearing},
     items::Ledger,
     log::Log,
     play_out::PlayOut,
+    prompts::Prompts,
     report::{Arrival, CallReport, Ended, Happening, Timeline, Violation},
     settings::CarrierSettings,
     waiting::Waiting,
@@ -39,11 +41,17 @@ pub(super) struct Stream {
     began: Duration,
     /// Frames of time that have passed, sent or not.
     frames: u32,
+    /// How many had passed when the stream opened: its time begins there.
+    opened_at: u32,
+    /// There is a socket: what the caller says is sent, and marks go back.
+    is_open: bool,
     play_out: PlayOut,
     ledger: Ledger,
     hearing: Hearing,
     waiting: Waiting,
     caller: Caller,
+    prompts: Prompts,
+    cuts: Cuts,
     /// Decoded audio, kept for its memory.
     audio: Vec<u8>,
 }
@@ -61,11 +69,15 @@ impl Stream {
             wire: Wire::new(&settings, &mut rng),
             began,
             frames: 0,
+            opened_at: 0,
+            is_open: false,
             play_out: PlayOut::new(&settings, &mut rng),
             ledger: Ledger::default(),
             hearing: Hearing::new(&settings),
             waiting: Waiting::default(),
             caller: Caller::new(&recording, &settings, began),
+            prompts: Prompts::default(),
+            cuts: Cuts::new(&settings.cuts),
             audio: Vec::new(),
             recording,
             settings,
@@ -73,7 +85,8 @@ impl Stream {
         }
     }
 
-    pub(super) fn start(&mut self, now: Duration, log: &mut Log, out: &mut Outbox) {
+    /// The caller is on the line.
+    pub(super) fn begin(&mut self, now: Duration, log: &mut Log) {
         self.began = now;
         self.play_out.start(now);
         self.caller = Caller::new(&self.recording, &self.settings, now);
@@ -87,9 +100,38 @@ impl Stream {
             let longest = Duration::from_millis(self.settings.record_max_ms);
             log.report.said = Timeline::new(longest);
         }
+    }
+
+    /// There is a socket: the stream starts.
+    pub(super) fn open(&mut self, now: Duration, log: &mut Log, out: &mut Outbox) {
+        (self.is_open, self.opened_at) = (true, self.frames);
+        self.prompts.open(now);
         log.tell(now, Happening::Started);
         out.push(Action::Send(Wire::connected()));
         out.push(Action::Send(self.wire.start(&self.settings)));
+    }
+
+    /// The socket is gone, and with it what was not played.
+    pub(super) fn close(&mut self, now: Duration, log: &mut Log) {
+        self.play_and_hear(now, log);
+        self.play_out.clear(now);
+        let until = self.play_out.sounded_until(now);
+        self.ledger.lose(until, self.play_out.place());
+        self.is_open = false;
+    }
+
+    /// The caller hears somebody for so long, from now on: there is no more to know of it than that it can be heard.
+    pub(super) fn hear_voice(&mut self, now: Duration, length: Duration) {
+        let audio = voice(length);
+        if self.play_out.admit(now).is_ok() {
+            self.play_out.queue(now, &audio, false, &mut self.rng);
+        }
+    }
+
+    /// Nothing more is heard of what is buffered.
+    pub(super) fn hush(&mut self, now: Duration, log: &mut Log) {
+        self.play_and_hear(now, log);
+        self.play_out.clear(now);
     }
 
     /// When the next frame or mark leaves.
@@ -158,6 +200,7 @@ impl Stream {
         report.dead_air_max = self.hearing.dead_air_until(ends);
         report.gaps.clone_from(&self.waiting.gaps);
         report.turns.clone_from(&self.waiting.turns);
+        report.greeted_again = self.prompts.greeted_again();
         report.items.clone_from(&self.ledger.items);
         report.downlink_latencies.clone_from(&self.ledger.latencies);
     }
@@ -190,6 +233,8 @@ impl Stream {
             let after = now.saturating_sub(self.began);
             log.report.first_model_media.get_or_insert(after);
         }
+        let behind = self.play_out.has_sound();
+        self.prompts.receive(now, &self.audio, stamped.any, behind);
         self.play_out
             .queue(now, &self.audio, stamped.any, &mut self.rng);
         Ok(())
@@ -207,6 +252,9 @@ impl Stream {
     fn sound(&mut self, now: Duration, log: &mut Log, out: &mut Outbox) {
         self.play_and_hear(now, log);
         while let Some(name) = self.play_out.next_mark(now) {
+            if !self.is_open {
+                continue;
+            }
             out.push(Action::Send(self.wire.mark(&name)));
             log.report.marks_returned += 1;
         }
@@ -262,19 +310,34 @@ impl Stream {
                 self.hearing.key_pressed(at);
                 self.waiting.key_pressed(at);
                 let key = keys_of(&self.recording, turn).and_then(|keys| keys.chars().nth(nth));
-                if let Some(key) = key {
+                if let Some(key) = key.filter(|_| self.is_open) {
                     out.push(Action::Send(self.wire.dtmf(key)));
                     log.tell(at, Happening::Key { turn, nth });
                 }
             }
             Act::HangUp(ended) => return Some(ended),
         }
-        if speaks || self.settings.frames_in_silence {
+        if self.is_open && (speaks || self.settings.frames_in_silence) {
             self.send(now, at, &mut frame, log, out);
         }
         log.report.said.lay(FRAME * self.frames, &frame);
         self.frames += 1;
+        self.cut(at, speaks, log, out);
         None
+    }
+
+    /// Cuts the stream if it is time.
+    fn cut(&mut self, at: Duration, caller_speaks: bool, log: &mut Log, out: &mut Outbox) {
+        let now = cuts::Now {
+            caller_speaks,
+            agent_speaks: self.hearing.is_speaking(),
+            turns: self.caller.turns_said,
+            is_owed: self.caller.is_listening() && self.hearing.answered().is_none(),
+        };
+        if self.is_open && self.cuts.is_due(at, now) {
+            log.report.streams_cut += 1;
+            out.push(Action::Cut);
+        }
     }
 
     fn send(
@@ -298,7 +361,9 @@ impl Stream {
         log.report.frames_sent += 1;
         log.report.frame_late_max = log.report.frame_late_max.max(now.saturating_sub(at));
         let first = Duration::from_millis(self.settings.first_timestamp_ms);
-        let text = self.wire.media(first + FRAME * self.frames, frame);
+        let text = self
+            .wire
+            .media(first + FRAME * (self.frames - self.opened_at), frame);
         out.push(Action::Send(text));
     }
 
@@ -340,6 +405,23 @@ impl Stream {
             log.tell(ended, Happening::TurnEnded { turn });
         }
     }
+}
+
+/// Somebody's voice: a tone as loud as speech. What the carrier's buffer cannot hold is not heard.
+fn voice(length: Duration) -> Vec<u8> {
+    const LONGEST: Duration = Duration::from_mins(10);
+    /// Half a period of 200 Hz.
+    const HALF: usize = 20;
+    let (up, down) = (g711::encode(3_000), g711::encode(-3_000));
+    let bytes = g711::bytes_in(length.min(LONGEST));
+    let byte = |place: usize| {
+        if (place / HALF).is_multiple_of(2) {
+            up
+        } else {
+            down
+        }
+    };
+    (0..bytes).map(byte).collect()
 }
 
 fn tell(log: &mut Log, heard: Option<Heard>) {

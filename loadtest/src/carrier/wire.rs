@@ -2,13 +2,13 @@
 //!
 //! Owns the names on the wire. It writes exactly what the carrier writes, and reads as strictly as the carrier warns.
 
-use std::{borrow::Cow, fmt::Write, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{report::Violation, settings::CarrierSettings};
+use super::{carried::Identity, report::Violation, settings::CarrierSettings};
 
 /// The carrier's pen: it numbers what it writes.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Wire {
     account_sid: String,
     pub(super) call_sid: String,
     pub(super) stream_sid: String,
+    /// What the document gave the stream; `None`: there is no document, and the settings say it.
+    parameters: Option<BTreeMap<String, String>>,
     sequence: u64,
     chunk: u64,
     /// What stands around a number.
@@ -29,6 +31,7 @@ impl Wire {
             account_sid: sid("AC"),
             call_sid: sid("CA"),
             stream_sid: sid("MZ"),
+            parameters: None,
             sequence: 0,
             chunk: 0,
             quote: if settings.numbers_as_strings {
@@ -39,17 +42,22 @@ impl Wire {
         }
     }
 
+    /// The next stream begins, and says this of itself.
+    pub(super) fn begin(&mut self, identity: Identity) {
+        self.account_sid = identity.account_sid;
+        self.call_sid = identity.call_sid;
+        self.stream_sid = identity.stream_sid;
+        self.parameters = Some(identity.parameters);
+        (self.sequence, self.chunk) = (0, 0);
+    }
+
     pub(super) fn connected() -> String {
         r#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#.to_owned()
     }
 
     pub(super) fn start(&mut self, settings: &CarrierSettings) -> String {
-        let mut parameters = settings.parameters.clone();
-        parameters.insert("to".into(), settings.to.clone());
-        parameters.insert("from".into(), settings.from.clone());
-        if let Some(token) = &settings.token {
-            parameters.insert("token".into(), token.clone());
-        }
+        let parameters = self.parameters.clone();
+        let parameters = parameters.unwrap_or_else(|| parameters_of(settings));
         let start = json!({
             "accountSid": self.account_sid,
             "streamSid": self.stream_sid,
@@ -118,6 +126,17 @@ impl Wire {
         text.push_str("\"}");
         text
     }
+}
+
+/// What a stream without a document is given.
+fn parameters_of(settings: &CarrierSettings) -> BTreeMap<String, String> {
+    let mut parameters = settings.parameters.clone();
+    parameters.insert("to".into(), settings.to.clone());
+    parameters.insert("from".into(), settings.from.clone());
+    if let Some(token) = &settings.token {
+        parameters.insert("token".into(), token.clone());
+    }
+    parameters
 }
 
 fn write(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -1,6 +1,6 @@
 //! The run's one clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -21,6 +21,15 @@ impl Clock {
     /// Time since the start.
     pub fn now(self) -> Duration {
         self.zero.elapsed()
+    }
+
+    /// What the clock on the wall shows now, for dates that are shown.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where a run gets its time from"
+    )]
+    pub fn wall(self) -> SystemTime {
+        SystemTime::now()
     }
 
     /// The moment of the runtime's timer at which this clock shows `at`.

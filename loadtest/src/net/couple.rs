@@ -1,7 +1,9 @@
 //! The loop between one double and its socket.
 
 use std::{
+    convert::Infallible,
     future::{Future, poll_fn},
+    ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -9,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::Sleep;
+use tokio::{sync::mpsc, time::Sleep};
 use tokio_tungstenite::tungstenite::{
     Error, Message, Utf8Bytes,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -36,6 +38,10 @@ pub enum Ending {
     Stayed,
     /// The connection broke.
     Broke(String),
+    /// It answered no ping for too long.
+    Silent,
+    /// Our double left it, as it was ordered to: it is open still.
+    Left,
 }
 
 /// What went over a socket.
@@ -55,10 +61,52 @@ pub async fn couple<P: Peer>(
     socket: Socket,
     peer: &mut P,
     clock: Clock,
-    mut out: Outbox,
-    mut after: impl FnMut(&mut P, Duration),
+    out: Outbox,
+    after: impl FnMut(&mut P, Duration),
 ) -> Coupled {
-    let mut line = Line::new(socket, clock);
+    let mut line = Line::new(socket, clock, None);
+    let obey = |_: &mut P, _, never: Infallible, _: &mut Outbox| match never {};
+    run(&mut line, peer, out, None, after, obey).await
+}
+
+/// Who else has a say in what a peer does, and how the loss of its socket is noticed.
+#[derive(Debug)]
+pub struct Reins<'a, O> {
+    /// What comes here is given to the peer. When all senders are gone nothing more comes.
+    pub orders: &'a mut mpsc::Receiver<O>,
+    /// The other side is pinged; one that sends nothing at all for so long is given up. `None`: it is not.
+    pub silent_after: Option<Duration>,
+    /// The peer is left at this time, as by an order that breaks off.
+    pub until: Option<Duration>,
+}
+
+/// As [`couple`], with orders from outside. When `obey` breaks off, what it has put out is written, and the socket returned
+/// as it is: the peer is not told that it is gone.
+pub async fn couple_by<P: Peer, O>(
+    socket: Socket,
+    peer: &mut P,
+    clock: Clock,
+    out: Outbox,
+    reins: Reins<'_, O>,
+    obey: impl FnMut(&mut P, Duration, O, &mut Outbox) -> ControlFlow<()>,
+    after: impl FnMut(&mut P, Duration),
+) -> (Coupled, Option<Socket>) {
+    let mut line = Line::new(socket, clock, reins.silent_after);
+    line.until = reins.until;
+    let coupled = run(&mut line, peer, out, Some(reins.orders), after, obey).await;
+    let left = coupled.ending == Ending::Left;
+    (coupled, left.then_some(line.socket))
+}
+
+async fn run<P: Peer, O>(
+    line: &mut Line,
+    peer: &mut P,
+    mut out: Outbox,
+    mut orders: Option<&mut mpsc::Receiver<O>>,
+    mut after: impl FnMut(&mut P, Duration),
+    mut obey: impl FnMut(&mut P, Duration, O, &mut Outbox) -> ControlFlow<()>,
+) -> Coupled {
+    let clock = line.clock;
     let mut coupled = Coupled {
         ending: Ending::ClosedByUs,
         texts: 0,
@@ -69,7 +117,20 @@ pub async fn couple<P: Peer>(
             coupled.ending = ending;
             break;
         }
-        match line.next_event(peer.deadline()).await {
+        let event = match line.next(peer.deadline(), orders.as_deref_mut()).await {
+            Next::Event(event) => event,
+            Next::Order(_) if line.is_closing() => continue,
+            Next::Order(order) => {
+                let flow = obey(peer, clock.now(), order, &mut out);
+                after(peer, clock.now());
+                if flow.is_break() {
+                    coupled.ending = line.put(&mut out).unwrap_or(Ending::Left);
+                    return coupled;
+                }
+                continue;
+            }
+        };
+        match event {
             Event::Text(_) | Event::Binary(_) | Event::Tick if line.is_closing() => {}
             Event::Text(text) => {
                 coupled.texts += 1;
@@ -79,7 +140,17 @@ pub async fn couple<P: Peer>(
                 coupled.binaries += 1;
                 peer.receive_binary(clock.now(), &bytes, &mut out);
             }
-            Event::Tick => peer.tick(clock.now(), &mut out),
+            Event::Tick => match line.watch() {
+                Some(Ending::Left) => {
+                    coupled.ending = Ending::Left;
+                    return coupled;
+                }
+                Some(ending) => {
+                    coupled.ending = ending;
+                    break;
+                }
+                None => peer.tick(clock.now(), &mut out),
+            },
             Event::Gone(ending) => {
                 coupled.ending = ending;
                 break;
@@ -87,20 +158,16 @@ pub async fn couple<P: Peer>(
         }
         after(peer, clock.now());
     }
-    let code = match coupled.ending {
-        Ending::ClosedByThem(code) => {
-            line.finish().await;
-            code
-        }
-        Ending::ClosedByUs => {
-            line.finish().await;
-            None
-        }
-        Ending::CutByUs | Ending::Overflowed | Ending::Stayed | Ending::Broke(_) => None,
-    };
+    let code = line.end(&coupled.ending).await;
     peer.closed(clock.now(), code);
     after(peer, clock.now());
     coupled
+}
+
+/// What the loop goes on with.
+enum Next<O> {
+    Event(Event),
+    Order(O),
 }
 
 /// What the loop waits for.
@@ -125,11 +192,23 @@ struct Line {
     is_frozen: bool,
     /// We sent a close frame; it is answered by then, or not waited for.
     closing_until: Option<Duration>,
+    /// See [`Reins::silent_after`].
+    silent_after: Option<Duration>,
+    /// See [`Reins::until`].
+    until: Option<Duration>,
+    /// When the other side last sent anything, and when it was last pinged.
+    heard_at: Duration,
+    pinged_at: Duration,
 }
 
 impl Line {
-    fn new(socket: Socket, clock: Clock) -> Self {
+    fn new(socket: Socket, clock: Clock, silent_after: Option<Duration>) -> Self {
+        let now = clock.now();
         Self {
+            silent_after,
+            until: None,
+            heard_at: now,
+            pinged_at: now,
             socket,
             clock,
             timer: Box::pin(tokio::time::sleep_until(clock.moment(Duration::ZERO))),
@@ -175,9 +254,42 @@ impl Line {
         None
     }
 
-    async fn next_event(&mut self, deadline: Option<Duration>) -> Event {
-        let deadline = self.closing_until.or(deadline);
-        poll_fn(|cx| self.poll_event(cx, deadline)).await
+    async fn next<O>(
+        &mut self,
+        deadline: Option<Duration>,
+        mut orders: Option<&mut mpsc::Receiver<O>>,
+    ) -> Next<O> {
+        let watch = self.silent_after.map(|after| self.pinged_at + after / 3);
+        let first = [deadline, watch, self.until].into_iter().flatten().min();
+        let deadline = self.closing_until.or(first);
+        poll_fn(|cx| {
+            if let Some(orders) = &mut orders
+                && let Poll::Ready(Some(order)) = orders.poll_recv(cx)
+            {
+                return Poll::Ready(Next::Order(order));
+            }
+            self.poll_event(cx, deadline).map(Next::Event)
+        })
+        .await
+    }
+
+    /// Pings the other side if it is time, and gives it up if it has been silent for too long, or if all is over.
+    fn watch(&mut self) -> Option<Ending> {
+        let now = self.clock.now();
+        if self.until.is_some_and(|until| now >= until) {
+            return Some(Ending::Left);
+        }
+        let after = self.silent_after?;
+        if now >= self.heard_at + after {
+            return Some(Ending::Silent);
+        }
+        if now >= self.pinged_at + after / 3 {
+            self.pinged_at = now;
+            self.unflushed = true;
+            let ping = self.socket.start_send_unpin(Message::Ping(Bytes::new()));
+            return ping.err().map(|error| ending_of(&error, self.is_closing()));
+        }
+        None
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>, deadline: Option<Duration>) -> Poll<Event> {
@@ -226,7 +338,11 @@ impl Line {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
-            return match self.socket.poll_next_unpin(cx) {
+            let polled = self.socket.poll_next_unpin(cx);
+            if self.silent_after.is_some() && matches!(polled, Poll::Ready(Some(Ok(_)))) {
+                self.heard_at = self.clock.now();
+            }
+            return match polled {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Some(Ok(Message::Text(text)))) => Poll::Ready(Event::Text(text)),
                 Poll::Ready(Some(Ok(Message::Binary(bytes)))) => Poll::Ready(Event::Binary(bytes)),
@@ -262,6 +378,26 @@ impl Line {
                     Ending::ClosedByThem(None)
                 })),
             };
+        }
+    }
+
+    /// Ends the socket as it ended, and says with which code the other side closed it.
+    async fn end(&mut self, ending: &Ending) -> Option<u16> {
+        match ending {
+            Ending::ClosedByThem(code) => {
+                self.finish().await;
+                *code
+            }
+            Ending::ClosedByUs => {
+                self.finish().await;
+                None
+            }
+            Ending::CutByUs
+            | Ending::Overflowed
+            | Ending::Stayed
+            | Ending::Broke(_)
+            | Ending::Silent
+            | Ending::Left => None,
         }
     }
 

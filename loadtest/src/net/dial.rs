@@ -9,7 +9,11 @@ use tokio_rustls::{
 };
 use tokio_tungstenite::{
     client_async_with_config,
-    tungstenite::{self, client::IntoClientRequest, http::Uri},
+    tungstenite::{
+        self,
+        client::IntoClientRequest,
+        http::{HeaderValue, Uri},
+    },
 };
 
 use super::{Bytes, Socket, websocket_limits};
@@ -54,13 +58,26 @@ pub enum DialError {
 
 /// Connects to `url`; `tls` is used for `wss`.
 pub async fn dial(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Socket, DialError> {
-    match tokio::time::timeout(DIAL_MAX, connect(url, tls)).await {
+    dial_with(url, tls, &[]).await
+}
+
+/// As [`dial`], with these headers in the upgrade. One that no header can have is left out.
+pub async fn dial_with(
+    url: &str,
+    tls: Option<Arc<ClientConfig>>,
+    headers: &[(&'static str, &str)],
+) -> Result<Socket, DialError> {
+    match tokio::time::timeout(DIAL_MAX, connect(url, tls, headers)).await {
         Ok(result) => result,
         Err(_elapsed) => Err(DialError::TimedOut { url: url.into() }),
     }
 }
 
-async fn connect(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Socket, DialError> {
+async fn connect(
+    url: &str,
+    tls: Option<Arc<ClientConfig>>,
+    headers: &[(&'static str, &str)],
+) -> Result<Socket, DialError> {
     let wrong = |wrong| DialError::Url {
         url: url.into(),
         wrong,
@@ -95,7 +112,12 @@ async fn connect(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Socket, Di
         url: url.into(),
         source: Box::new(source),
     };
-    let request = url.into_client_request().map_err(refused)?;
+    let mut request = url.into_client_request().map_err(refused)?;
+    for &(name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            request.headers_mut().insert(name, value);
+        }
+    }
     let upgraded = client_async_with_config(request, stream, Some(websocket_limits())).await;
     upgraded.map(|(socket, _response)| socket).map_err(refused)
 }

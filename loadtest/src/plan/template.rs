@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+/// `{account_sid}`: the account whose number is called.
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+/// `{auth_token}`: what signs its requests. It opens nothing but servers of a plan.
+pub const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
 /// What the names stand for in a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
@@ -17,7 +22,8 @@ pub struct Names<'a> {
 
 /// The names that a plan with these models may use.
 pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let names = ["port", "ca_file", "folder"].map(|name| format!("{{{name}}}"));
+    let names = ["port", "ca_file", "folder", "account_sid", "auth_token"]
+        .map(|name| format!("{{{name}}}"));
     let urls = models.map(|name| format!("{{{name}_url}}"));
     names.into_iter().chain(urls).collect()
 }
@@ -27,7 +33,9 @@ pub fn fill(text: &str, names: &Names<'_>) -> String {
     let text = text
         .replace("{port}", &names.port.to_string())
         .replace("{ca_file}", &names.ca_file.display().to_string())
-        .replace("{folder}", &names.folder.display().to_string());
+        .replace("{folder}", &names.folder.display().to_string())
+        .replace("{account_sid}", ACCOUNT_SID)
+        .replace("{auth_token}", AUTH_TOKEN);
     names.models.iter().fold(text, |text, (name, url)| {
         text.replace(&format!("{{{name}_url}}"), url)
     })

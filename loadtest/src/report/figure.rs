@@ -108,12 +108,33 @@ figures! {
     CpuPerCallSecond, "cpu_ms_per_call_second", "ms", Median, "CPU time of the server for a second of one call, in the steady window.";
     RssPerCall, "rss_kib_per_call", "KiB", Median, "Memory of the server for a call: at the end of the steady window, less what it held idle before.";
     RssIdle, "rss_idle_kib", "KiB", Median, "Memory of the server before the first call.";
+    RssSteady, "rss_steady_kib", "KiB", Median, "Memory of the server at the end of the steady window.";
+    Documents, "documents", "", Median, "Documents that carriers fetched and carried out.";
+    DocumentsFailed, "documents_failed", "", Highest, "Documents that could not be fetched or carried out.";
+    VoiceUrlP50, "voice_url_p50_ms", "ms", Median, "From asking the Voice URL to its document, connection included, median.";
+    VoiceUrlP99, "voice_url_p99_ms", "ms", Median, "The same, 99 %.";
+    StreamsOpened, "streams_opened", "", Median, "Streams that carriers opened.";
+    StreamsLost, "streams_lost", "", Highest, "Streams that were cut, or did not open.";
+    CallsResumed, "calls_resumed", "", Lowest, "Calls that went on with another stream.";
+    BetweenStreams, "between_streams_ms", "ms", Highest, "From the end of a call's stream to the opening of its next one, the longest.";
+    GreetedTwice, "greeted_twice", "", Highest, "Calls that were greeted again.";
+    CallbacksFailed, "callbacks_failed", "", Highest, "Status callbacks that were not answered well.";
+    StrangerSockets, "stranger_sockets", "", Lowest, "Strangers' sockets that were opened, over the window.";
+    ForgedAsked, "forged_webhooks", "", Lowest, "Webhooks with a wrong signature.";
+    ForgedServed, "forged_served", "", Highest, "Those of them that were answered with a document.";
+    Answers, "answers", "", Lowest, "Calls that only rang, and got their document.";
+    AnswersFailed, "answers_failed", "", Highest, "Those that got none.";
+    AnswersP50, "answers_p50_ms", "ms", Median, "From such a call's coming in to its document, connection included, median.";
+    AnswersP99, "answers_p99_ms", "ms", Median, "The same, 99 %.";
     Violations, "violations", "", Highest, "Messages to the carrier that it would have warned about.";
     Errors, "model_errors", "", Highest, "Requests that the model refused.";
     CpuRatioToRelay, "cpu_ratio_to_relay", "×", Median, "CPU time against the bare relay.";
     UpRatioToRelay, "up_p99_ratio_to_relay", "×", Median, "99 % of added latency, caller to model, against the bare relay.";
     DownRatioToRelay, "down_p99_ratio_to_relay", "×", Median, "99 % of added latency, model to caller, against the bare relay.";
     CpuRatioToPlain, "cpu_ratio_to_plain", "×", Median, "CPU time against the same server with a model that speaks no TLS.";
+    UpRatioToQuiet, "up_p99_ratio_to_quiet", "×", Median, "99 % of added latency, caller to model, against the same server with nobody beside the callers.";
+    DownRatioToQuiet, "down_p99_ratio_to_quiet", "×", Median, "99 % of added latency, model to caller, against the same.";
+    RssRatioToQuiet, "rss_ratio_to_quiet", "×", Median, "Memory at the end of the steady window against the same.";
     RssRatioToPlain, "rss_ratio_to_plain", "×", Median, "Memory against the same server with a model that speaks no TLS.";
 }
 

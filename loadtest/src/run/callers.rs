@@ -9,10 +9,16 @@ use std::{
 };
 
 use crate::{
-    carrier::{CallReport, CarrierSettings, Ended, Phone},
-    net::{Clock, Coupled, couple, dial},
+    carrier::{CallReport, CarrierSettings, Ended, Phone, StreamCut},
+    net::{Clock, Ending, couple, dial},
     peer::Outbox,
     recording::Recording,
+    twilio::{
+        Account, VoiceCall, VoiceReport,
+        note::{End, Note},
+        number::{Number, Parties},
+        settings::TwilioSettings,
+    },
 };
 
 /// A caller whose call failed tries again after this, not at once.
@@ -21,9 +27,11 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Who calls, and until when.
 #[derive(Debug)]
 pub(super) struct Callers {
-    pub(super) url: String,
+    pub(super) way: Way,
     pub(super) recordings: Vec<Arc<Recording>>,
     pub(super) settings: Arc<CarrierSettings>,
+    /// Each takes the next.
+    pub(super) cuts: Vec<StreamCut>,
     pub(super) seed: u64,
     pub(super) clock: Clock,
     /// Nobody calls after this.
@@ -31,6 +39,19 @@ pub(super) struct Callers {
     /// Whoever still speaks then hangs up.
     pub(super) hang_up_at: Option<Duration>,
     pub(super) counts: Counts,
+}
+
+/// How callers come in.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Each opens a stream at this URL, without any document.
+    Stream(String),
+    /// They call this number, and their carrier does what its documents say.
+    Number {
+        account: Arc<Account>,
+        number: Number,
+        settings: Arc<TwilioSettings>,
+    },
 }
 
 /// Where the calls are just now.
@@ -45,12 +66,29 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) report: CallReport,
-    pub(super) coupled: Coupled,
+    pub(super) line: Line,
     pub(super) began: Duration,
     pub(super) ended: Duration,
 }
 
+/// What there is to know of a call beside what was said.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// How its stream ended.
+    Stream(Ending),
+    /// What its carrier did.
+    Number(Box<VoiceReport>),
+}
+
 impl Told {
+    /// What its carrier did, where a number was called.
+    pub(super) fn voice(&self) -> Option<&VoiceReport> {
+        match &self.line {
+            Line::Stream(_) => None,
+            Line::Number(voice) => Some(&**voice),
+        }
+    }
+
     /// Whether the caller ended it. `agent_hangs_up`: a server that closes in order does right too.
     pub(super) fn is_complete(&self, agent_hangs_up: bool) -> bool {
         match self.report.ended {
@@ -71,10 +109,12 @@ impl Told {
         match self.report.ended {
             Some(Ended::GaveUp) => "the caller gave up: there was no answer".into(),
             Some(Ended::HungUp | Ended::TooLong | Ended::ServerClosed { .. }) | None => {
-                format!(
-                    "the socket ended before its time: {:?}",
-                    self.coupled.ending
-                )
+                match &self.line {
+                    Line::Stream(ending) => {
+                        format!("the socket ended before its time: {ending:?}")
+                    }
+                    Line::Number(voice) => ending_of(voice),
+                }
             }
         }
     }
@@ -117,16 +157,40 @@ impl Callers {
         else {
             return Outcome::Refused("there is no recording".into());
         };
-        let socket = match dial(&self.url, None).await {
-            Ok(socket) => socket,
-            Err(error) => return Outcome::Refused(error.to_string()),
-        };
         let seed = self
             .seed
             .wrapping_mul(0x9e37_79b9)
             .wrapping_add(number.into());
+        match &self.way {
+            Way::Stream(url) => self.open(url, recording, number, seed).await,
+            Way::Number {
+                account,
+                number: called,
+                settings,
+            } => {
+                let CarrierSettings { from, to, .. } = &*self.settings;
+                let call = VoiceCall {
+                    account: Arc::clone(account),
+                    number: called.clone(),
+                    settings: Arc::clone(settings),
+                    parties: Parties::of_seed(&account.sid, from, to, seed),
+                    seed,
+                };
+                let settings = self.settings_from(self.clock.now(), number);
+                let phone = Phone::new(Arc::clone(recording), settings, number, seed);
+                self.ring(call, phone).await
+            }
+        }
+    }
+
+    /// A call to the stream itself.
+    async fn open(&self, url: &str, recording: &Arc<Recording>, number: u32, seed: u64) -> Outcome {
+        let socket = match dial(url, None).await {
+            Ok(socket) => socket,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
         let began = self.clock.now();
-        let settings = self.settings_from(began);
+        let settings = self.settings_from(began, number);
         let mut phone = Phone::new(Arc::clone(recording), settings, number, seed);
         let mut out = Outbox::new();
         phone.start(began, &mut out);
@@ -137,20 +201,61 @@ impl Callers {
         self.counts.live.fetch_sub(1, Ordering::Relaxed);
         Outcome::Over(Box::new(Told {
             report: phone.into_report(),
-            coupled,
+            line: Line::Stream(coupled.ending),
             began,
             ended: self.clock.now(),
         }))
     }
 
-    /// The settings of a call that begins now: whoever still speaks at the end hangs up then.
-    fn settings_from(&self, now: Duration) -> Arc<CarrierSettings> {
-        let Some(hang_up_at) = self.hang_up_at else {
+    /// A call to the number.
+    async fn ring(&self, call: VoiceCall, phone: Phone) -> Outcome {
+        self.counts.live.fetch_add(1, Ordering::Relaxed);
+        let mut voice = call.live(phone, |_, _| {}).await;
+        self.counts.live.fetch_sub(1, Ordering::Relaxed);
+        let report = std::mem::take(&mut voice.call);
+        if matches!(voice.end, Some(End::Rejected { .. })) {
+            return Outcome::Refused(ending_of(&voice));
+        }
+        // What its carrier has told of it afterwards belongs to the call no more.
+        let ended = report.began + report.lasted;
+        Outcome::Over(Box::new(Told {
+            began: voice.began,
+            ended: ended.max(voice.began),
+            report,
+            line: Line::Number(Box::new(voice)),
+        }))
+    }
+
+    /// The settings of the call of this number, which begins now: whoever still speaks at the end hangs up then.
+    fn settings_from(&self, now: Duration, number: u32) -> Arc<CarrierSettings> {
+        if self.hang_up_at.is_none() && self.cuts.is_empty() {
             return Arc::clone(&self.settings);
-        };
-        let left = u64::try_from(hang_up_at.saturating_sub(now).as_millis()).unwrap_or(u64::MAX);
+        }
         let mut settings = (*self.settings).clone();
-        settings.call_max_ms = settings.call_max_ms.min(left.max(1));
+        if let Some(hang_up_at) = self.hang_up_at {
+            let left = hang_up_at.saturating_sub(now).as_millis();
+            let left = u64::try_from(left).unwrap_or(u64::MAX);
+            settings.call_max_ms = settings.call_max_ms.min(left.max(1));
+        }
+        let cut = self
+            .cuts
+            .iter()
+            .cycle()
+            .nth(number as usize % self.cuts.len().max(1));
+        settings.cuts.extend(cut);
         Arc::new(settings)
+    }
+}
+
+/// How a call to a number ended, and what last went wrong before.
+fn ending_of(voice: &VoiceReport) -> String {
+    let went_wrong = |(_, note): &&(Duration, Note)| {
+        matches!(note, Note::Failed { .. } | Note::NotOpened { .. })
+    };
+    let end = voice.end.map(|end| Note::Ended(end).sentence());
+    let end = end.unwrap_or_else(|| "the call never ended".into());
+    match voice.notes.iter().rev().find(went_wrong) {
+        Some((_, note)) => format!("{end}; {}", note.sentence()),
+        None => end,
     }
 }

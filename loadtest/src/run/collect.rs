@@ -9,12 +9,14 @@ mod gaps;
 mod handover;
 mod providers;
 mod uplink;
+mod voice;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 
 use super::{
+    beside::Beheld,
     callers::{Outcome, Told},
     house::Seen,
 };
@@ -27,7 +29,7 @@ use crate::{
 };
 
 /// What the server used, and when it was looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Window {
     pub(super) begin: Duration,
     pub(super) end: Duration,
@@ -42,6 +44,8 @@ pub(super) struct Window {
     /// The agent hangs up: a call that the server closes in order is complete too.
     pub(super) agent_hangs_up: bool,
     pub(super) breaker: Breaker,
+    /// What was given to those beside the callers, if there were any.
+    pub(super) beheld: Option<Beheld>,
     /// When the windows of the models began to count.
     pub(super) zero: Duration,
 }
@@ -80,6 +84,8 @@ pub(super) fn figures(
         window.breaker,
         &mut figures,
     );
+    voice::tally(&told, &sessions, &mut figures);
+    voice::beside(window.beheld.as_ref(), &mut figures);
     costs(&told, window, &mut figures);
     figures
 }
@@ -179,6 +185,7 @@ fn costs(told: &[&Told], window: &Window, figures: &mut Figures) {
         figures.set(Figure::CpuPerCallSecond, ms(cpu) / call_time.as_secs_f64());
     }
     figures.set(Figure::RssIdle, kib(idle.rss_bytes));
+    figures.set(Figure::RssSteady, kib(after.rss_bytes));
     if window.live > 0 {
         let more = kib(after.rss_bytes) - kib(idle.rss_bytes);
         figures.set(Figure::RssPerCall, more / f64::from(window.live));

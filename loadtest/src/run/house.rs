@@ -86,7 +86,7 @@ impl Model {
         settings: ModelSettings,
     ) -> Result<Self, RunError> {
         let certificate = match subject {
-            Subject::Server | Subject::Relay => stage.plan.model_certificate,
+            Subject::Server | Subject::Relay | Subject::Quiet => stage.plan.model_certificate,
             Subject::Plain => None,
         };
         let elsewhere = stage.elsewhere.filter(|_| subject == Subject::Server);

@@ -10,20 +10,22 @@ use tokio::task::JoinSet;
 
 use super::{
     Elsewhere, RunError, Watch,
-    callers::{Callers, Counts, Outcome},
+    beside::Crowd,
+    callers::{Callers, Counts, Outcome, Way},
     collect::{self, Window},
-    house::Models,
+    house::{Models, Seen},
     subject::{Running, Subject, free_port, start_relay, start_server},
 };
 use crate::{
     arrivals::arrivals,
     carrier::CarrierSettings,
     net::Clock,
-    plan::{Names, Plan},
+    plan::{ACCOUNT_SID, AUTH_TOKEN, Names, Plan},
     process::{Usage, usage},
     recording::Recording,
     report::{Dialled, Figures},
     tls::Authority,
+    twilio::Account,
 };
 
 /// How often whoever watches is told how far it is.
@@ -103,7 +105,7 @@ pub(super) async fn measure(
     let begin = stage.clock.now();
     models.begin(begin);
     let window = (begin + calls.ramp(), begin + calls.ramp() + calls.steady());
-    let callers = Arc::new(callers(stage, &running.url, window.1));
+    let callers = Arc::new(callers(stage, &running, window.1));
     let mut lines = JoinSet::new();
     for at in arrivals(calls.concurrent, calls.ramp(), calls.seed) {
         lines.spawn(Arc::clone(&callers).line(begin + at));
@@ -125,8 +127,13 @@ pub(super) async fn measure(
     };
     reporter.until(Phase::Ramp, window.0).await;
     let before = (stage.clock.now(), used(&running)?);
+    let crowd = gather(stage, subject, &running, window.1)?;
     reporter.until(Phase::Steady, window.1).await;
     let after = (stage.clock.now(), used(&running)?);
+    let beheld = match crowd {
+        Some(crowd) => Some(crowd.leave().await),
+        None => None,
+    };
     let live = callers.counts.live.load(Ordering::Relaxed);
     let outcomes = drain(&mut lines, calls.drain(), &mut reporter).await;
     let unfinished = u32::try_from(lines.len()).unwrap_or(u32::MAX);
@@ -145,14 +152,10 @@ pub(super) async fn measure(
         unfinished,
         agent_hangs_up: stage.plan.server_may_close(),
         breaker: stage.plan.breaker,
+        beheld,
         zero: begin,
     };
-    for (reason, times) in collect::failures(&outcomes, &window) {
-        watch.say(&format!("{times} × {reason}"));
-    }
-    for (code, times) in collect::refusals(&seen) {
-        watch.say(&format!("{times} × a model refused: {code}"));
-    }
+    tell(&outcomes, &seen, &window, watch);
     let figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
     let dialled = seen.into_iter().map(|seen| Dialled {
         model: seen.name,
@@ -161,16 +164,50 @@ pub(super) async fn measure(
     Ok((figures, dialled.collect()))
 }
 
+/// Who comes beside the callers, where the plan wants somebody.
+fn gather(
+    stage: &Stage<'_>,
+    subject: Subject,
+    running: &Running,
+    until: Duration,
+) -> Result<Option<Crowd>, RunError> {
+    let beside = stage.plan.beside;
+    if subject != Subject::Server || beside.is_empty() {
+        return Ok(None);
+    }
+    let crowd = Crowd::gather(beside, running, stage.clock, until);
+    crowd.map(Some).map_err(RunError::Beside)
+}
+
+/// Says what went wrong, and how often.
+fn tell(outcomes: &[Outcome], seen: &[Seen], window: &Window, watch: &mut dyn Watch) {
+    for (reason, times) in collect::failures(outcomes, window) {
+        watch.say(&format!("{times} × {reason}"));
+    }
+    for (code, times) in collect::refusals(seen) {
+        watch.say(&format!("{times} × a model refused: {code}"));
+    }
+}
+
 /// Who calls, until the window ends.
-fn callers(stage: &Stage<'_>, url: &str, end: Duration) -> Callers {
+fn callers(stage: &Stage<'_>, running: &Running, end: Duration) -> Callers {
     let calls = &stage.plan.calls;
+    let way = match &running.number {
+        Some(number) => Way::Number {
+            account: Arc::new(Account::new(ACCOUNT_SID, AUTH_TOKEN, None, stage.clock)),
+            number: number.clone(),
+            settings: Arc::new(stage.plan.twilio.clone()),
+        },
+        None => Way::Stream(running.url.clone()),
+    };
     Callers {
-        url: url.to_owned(),
+        way,
         recordings: stage.recordings.to_vec(),
         settings: Arc::new(CarrierSettings {
             record: false, // Hundreds of calls that nobody listens to.
             ..stage.plan.carrier.clone()
         }),
+        cuts: calls.cuts.clone(),
         seed: calls.seed,
         clock: stage.clock,
         until: end.saturating_sub(LAST_CALLS.min(calls.steady() / 4)),
@@ -188,6 +225,8 @@ async fn start(
     if let (Subject::Server, Some(elsewhere)) = (subject, stage.elsewhere) {
         return Ok(Running {
             url: elsewhere.url.clone(),
+            number: None,
+            address: String::new(),
             pid: elsewhere.pid,
             child: None,
         });
@@ -204,7 +243,7 @@ async fn start(
     };
     match subject {
         Subject::Relay => start_relay(stage.plan.compare.relay_workers, &names, stage.clock).await,
-        Subject::Server | Subject::Plain => {
+        Subject::Server | Subject::Plain | Subject::Quiet => {
             let server = stage.plan.server.as_ref().ok_or(RunError::NoServer)?;
             let say = &mut |line: &str| watch.say(line);
             start_server(server, &names, stage.clock, say).await

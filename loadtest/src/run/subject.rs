@@ -12,6 +12,7 @@ use crate::{
     net::Clock,
     plan::{Names, Plan, Server, fill},
     process::{Child, Start},
+    twilio::number::Number,
 };
 
 /// The relay is small: it is ready by then or never.
@@ -26,6 +27,8 @@ pub(super) enum Subject {
     Relay,
     /// The server under test, with a model that speaks no TLS.
     Plain,
+    /// The server under test, with nobody beside the callers.
+    Quiet,
 }
 
 impl Subject {
@@ -35,6 +38,7 @@ impl Subject {
             Self::Server => "server",
             Self::Relay => "relay",
             Self::Plain => "plain",
+            Self::Quiet => "quiet",
         }
     }
 
@@ -47,6 +51,9 @@ impl Subject {
         if plan.compare.plain {
             subjects.push(Self::Plain);
         }
+        if plan.compare.quiet {
+            subjects.push(Self::Quiet);
+        }
         subjects
     }
 }
@@ -54,8 +61,12 @@ impl Subject {
 /// A subject that takes calls.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// Where calls go.
+    /// Where streams go that no document names.
     pub(super) url: String,
+    /// The number that calls come in at, if there is one.
+    pub(super) number: Option<Number>,
+    /// Where it listens.
+    pub(super) address: String,
     /// Whose CPU time and memory are read.
     pub(super) pid: Option<u32>,
     /// Ours, if we started it.
@@ -95,7 +106,8 @@ pub(super) async fn start_server(
         ready_within: Duration::from_millis(server.ready_within_ms),
         folder: None,
     };
-    running(&start, &server.media_path, clock).await
+    let number = server.number(&start.address);
+    running(&start, &server.media_path, number, clock).await
 }
 
 /// Starts the bare relay as a child.
@@ -130,13 +142,21 @@ pub(super) async fn start_relay(
         ready_within: RELAY_READY_WITHIN,
         folder: None,
     };
-    running(&start, "/media", clock).await
+    // It answers no questions: its callers open their streams themselves.
+    running(&start, "/media", None, clock).await
 }
 
-async fn running(start: &Start, media_path: &str, clock: Clock) -> Result<Running, RunError> {
+async fn running(
+    start: &Start,
+    media_path: &str,
+    number: Option<Number>,
+    clock: Clock,
+) -> Result<Running, RunError> {
     let child = Child::start(start, clock).await?;
     Ok(Running {
         url: format!("ws://{}{media_path}", start.address),
+        number,
+        address: start.address.clone(),
         pid: Some(child.id()),
         child: Some(child),
     })

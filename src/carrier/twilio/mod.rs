@@ -4,10 +4,12 @@
 //!
 //! What comes before a stream is HTTP: [`webhook`] reads what Twilio asks and [`signature`] whether it is Twilio, [`twiml`] writes the
 //! documents that answer it, [`token`] what they carry, [`address`] knows where all of that is. The server listens and answers.
+//! [`rest`] is the other direction: what we ask of Twilio.
 
 pub mod address;
 pub mod form;
 mod parameters;
+pub mod rest;
 pub mod secret;
 pub mod signature;
 mod stream;

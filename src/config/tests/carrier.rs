@@ -1,6 +1,6 @@
 //! `[twilio]`: what it takes to be called by strangers.
 
-use super::{environment, problems};
+use super::{Folder, environment, problems};
 use crate::config::{Auth, Mode, UpgradeSignature, load};
 
 const ACCOUNT: &str = "AC000000000000000000000000000000a1";
@@ -157,4 +157,61 @@ fn what_is_wrong_is_told_with_its_key_and_without_secrets() {
             assert!(!found[0].contains(secret), "{name}: {found:?}");
         }
     }
+}
+
+#[test]
+fn rest_is_used_with_a_key_or_by_an_express_word() {
+    let key = "api_key = \"SK000000000000000000000000000000a2\"\napi_key_secret = { env = \"API_SECRET\" }\n";
+    for (lines, used) in [
+        (String::new(), false),
+        (key.to_owned(), true),
+        (format!("{key}rest = \"off\"\n"), false),
+        ("rest = \"auth_token\"\n".to_owned(), true),
+        (format!("{key}rest_url = \"http://127.0.0.1:9\"\n"), true),
+    ] {
+        let folder = Folder::new("rest");
+        let file = folder.write("file.toml", &format!("[twilio]\n{lines}"));
+        let more = [("API_SECRET", "api-secret")];
+        let variables = environment(&[CREDENTIALS.as_slice(), &more].concat());
+        let twilio = load(Some(&file), &variables).unwrap().twilio.unwrap();
+        assert_eq!(twilio.rest.is_some(), used, "{lines}");
+        assert!(!format!("{twilio:?}").contains("api-secret"));
+    }
+    for (line, sentence) in [
+        ("rest = \"yes\"", "twilio.rest = \"yes\" is none of them"),
+        (
+            "rest_url = \"http://example.com\"",
+            "twilio.rest_url = \"http://example.com\" is not accepted",
+        ),
+        ("edge = \"A.b\"", "twilio.edge = \"A.b\" is not accepted"),
+    ] {
+        let said = problems("rest-wrong", &format!("[twilio]\n{line}\n"), &CREDENTIALS);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(sentence), "{said:?}");
+    }
+}
+
+#[test]
+fn a_certificate_needs_its_key() {
+    for (line, sentence) in [
+        (
+            "tls_cert = \"a.pem\"",
+            "public.tls_key is missing; allowed: ",
+        ),
+        (
+            "tls_key = \"a.pem\"",
+            "public.tls_cert is missing; allowed: ",
+        ),
+        ("tls_cert = \"\"", "public.tls_cert = \"\" is not accepted"),
+    ] {
+        let said = problems("tls", &format!("[public]\n{line}\n"), &CREDENTIALS);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(sentence), "{said:?}");
+    }
+    let text = "[public]\ntls_cert = \"a.pem\"\ntls_key = \"b.pem\"\n";
+    let folder = Folder::new("tls-both");
+    let file = folder.write("file.toml", text);
+    let config = load(Some(&file), &environment(&CREDENTIALS)).unwrap();
+    let files = config.public.tls.unwrap();
+    assert_eq!(files.key, file.with_file_name("b.pem"));
 }

@@ -8,6 +8,7 @@ use super::*;
 mod carrier;
 mod prompts;
 mod providers;
+mod store;
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);

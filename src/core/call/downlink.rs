@@ -80,6 +80,11 @@ impl Downlink {
         }
     }
 
+    /// Nothing was heard since then, on a stream before this one.
+    pub(super) fn rest_since(&mut self, since: Instant) {
+        self.playout = Playout::new(since);
+    }
+
     /// Takes the next audio of an item and sends on what may be sent.
     pub(super) fn play(
         &mut self,
@@ -206,14 +211,17 @@ impl Downlink {
         self.playout.plays_until() + duration_of(self.held_bytes)
     }
 
+    /// What an end of the audio at this moment leaves of each item, oldest first.
+    pub(super) fn cuts(&self, now: Instant) -> Vec<Cut> {
+        let heard = self.playout.heard(now);
+        let cuts = self.items.iter().filter_map(|item| item.cut_at(heard));
+        cuts.collect()
+    }
+
     /// Throws away all that is not heard, here and at the carrier; says what was cut, oldest first.
     pub(super) fn interrupt(&mut self, now: Instant, effects: &mut Effects) -> Vec<Cut> {
         let heard = self.playout.heard(now);
-        let cuts = self
-            .items
-            .iter()
-            .filter_map(|item| item.cut_at(heard))
-            .collect();
+        let cuts = self.cuts(now);
         if self.playout.sent() > heard || !self.playout.is_played() {
             effects.to_carrier(CarrierCommand::Clear);
             self.playout.clear(now);

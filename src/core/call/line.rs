@@ -32,12 +32,16 @@ pub(super) struct Line {
     pub(super) uplink: Uplink,
     /// Where the answer to it begins, among all that was played.
     answer_from: u64,
+    /// Since when that answer was owed.
+    answer_owed_since: Instant,
     pub(super) ear: Ear,
     pub(super) floor: Floor,
     pub(super) keypad: Keypad,
     pub(super) memory: Memory,
     /// Whether the caller has heard anything yet.
     has_spoken: bool,
+    /// How many streams the call had before this one.
+    streams_before: u16,
     /// When the carrier last sent anything.
     heard_at: Instant,
     /// When to look at `heard_at` again: once a silence, not once a frame.
@@ -56,11 +60,13 @@ impl Line {
             downlink: Downlink::new(now, settings.ahead_max, settings.held_max),
             uplink: Uplink::new(settings.uplink_max),
             answer_from: 0,
+            answer_owed_since: now,
             ear: Ear::new(now),
             floor: Floor::Agent,
             keypad: Keypad::new(now, settings.keys_timeout),
             memory: Memory::default(),
             has_spoken: false,
+            streams_before: 0,
             heard_at: now,
             check_at: now + settings.carrier_silence_max,
             silence_max: settings.carrier_silence_max,
@@ -136,6 +142,7 @@ impl Line {
                 self.memory.keep_audio(self.uplink.copy());
             }
             self.answer_from = self.downlink.queued();
+            self.answer_owed_since = owed.since;
             self.uplink.answer();
             self.floor = Floor::Agent;
         }
@@ -190,17 +197,41 @@ impl Line {
         }
     }
 
-    /// The call goes on where another stream of it was lost: whoever was speaking, the agent owes the next word.
-    pub(super) fn resume(&mut self, now: Instant, checkpoint: Checkpoint) {
+    /// The call goes on where another stream of it was lost: whoever was speaking, the agent owes the next word. Returns how many
+    /// streams there were before.
+    pub(super) fn resume(&mut self, now: Instant, checkpoint: Checkpoint) -> u16 {
         self.memory = checkpoint.memory;
-        self.owe(Owed::new(now, Debt::Rest));
+        self.streams_before = checkpoint.streams_before.saturating_add(1);
+        // Silence goes on where it was: whoever had waited for a word hears one soon.
+        let since = now - checkpoint.waited;
+        self.downlink.rest_since(since);
+        self.owe(Owed::new(since, Debt::Rest));
+        self.streams_before
+    }
+
+    /// The stream is lost, and with it what the carrier had not played: nobody will hear it. An answer of which nothing was
+    /// heard is owed still.
+    pub(super) fn forget_unheard(&mut self, now: Instant) {
+        self.confirm_answer(now);
+        if self.uplink.is_answered() {
+            self.floor = Floor::Owed(Owed::new(self.answer_owed_since, Debt::Answer));
+        }
+        for cut in self.downlink.cuts(now) {
+            self.memory.cut(cut.voice, cut.heard, cut.received);
+        }
     }
 
     /// What another stream of the call has to know.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
+    pub(super) fn checkpoint(&self, now: Instant) -> Checkpoint {
+        let waited = match self.floor {
+            Floor::Owed(owed) => now.since(owed.since),
+            Floor::Agent | Floor::Caller => Duration::ZERO,
+        };
         Checkpoint {
+            waited,
             memory: self.memory.clone(),
             is_mid_turn: self.floor != Floor::Agent,
+            streams_before: self.streams_before,
         }
     }
 

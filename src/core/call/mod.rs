@@ -87,6 +87,11 @@ impl Clock {
 struct Attempts(u32);
 
 impl Attempts {
+    /// Those of a stream: attempts are never named twice in a call, however many streams it has.
+    fn of_stream(streams_before: u16) -> Self {
+        Self(u32::from(streams_before) << 16)
+    }
+
     fn next(&mut self) -> AttemptId {
         let attempt = AttemptId(self.0);
         self.0 += 1;
@@ -186,7 +191,13 @@ impl Call {
             CarrierEvent::UnknownMark => self.on_unknown_mark(effects),
             CarrierEvent::Key(key) => self.on_key(now, key, effects),
             CarrierEvent::Stopped => Err(Exit::End(EndReason::CallerHungUp)),
-            CarrierEvent::Closed => Err(Exit::End(EndReason::CarrierGone)),
+            CarrierEvent::Closed => Err(Exit::End(match &self.phase {
+                // Everything was said already.
+                Phase::Parting(parting) => parting.reason(),
+                Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Live(_) | Phase::Ended => {
+                    EndReason::CarrierGone
+                }
+            })),
             CarrierEvent::WriteOverflow => Err(Exit::End(EndReason::CarrierStuck)),
             CarrierEvent::Refused(refusal) => self.refuse(refusal, effects),
             CarrierEvent::Unknown => {
@@ -204,12 +215,15 @@ impl Call {
             call: started.call,
             stream: started.stream,
         });
-        let dialling = Dialling::begin(now, &mut self.attempts, effects);
         let mut line = Line::new(now, &self.settings);
-        let occasion = if let Some(checkpoint) = self.resumed.take() {
+        let resumed = self.resumed.take().map(|checkpoint| {
             let is_mid_turn = checkpoint.is_mid_turn;
-            line.resume(now, checkpoint);
+            self.attempts = Attempts::of_stream(line.resume(now, checkpoint));
             Occasion::Resumed { is_mid_turn }
+        });
+        let dialling = Dialling::begin(now, &mut self.attempts, effects);
+        let occasion = if let Some(occasion) = resumed {
+            occasion
         } else {
             line.greet(now, &self.settings, effects);
             Occasion::Greeted
@@ -424,11 +438,15 @@ impl Call {
         for attempt in self.phase.attempts() {
             effects.push(Effect::Abandon(attempt));
         }
+        if let Phase::Live(live) = &mut self.phase {
+            live.forget_unsaid();
+        }
         let mut lasted = Duration::ZERO;
         if let Some(line) = self.phase.line() {
             lasted = now.since(line.started_at);
             if reason.may_go_on() {
-                effects.push(Effect::Checkpoint(Box::new(line.checkpoint())));
+                line.forget_unheard(now);
+                effects.push(Effect::Checkpoint(Box::new(line.checkpoint(now))));
             }
         }
         self.phase = Phase::Ended;

@@ -50,6 +50,11 @@ impl Parting {
         }
     }
 
+    /// Why it ends.
+    pub(super) const fn reason(&self) -> EndReason {
+        self.reason
+    }
+
     /// The end, once everything was heard, or at the latest [`hang_up_by`](Self::hang_up_by).
     pub(super) fn end(&self, now: Instant, settings: &CallSettings) -> Result<(), EndReason> {
         let is_over = self.line.downlink.is_played() || now >= self.hang_up_by(settings);

@@ -19,7 +19,7 @@ use crate::core::time::Instant;
 
 /// A stall is noticed up to a second after the caller has heard the last of it. So much of that counts as waiting already: enough
 /// to break the silence before it is two seconds long, and not so much that a filler delays the rest if it comes as it should.
-const NOTICED_LATE_MAX: Duration = Duration::from_millis(500);
+const NOTICED_LATE_MAX: Duration = Duration::from_millis(750);
 
 impl Live {
     pub(super) fn on_audio(
@@ -116,7 +116,7 @@ impl Live {
                 Completed::Speech { after } => {
                     let report = Report::Answered { after };
                     effects.push(Effect::Report(self.session.attempt, report));
-                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint())));
+                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint(now))));
                     Ok(())
                 }
             },

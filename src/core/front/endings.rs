@@ -123,6 +123,38 @@ impl Endings {
         card
     }
 
+    /// What was known of a call before this memory began, if nothing is known of it by now; `resumed` says how long ago it was
+    /// put together again, the newest first.
+    pub fn recall(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        (card, standing): (Card, Standing),
+        resumed: impl IntoIterator<Item = Duration>,
+    ) {
+        if self.known(now, call).is_some() {
+            return;
+        }
+        let mut known = Known {
+            card,
+            standing,
+            resumed: [None; RESUMES_MAX],
+        };
+        let lately = resumed.into_iter().filter(|ago| *ago < RESUMES_WITHIN);
+        for (place, ago) in known.resumed.iter_mut().zip(lately) {
+            // What lies before the beginning counts from there: a little longer than it should.
+            *place = Some(now - ago);
+        }
+        self.0.put(now, call, known);
+    }
+
+    /// How long ago a call was put together again, the newest first.
+    pub fn resumed(&self, now: Instant, call: CallSid) -> impl Iterator<Item = Duration> {
+        let known = self.known(now, call);
+        let resumed = known.map_or([None; RESUMES_MAX], |known| known.resumed);
+        resumed.into_iter().flatten().map(move |at| now.since(at))
+    }
+
     /// Everything was said on the stream of this document. `false`: a newer document was written since, and the call goes on.
     pub fn ended(&mut self, now: Instant, call: CallSid, card: Card) -> bool {
         self.settle(now, call, card, Standing::Ended)

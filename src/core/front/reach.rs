@@ -59,8 +59,8 @@ impl Reach {
                 Wish::Goodbye | Wish::Apology | Wish::Person | Wish::Resume | Wish::Drain,
             )
             // The carrier asks by itself.
-            | (Self::Rest, Wish::Person | Wish::Resume) => Means::CloseAndAnswer,
-            (Self::Rest, Wish::Goodbye | Wish::Apology | Wish::Text | Wish::Drain) => Means::Tell,
+            | (Self::Rest, Wish::Person | Wish::Resume | Wish::Drain) => Means::CloseAndAnswer,
+            (Self::Rest, Wish::Goodbye | Wish::Apology | Wish::Text) => Means::Tell,
         }
     }
 }

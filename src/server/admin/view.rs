@@ -10,7 +10,8 @@ use crate::core::time::Instant;
 /// How the process stands: the answer to `GET /health`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HealthView {
-    /// `well`; `degraded` if a breaker or the overload holds something back; `failing` if no new call is served by a model.
+    /// `well`; `degraded` if a breaker or the overload holds something back, or the store does not keep what it should; `failing`
+    /// if no new call is served by a model.
     pub status: String,
     /// Which version runs.
     pub version: String,
@@ -20,6 +21,12 @@ pub struct HealthView {
     pub calls_live: usize,
     /// What is left out because there is too much to do: `normal`, `lean` or `full`.
     pub overload: String,
+    /// What outlives the process: `well`, `troubled` (its disk refuses or is slow), or `none`: nothing does.
+    #[serde(default)]
+    pub store: String,
+    /// Orders to the carrier by REST: `well`, `resting` (the breaker before them is open), or `none`: there are none.
+    #[serde(default)]
+    pub rest: String,
     /// The providers.
     pub pool: PoolView,
 }

@@ -1,7 +1,8 @@
 //! What Twilio asks before, between and after streams, and what it is answered.
 //!
 //! Read, check, decide, write: [`receive`] turns a request into a question of Twilio's, [`crate::core::front`] decides,
-//! [`super::front`] writes the document. Nothing here waits for anybody but the request's own body.
+//! [`super::front`] writes the document. Nothing here waits for anybody but the request's own body, and for a moment for the store
+//! where nothing is known of a call.
 
 mod receive;
 
@@ -18,10 +19,14 @@ use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
 use super::front::{About, Front, new_call};
+use super::keeper::Recalled;
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
-use crate::core::front::{House, Next, Progress, fallback, next, receive as welcome};
+use crate::core::front::{
+    Card, House, Next, Progress, Standing, fallback, next, receive as welcome,
+};
+use crate::core::ids::CallSid;
 use crate::telemetry::Count;
 
 /// A path that Twilio asks.
@@ -79,8 +84,14 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         return StatusCode::FORBIDDEN.into_response();
     }
     match hook {
-        Hook::Answer | Hook::Next | Hook::Fallback => {
-            xml(&document(hook, shared, front, &voice, &received))
+        Hook::Answer => xml(&document(hook, shared, front, &voice, &received)),
+        Hook::Next | Hook::Fallback => {
+            recall(shared, front, &voice, &received).await;
+            let document = document(hook, shared, front, &voice, &received);
+            if voice.progress == Progress::Over {
+                keep_end(shared, front, voice.call);
+            }
+            xml(&document)
         }
         Hook::Whisper => {
             let (agent, _) = shared.agents.find(None, Some(&voice.ours));
@@ -96,10 +107,53 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
             if voice.progress == Progress::Over {
                 let now = shared.clock.now();
                 front.memory().endings.is_told_over(now, voice.call);
+                keep_end(shared, front, voice.call);
             }
             StatusCode::NO_CONTENT.into_response()
         }
         Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for
+/// it, and no longer.
+async fn recall(shared: &Shared, front: &Front, voice: &Voice, received: &Received) {
+    let call = voice.call;
+    let is_known = |now| front.memory().endings.known(now, call).is_some();
+    if !shared.keeper.is_there() || is_known(shared.clock.now()) {
+        return;
+    }
+    match shared.keeper.look_up(call).await {
+        None => {}
+        Some(Recalled::Ended(id)) => {
+            let ended = (Card { id, epoch: 0 }, Standing::Ended);
+            let now = shared.clock.now();
+            front.memory().endings.recall(now, call, ended, []);
+        }
+        Some(Recalled::InProgress(mut known)) => {
+            let ticket = received.ticket.as_ref();
+            let card = ticket.and_then(|ticket| front.card(call, ticket));
+            if let Some(card) = card.filter(|card| card.id == known.card.id) {
+                // A document was written after the last time that the call was.
+                known.card.epoch = known.card.epoch.max(card.epoch);
+            }
+            shared.recall(known);
+        }
+    }
+}
+
+/// The carrier says that a call is over: what is kept of it goes, its words first.
+fn keep_end(shared: &Shared, front: &Front, call: CallSid) {
+    let now = shared.clock.now();
+    let id = front
+        .memory()
+        .endings
+        .known(now, call)
+        .map(|known| known.card.id);
+    shared.checkpoints.forget(&call);
+    if let Some(id) = id {
+        // Nobody waits until it is on disk.
+        drop(shared.keeper.end_call(call, id));
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageError, TableError};
@@ -37,7 +38,7 @@ pub trait Medium: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Opened {
     pub(super) database: Database,
-    pub(super) sealer: Sealer,
+    pub(super) sealer: Arc<Sealer>,
 }
 
 /// Why a database cannot be opened.
@@ -89,7 +90,7 @@ impl OpenFault {
 impl Opened {
     /// Makes the tables in an empty database and seals it with this key.
     pub fn begin(database: Database, key: &SealingKey) -> Result<Self, OpenFault> {
-        let sealer = Sealer::new(key);
+        let sealer = Arc::new(Sealer::new(key));
         let begin = || -> Result<(), StoreError> {
             let txn = database.begin_write()?;
             make_all(&txn)?;
@@ -106,7 +107,7 @@ impl Opened {
 
     /// Checks that the database is one of ours, of a form that we know, and sealed with this key.
     pub fn check(database: Database, key: &SealingKey) -> Result<Self, OpenFault> {
-        let sealer = Sealer::new(key);
+        let sealer = Arc::new(Sealer::new(key));
         let value = |name: &str| -> Result<Option<Vec<u8>>, OpenFault> {
             let txn = database.begin_read().map_err(StoreError::from);
             let meta = match txn.map_err(of_begin)?.open_table(META) {

@@ -139,14 +139,14 @@ impl Embedded {
 
     /// Why the file cannot be written or read now, for health; `None`: it can.
     pub fn trouble(&self) -> Option<StoreError> {
-        self.shared.opened().as_ref().err().cloned()
+        self.shared.trouble()
     }
 
     fn write<T: Send + 'static>(
         &self,
         only_if_awaited: bool,
         run: impl FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Answer<'_, T> {
+    ) -> Answer<T> {
         let (sender, answer) = oneshot::channel();
         let job = Write {
             run,
@@ -161,7 +161,7 @@ impl Embedded {
     fn read<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Reading<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Answer<'_, T> {
+    ) -> Answer<T> {
         let (sender, answer) = oneshot::channel();
         let job = read_job(run, sender);
         let sent = self.send(|queues| of_send(&queues.reads.try_send(job)));
@@ -183,14 +183,15 @@ impl Embedded {
         sent: Result<(), StoreError>,
         answer: oneshot::Receiver<Result<T, StoreError>>,
         limit: Duration,
-    ) -> Answer<'_, T> {
+    ) -> Answer<T> {
+        let shared = Arc::clone(&self.shared);
         async move {
             sent?;
             match timeout(limit, answer).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(StoreError::Bug), // The job panicked.
                 Err(_) => {
-                    self.shared.counts.timed_out();
+                    shared.counts.timed_out();
                     Err(StoreError::TimedOut)
                 }
             }
@@ -222,23 +223,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for Embedded {
-    fn checkpoint(&self, call: CallRecord) -> Answer<'_, Checkpointed> {
+    fn checkpoint(&self, call: CallRecord) -> Answer<Checkpointed> {
         self.write(false, move |writing| writing.checkpoint(&call))
     }
 
-    fn end_call(&self, ended: EndedCall) -> Answer<'_, bool> {
+    fn end_call(&self, ended: EndedCall) -> Answer<bool> {
         self.write(false, move |writing| writing.end_call(&ended))
     }
 
-    fn call(&self, key: CallKey, now: Utc) -> Answer<'_, Option<KnownCall>> {
+    fn call(&self, key: CallKey, now: Utc) -> Answer<Option<KnownCall>> {
         self.read(move |reading| reading.call(key, now))
     }
 
-    fn calls(&self, after: Option<CallId>, max: usize, now: Utc) -> Answer<'_, Vec<CallRecord>> {
+    fn calls(&self, after: Option<CallId>, max: usize, now: Utc) -> Answer<Vec<CallRecord>> {
         self.read(move |reading| reading.calls(after, max, now))
     }
 
-    fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<'_, bool> {
+    fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<bool> {
         match lock(&self.tokens).claim(token, expires, now) {
             Ok(true) => self.write(false, move |writing| {
                 writing.claim_token(token, expires, now)
@@ -248,25 +249,22 @@ impl Store for Embedded {
     }
 
     fn caller(&self, number: &str) -> Result<CallerHash, StoreError> {
-        match &*self.shared.opened() {
-            Ok(opened) => Ok(opened.sealer.caller(number)),
-            Err(error) => Err(error.clone()),
-        }
+        Ok(self.shared.sealer()?.caller(number))
     }
 
-    fn promise(&self, promise: PromiseRecord, now: Utc) -> Answer<'_, Promised> {
+    fn promise(&self, promise: PromiseRecord, now: Utc) -> Answer<Promised> {
         self.write(true, move |writing| writing.promise(&promise, now))
     }
 
-    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<'_, Changed> {
+    fn change_promise(&self, change: PromiseChange, now: Utc) -> Answer<Changed> {
         self.write(true, move |writing| writing.change_promise(&change, now))
     }
 
-    fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<'_, Option<PromiseRecord>> {
+    fn promise_by_id(&self, id: PromiseId, now: Utc) -> Answer<Option<PromiseRecord>> {
         self.read(move |reading| reading.promise_by_id(id, now))
     }
 
-    fn open_promise(&self, caller: CallerHash, now: Utc) -> Answer<'_, Option<PromiseRecord>> {
+    fn open_promise(&self, caller: CallerHash, now: Utc) -> Answer<Option<PromiseRecord>> {
         self.read(move |reading| reading.open_promise(caller, now))
     }
 
@@ -275,35 +273,35 @@ impl Store for Embedded {
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Answer<'_, Vec<PromiseRecord>> {
+    ) -> Answer<Vec<PromiseRecord>> {
         self.read(move |reading| reading.promises(after, max, now))
     }
 
-    fn due(&self, max: usize, now: Utc) -> Answer<'_, Vec<PromiseRecord>> {
+    fn due(&self, max: usize, now: Utc) -> Answer<Vec<PromiseRecord>> {
         self.read(move |reading| reading.due(max, now))
     }
 
-    fn sends(&self, after: Option<SendId>, max: usize) -> Answer<'_, Vec<SendRecord>> {
+    fn sends(&self, after: Option<SendId>, max: usize) -> Answer<Vec<SendRecord>> {
         self.read(move |reading| reading.sends(after, max))
     }
 
-    fn set_opted_out(&self, caller: CallerHash, at: Option<Utc>) -> Answer<'_, ()> {
+    fn set_opted_out(&self, caller: CallerHash, at: Option<Utc>) -> Answer<()> {
         self.write(false, move |writing| writing.set_opted_out(caller, at))
     }
 
-    fn opted_out(&self, caller: CallerHash) -> Answer<'_, Option<Utc>> {
+    fn opted_out(&self, caller: CallerHash) -> Answer<Option<Utc>> {
         self.read(move |reading| reading.opted_out(caller))
     }
 
-    fn forget(&self, caller: CallerHash) -> Answer<'_, usize> {
+    fn forget(&self, caller: CallerHash) -> Answer<usize> {
         self.write(false, move |writing| writing.forget(caller))
     }
 
-    fn collect(&self, now: Utc) -> Answer<'_, Collected> {
+    fn collect(&self, now: Utc) -> Answer<Collected> {
         self.write(false, move |writing| writing.collect(now))
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> Answer<()> {
         drop(lock(&self.queues).take());
         let mut running = self.running.clone();
         async move {

@@ -3,7 +3,7 @@
 //! A database blocks, so it has no place in a task. Both queues are bounded; what does not fit is refused and counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::Counts;
 use super::medium::{Medium, OpenFault, Opened};
 use super::tables::{Reading, Writing};
 use crate::store::error::StoreError;
+use crate::store::sealer::Sealer;
 
 /// How many writes share a commit at most; a batch that is larger would keep its first too long.
 const BATCH_MAX: usize = 1_024;
@@ -90,25 +91,69 @@ pub(super) fn read_job<T: Send + 'static>(
 pub(super) struct Shared {
     medium: Arc<dyn Medium>,
     opened: RwLock<Result<Opened, StoreError>>,
+    outlook: Mutex<Outlook>,
     pub(super) counts: Counts,
+}
+
+/// What is known of the database without waiting for whoever uses it.
+#[derive(Debug, Default)]
+struct Outlook {
+    /// Of the database that was last open.
+    sealer: Option<Arc<Sealer>>,
+    /// Why it is not open now.
+    trouble: Option<StoreError>,
+}
+
+impl Outlook {
+    fn look(&mut self, opened: &Result<Opened, StoreError>) {
+        match opened {
+            Ok(opened) => {
+                self.sealer = Some(Arc::clone(&opened.sealer));
+                self.trouble = None;
+            }
+            Err(error) => self.trouble = Some(error.clone()),
+        }
+    }
 }
 
 impl Shared {
     pub(super) fn new(medium: Arc<dyn Medium>, opened: Result<Opened, OpenFault>) -> Self {
+        let opened = opened.map_err(|fault| of_open(&fault));
+        let mut outlook = Outlook::default();
+        outlook.look(&opened);
         Self {
             medium,
-            opened: RwLock::new(opened.map_err(|fault| of_open(&fault))),
+            opened: RwLock::new(opened),
+            outlook: Mutex::new(outlook),
             counts: Counts::default(),
         }
     }
 
-    /// The database; it is not replaced while somebody looks at it.
-    pub(super) fn opened(&self) -> RwLockReadGuard<'_, Result<Opened, StoreError>> {
+    /// The database; it is not replaced while somebody looks at it. For the two threads: it may take as long as the disk does.
+    fn opened(&self) -> RwLockReadGuard<'_, Result<Opened, StoreError>> {
         // Whoever panicked has changed nothing: only `replace` does, and it cannot.
         self.opened.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Why the database is not open; `None`: it is.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        self.outlook().trouble.clone()
+    }
+
+    /// How what is kept is sealed; fails while no database was ever open.
+    pub(super) fn sealer(&self) -> Result<Arc<Sealer>, StoreError> {
+        let outlook = self.outlook();
+        let trouble = || outlook.trouble.clone().unwrap_or(StoreError::Bug);
+        outlook.sealer.clone().ok_or_else(trouble)
+    }
+
+    fn outlook(&self) -> MutexGuard<'_, Outlook> {
+        // It is changed by steps that cannot panic half-way.
+        self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn replace(&self, by: Result<Opened, StoreError>) {
+        self.outlook().look(&by);
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         *opened = by;
     }

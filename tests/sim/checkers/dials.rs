@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loadtest::model::faults::Failure as AnswerFailure;
-use loadtest::model::outages::Trouble;
+use loadtest::model::outages::{Trouble, Window};
 use loadtest::model::report::Outcome;
 use ringback::core::fault::Fault;
 use ringback::core::ids::{AttemptId, KeyId, ProviderId};
@@ -39,7 +39,7 @@ fn had_trouble(setup: &Setup, leg: &LegReport, at: Duration) -> bool {
     let model = &setup.models[usize::from(leg.provider.0)];
     let windows = model.house_faults.0.iter();
     let is_slow = windows
-        .map(|window| window.what())
+        .map(Window::what)
         .any(|what| matches!(what, Trouble::Late { .. } | Trouble::Slow { .. }));
     let session = leg.session.as_ref();
     let is_ill = session.is_some_and(|session| {

@@ -30,6 +30,9 @@ const PACKED: &str = "This phone call began before you joined it.";
 /// Fewer words than these are told from others by chance.
 const WORDS_MIN: usize = 12;
 
+/// Of less audio than this nothing is certain to have been heard: the echo of a mark takes its time.
+const WHOLE_MIN: u64 = 1_000 * 8;
+
 /// "Nothing unheard is remembered": what a session is told that the agent has said was played, or is in the carrier's buffer.
 ///
 /// And "what was heard is remembered": nothing that was played to its end is missing.
@@ -169,7 +172,8 @@ fn known<'a>(
         .map_or(spoken.words.len(), |end| known + end + 1);
     let is_whole = item.is_some_and(|item| {
         let was_played = item.cut_at.is_none() && item.bytes_played + super::BLOCK > spoken.bytes;
-        was_played && item.received.1 < told_at && spoken.words.len() >= WORDS_MIN
+        let counts = spoken.words.len() >= WORDS_MIN && spoken.bytes >= WHOLE_MIN;
+        was_played && item.received.1 < told_at && counts
     });
     Heard {
         words: &spoken.words,

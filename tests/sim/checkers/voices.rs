@@ -59,8 +59,8 @@ pub(crate) fn continued(life: &Life, findings: &mut Vec<Finding>) {
             continue;
         }
         let asked = taker.session.responses.list.first();
-        let is_rest = |asked: &&Response| asked.asked_by == AskedBy::Client && asked.instructed;
-        if asked.filter(is_rest).is_none() {
+        let is_rest = |asked: &Response| asked.asked_by == AskedBy::Client && asked.instructed;
+        if !asked.is_some_and(is_rest) {
             let what = format!("{} is asked {asked:?}", taker.attempt);
             findings.push(("a cut answer is continued", what));
         }

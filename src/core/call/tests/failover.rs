@@ -221,7 +221,7 @@ fn a_stall_that_the_caller_has_heard_for_a_while_is_broken_by_a_filler_before_tw
     story.says(QUIET, ms(1_000));
     assert!(story.wants(&Effect::Report(FIRST, Report::Failed(Fault::Stalled))));
     story.made(SECOND);
-    story.says(QUIET, ms(640));
+    story.says(QUIET, ms(400));
     assert_eq!(prompts(&mut story), []);
     story.says(QUIET, ms(160));
     assert_eq!(prompts(&mut story), [Prompt::OneMoment]);
@@ -469,8 +469,10 @@ fn a_call_whose_stream_was_lost_goes_on_with_the_next_one() {
     let resumed = Input::Resumed(Box::new(at_the_loss));
     next.call.handle(next.now, resumed, &mut next.effects);
     next.start();
-    next.made(FIRST);
-    next.provider(ready());
+    // Attempts of another stream are others.
+    let again = AttemptId(1 << 16);
+    next.made(again);
+    next.of(again, ready());
     let commands = next.commands();
     let occasion = Occasion::Resumed { is_mid_turn: true };
     assert!(
