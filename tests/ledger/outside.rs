@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ringback::core::callback::effect::{RingRequest, TextRequest};
+use ringback::core::callback::effect::{RingRequest, TextRequest, Write, WriteId};
 use ringback::core::callback::input::{Input, RingOutcome, RingStatus, TextOutcome, TextStatus};
 use ringback::core::ids::{CallSid, MessageSid};
 
-use crate::carrier::millis;
+use crate::carrier::{Fate, TIMEOUT, millis};
 use crate::phones::PicksUp;
 use crate::world::{Event, World};
 
@@ -21,7 +21,7 @@ impl World {
             let accepted = Input::Texted(text.send, TextOutcome::Accepted(sid));
             self.after(Duration::from_millis(20), Event::Told(epoch, accepted));
         }
-        self.hook(Input::TextStatus(text.send, sid, TextStatus::Sent));
+        self.hook(&Input::TextStatus(text.send, sid, TextStatus::Sent));
         let after = millis(&mut self.rng, 10, 20_000);
         let status = match self.rng.u8(..20) {
             0 => TextStatus::Failed,
@@ -58,7 +58,7 @@ impl World {
             PicksUp::Machine => (RingStatus::Machine, millis(&mut self.rng, 3_000, 40_000)),
             PicksUp::Nobody => (RingStatus::Nobody, millis(&mut self.rng, 500, 60_000)),
         };
-        self.hook(Input::RingStatus(ring.send, sid, RingStatus::Ringing));
+        self.hook(&Input::RingStatus(ring.send, sid, RingStatus::Ringing));
         self.after(after, Event::RingStep(sid, status));
     }
 
@@ -73,7 +73,7 @@ impl World {
         };
         message.status = status;
         let (send, to) = (message.send, message.to);
-        self.hook(Input::TextStatus(send, sid, status));
+        self.hook(&Input::TextStatus(send, sid, status));
         let utc = self.true_utc();
         let phone = self.phones.iter().find(|phone| phone.number == to).unwrap();
         if status == TextStatus::Delivered
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// A status callback: late, twice, or never.
-    fn hook(&mut self, input: Input) {
+    fn hook(&mut self, input: &Input) {
         if self.rng.u8(..100) < self.lossy {
             return;
         }
@@ -132,7 +132,69 @@ impl World {
                 }
             }
             RingStatus::Ringing | RingStatus::Nobody | RingStatus::Completed => {
-                self.hook(Input::RingStatus(send, sid, status));
+                self.hook(&Input::RingStatus(send, sid, status));
+            }
+        }
+    }
+
+    /// A write is on its way to the one writer.
+    pub(crate) fn write(&mut self, write: WriteId, what: Write) {
+        let epoch = self.epoch;
+        let wait = match (self.store_is_slow, self.rng.u8(..20)) {
+            (true, 0..10) => millis(&mut self.rng, 200, 2_000),
+            (_, 0) => millis(&mut self.rng, 20, 400),
+            _ => millis(&mut self.rng, 1, 15),
+        };
+        let begun = self.keeper_free_at.max(self.now) + wait;
+        self.keeper_free_at = begun;
+        self.after(
+            begun.saturating_sub(self.now),
+            Event::Store(epoch, write, what),
+        );
+    }
+
+    /// A text is requested.
+    pub(crate) fn text(&mut self, text: TextRequest) {
+        let epoch = self.epoch;
+        self.check_text(&text);
+        let is_landline = self
+            .phones
+            .iter()
+            .any(|phone| phone.number == text.to && phone.is_landline);
+        let is_stopped = self.books.is_stopped_at_the_carrier(text.to);
+        match self
+            .carrier
+            .text_fate(&mut self.rng, is_landline, is_stopped)
+        {
+            Fate::TakenOn { after, answers } => {
+                let send = text.send;
+                self.after(after, Event::TakeText(epoch, text, answers));
+                if !answers {
+                    let unknown = Input::Texted(send, TextOutcome::Unknown);
+                    self.after(TIMEOUT, Event::Told(epoch, unknown));
+                }
+            }
+            Fate::Not(outcome, after) => {
+                self.after(after, Event::Told(epoch, Input::Texted(text.send, outcome)));
+            }
+        }
+    }
+
+    /// A ring is requested.
+    pub(crate) fn ring(&mut self, ring: RingRequest) {
+        let epoch = self.epoch;
+        self.check_ring(&ring);
+        match self.carrier.ring_fate(&mut self.rng) {
+            Fate::TakenOn { after, answers } => {
+                let send = ring.send;
+                self.after(after, Event::TakeRing(epoch, ring, answers));
+                if !answers {
+                    let unknown = Input::Rung(send, RingOutcome::Unknown);
+                    self.after(TIMEOUT, Event::Told(epoch, unknown));
+                }
+            }
+            Fate::Not(outcome, after) => {
+                self.after(after, Event::Told(epoch, Input::Rung(ring.send, outcome)));
             }
         }
     }

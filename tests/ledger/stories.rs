@@ -50,13 +50,12 @@ impl Desk {
             let now = Instant::from_start(self.now);
             self.ledger.handle(now, self.utc(), input, &mut effects);
             for effect in effects.drain() {
-                match effect {
-                    Effect::Write(write, _) if self.keeps => {
-                        inputs.push(Input::Stored(write, Stored::Kept));
-                    }
-                    Effect::Write(..) => {}
-                    Effect::CheckTime => inputs.push(Input::Checked(self.utc())),
-                    other => wanted.push(other),
+                if let Effect::Write(write, _) = effect {
+                    inputs.extend(self.keeps.then_some(Input::Stored(write, Stored::Kept)));
+                } else if effect == Effect::CheckTime {
+                    inputs.push(Input::Checked(self.utc()));
+                } else {
+                    wanted.push(effect);
                 }
             }
         }
@@ -124,7 +123,7 @@ fn a_text_of_unknown_outcome_is_sought_twice_late_enough_before_it_is_sent_again
     desk.tell(Input::Texted(send, TextOutcome::Unknown));
     assert!(
         !desk
-            .pass(LOOKED_UP_AFTER - Duration::from_millis(1))
+            .pass(LOOKED_UP_AFTER.saturating_sub(Duration::from_millis(1)))
             .iter()
             .any(is_look_up)
     );

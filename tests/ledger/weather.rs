@@ -62,7 +62,13 @@ impl World {
             let intent = intent(&mut self.rng, Utc::from_millis(BEGIN_MILLIS));
             let wish = match intent {
                 Intent::At(_) => Intent::Call,
-                other => other,
+                Intent::Stop
+                | Intent::Start
+                | Intent::Help
+                | Intent::Call
+                | Intent::Yes
+                | Intent::No
+                | Intent::Free => intent,
             };
             self.writes(at, self.phones[phone].number, wish);
         }

@@ -10,7 +10,7 @@ use ringback::core::callback::effect::{
     Answer, Effect, Effects, RingRequest, TextRequest, Told, Write, WriteId,
 };
 use ringback::core::callback::input::{
-    InboundText, Input, Models, RingOutcome, RingStatus, Stored, TextOutcome, TextStatus, Wanted,
+    InboundText, Input, Models, RingStatus, Stored, TextStatus, Wanted,
 };
 use ringback::core::callback::intent::Intent;
 use ringback::core::callback::number::{Language, Number};
@@ -20,7 +20,7 @@ use ringback::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use ringback::core::time::{Instant, Utc};
 
 use crate::books::Books;
-use crate::carrier::{Carrier, Fate, TIMEOUT, millis};
+use crate::carrier::{Carrier, millis};
 use crate::keeper::Keeper;
 use crate::phones::Phone;
 use crate::weather::settings;
@@ -62,6 +62,10 @@ pub(crate) enum Weather {
     Forget,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a weather of its own"
+)]
 pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
@@ -93,7 +97,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let is_calm = seed % 4 == 0;
+        let is_calm = seed.is_multiple_of(4);
         let settings = settings(&mut rng, is_calm);
         let phones = (0..rng.u64(1..=4)).map(|n| {
             let number = Number::parse(&format!("+1555{}01000{n}", rng.u8(1..=2) * 100)).unwrap();
@@ -266,7 +270,7 @@ impl World {
 
     /// Tells the ledger something, and does what it wants.
     pub(crate) fn tell(&mut self, input: Input) {
-        let now = Instant::from_start(self.now - self.born);
+        let now = Instant::from_start(self.now.saturating_sub(self.born));
         let mut effects = Effects::new();
         if !matches!(input, Input::Tick) {
             writeln!(self.trace, "{:>12.3?}  {}", self.now, brief(&input)).unwrap();
@@ -282,56 +286,9 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         let epoch = self.epoch;
         match effect {
-            Effect::Write(write, what) => {
-                let wait = match (self.store_is_slow, self.rng.u8(..20)) {
-                    (true, 0..10) => millis(&mut self.rng, 200, 2_000),
-                    (_, 0) => millis(&mut self.rng, 20, 400),
-                    _ => millis(&mut self.rng, 1, 15),
-                };
-                let begun = self.keeper_free_at.max(self.now) + wait;
-                self.keeper_free_at = begun;
-                self.after(begun - self.now, Event::Store(epoch, write, what));
-            }
-            Effect::Text(text) => {
-                self.check_text(&text);
-                let is_landline = self
-                    .phones
-                    .iter()
-                    .any(|phone| phone.number == text.to && phone.is_landline);
-                let is_stopped = self.books.is_stopped_at_the_carrier(text.to);
-                match self
-                    .carrier
-                    .text_fate(&mut self.rng, is_landline, is_stopped)
-                {
-                    Fate::TakenOn { after, answers } => {
-                        let send = text.send;
-                        self.after(after, Event::TakeText(epoch, text, answers));
-                        if !answers {
-                            let unknown = Input::Texted(send, TextOutcome::Unknown);
-                            self.after(TIMEOUT, Event::Told(epoch, unknown));
-                        }
-                    }
-                    Fate::Not(outcome, after) => {
-                        self.after(after, Event::Told(epoch, Input::Texted(text.send, outcome)));
-                    }
-                }
-            }
-            Effect::Ring(ring) => {
-                self.check_ring(&ring);
-                match self.carrier.ring_fate(&mut self.rng) {
-                    Fate::TakenOn { after, answers } => {
-                        let send = ring.send;
-                        self.after(after, Event::TakeRing(epoch, ring, answers));
-                        if !answers {
-                            let unknown = Input::Rung(send, RingOutcome::Unknown);
-                            self.after(TIMEOUT, Event::Told(epoch, unknown));
-                        }
-                    }
-                    Fate::Not(outcome, after) => {
-                        self.after(after, Event::Told(epoch, Input::Rung(ring.send, outcome)));
-                    }
-                }
-            }
+            Effect::Write(write, what) => self.write(write, what),
+            Effect::Text(text) => self.text(text),
+            Effect::Ring(ring) => self.ring(ring),
             Effect::LookUpText { send, to } => {
                 let found = self.carrier.find_text(&mut self.rng, self.now, send, to);
                 let after = millis(&mut self.rng, 50, 500);
@@ -406,7 +363,7 @@ impl World {
         self.after(after, Event::Told(epoch, Input::Stored(write, stored)));
     }
 
-    fn check_text(&mut self, text: &TextRequest) {
+    pub(crate) fn check_text(&mut self, text: &TextRequest) {
         let promise = self.kept_flight(text.send, text.to);
         let true_utc = self.true_utc();
         self.books
@@ -418,7 +375,7 @@ impl World {
         }
     }
 
-    fn check_ring(&mut self, ring: &RingRequest) {
+    pub(crate) fn check_ring(&mut self, ring: &RingRequest) {
         let promise = self.kept_flight(ring.send, ring.to);
         let true_utc = self.true_utc();
         self.books

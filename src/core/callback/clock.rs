@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn after_a_step_the_clock_is_not_trusted_until_another_agrees() {
         let now = |secs| Instant::from_start(Duration::from_secs(secs));
-        let utc = |secs| Utc::from_millis((1_000_000 + secs) * 1_000);
+        let utc = |secs: u64| Utc::from_millis((1_000_000 + secs) * 1_000);
         let mut clock = WallClock::new();
         assert!(clock.asks(now(0)) && !clock.asks(now(9)) && clock.asks(now(10)));
         assert!(clock.compare(now(10), utc(10), utc(14)));

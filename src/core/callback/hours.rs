@@ -31,7 +31,7 @@ impl AllowedHours {
         for stretch in sorted {
             match joined.last_mut() {
                 Some(last) if stretch.from <= last.until => {
-                    last.until = last.until.max(stretch.until)
+                    last.until = last.until.max(stretch.until);
                 }
                 Some(_) | None => joined.push(stretch),
             }

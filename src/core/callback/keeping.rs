@@ -117,11 +117,11 @@ impl CallbackLedger {
                 self.write_later(at, id);
             }
             Stored::OptedOut if is_first => {
-                self.not_kept(at, id, Told::Cannot(Cannot::OptedOut), effects)
+                self.not_kept(at, id, Told::Cannot(Cannot::OptedOut), effects);
             }
             // It was refused before it was requested.
             Stored::OptedOut if entry.promise.stage.is_open() => {
-                self.end(id, End::OptedOut, effects)
+                self.end(id, End::OptedOut, effects);
             }
             Stored::OptedOut => self.write(id, effects),
             Stored::Already(_) => self.not_kept(at, id, Told::Already, effects),
@@ -258,7 +258,7 @@ impl CallbackLedger {
             match waiting {
                 Waiting::Call { call, told, .. } => tell(call, told, effects),
                 Waiting::Text { message, reply, .. } => {
-                    self.reply(at, number, message, reply, effects)
+                    self.reply(at, number, message, reply, effects);
                 }
             }
         }

@@ -206,7 +206,7 @@ impl CallbackLedger {
             match entry.promise.stage {
                 Stage::Texting { .. } => self.on_text_alarm(at, id, effects),
                 Stage::Ringing { .. } | Stage::Connected { .. } => {
-                    self.on_ring_alarm(at, id, effects)
+                    self.on_ring_alarm(at, id, effects);
                 }
                 Stage::Promised { .. }
                 | Stage::Asked { .. }
