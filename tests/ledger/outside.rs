@@ -8,7 +8,7 @@ use ringback::core::ids::{CallSid, MessageSid};
 
 use crate::carrier::{Fate, TIMEOUT, millis};
 use crate::phones::PicksUp;
-use crate::world::{Event, World};
+use crate::world::{Event, Weather, World};
 
 impl World {
     pub(crate) fn take_text(&mut self, epoch: u32, text: &TextRequest, answers: bool) {
@@ -157,6 +157,7 @@ impl World {
     pub(crate) fn text(&mut self, text: TextRequest) {
         let epoch = self.epoch;
         self.check_text(&text);
+        self.may_crash_on_the_way();
         let is_landline = self
             .phones
             .iter()
@@ -184,6 +185,7 @@ impl World {
     pub(crate) fn ring(&mut self, ring: RingRequest) {
         let epoch = self.epoch;
         self.check_ring(&ring);
+        self.may_crash_on_the_way();
         match self.carrier.ring_fate(&mut self.rng) {
             Fate::TakenOn { after, answers } => {
                 let send = ring.send;
@@ -196,6 +198,14 @@ impl World {
             Fate::Not(outcome, after) => {
                 self.after(after, Event::Told(epoch, Input::Rung(ring.send, outcome)));
             }
+        }
+    }
+
+    /// Now and then the process dies while a request is under way: what became of it nobody tells.
+    fn may_crash_on_the_way(&mut self) {
+        if !self.is_calm && self.rng.u8(..25) == 0 {
+            let after = millis(&mut self.rng, 0, 12_000);
+            self.after(after, Event::Weather(Weather::Crash));
         }
     }
 }
