@@ -162,6 +162,11 @@ impl CallbackLedger {
             self.inbox.refuse(text.message, effects);
             return;
         }
+        if matches!(stage, Stage::Connected { .. }) {
+            // They are speaking with us: nothing that is asked for now is about this promise any more.
+            self.reply(at, text.from, text.message, Reply::Help, effects);
+            return;
+        }
         let reply = match text.intent {
             Intent::Yes | Intent::Call => Reply::Soon,
             Intent::No => Reply::Declined,

@@ -183,6 +183,13 @@ impl CallbackLedger {
     }
 
     pub(super) fn on_cancel(&mut self, id: PromiseId, effects: &mut Effects) {
+        let entry = self.entries.get(&id);
+        // Whoever is being served is not cut off: that ends by itself.
+        let is_served =
+            entry.is_some_and(|entry| matches!(entry.promise.stage, Stage::Connected { .. }));
+        if is_served {
+            return;
+        }
         let why = Why::Cancelled;
         self.end(id, End::GaveUp(why), effects);
     }
