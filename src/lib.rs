@@ -12,6 +12,7 @@
 //! | [`store`] | keeps what outlives a call: in a file, sealed | decide, know the time |
 //! | [`config`] | turns files and environment into valid settings | act |
 //! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and metrics | decide |
+//! | [`zones`] | translates clocks on walls into allowed hours | decide |
 //! | [`server`] | acts: the only home of tasks, the clock and `select` | decide |
 //!
 //! One frame goes from socket to socket through six short files: [`carrier::socket`], [`carrier::twilio::wire`],
@@ -28,3 +29,4 @@ pub mod provider;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod zones;

@@ -6,6 +6,7 @@
 
 pub mod audio;
 pub mod call;
+pub mod callback;
 pub mod desk;
 pub mod fault;
 pub mod front;

@@ -2,6 +2,8 @@
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("callback.md")]
+pub mod callback {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 #[doc = include_str!("failure-modes.md")]

@@ -1,0 +1,312 @@
+//! Writes: what has changed is written, and only what is kept is acted upon and told.
+
+use std::time::Duration;
+
+use crate::core::callback::effect::{
+    Answer, Cannot, Effect, Effects, Seen, SendNote, Told, Write, WriteId,
+};
+use crate::core::callback::entry::{Looks, Queued, Step, Waiting, Writing};
+use crate::core::callback::input::Stored;
+use crate::core::callback::ledger::{At, CallbackLedger};
+use crate::core::callback::promise::{End, Stage, Why};
+use crate::core::callback::taking::tell;
+use crate::core::ids::PromiseId;
+use crate::core::time::Instant;
+
+/// How long after a failure a write is tried again, and by how much the tries of many are spread.
+const WRITE_AGAIN: Duration = Duration::from_secs(2);
+const SPREAD: Duration = Duration::from_millis(40);
+
+impl CallbackLedger {
+    /// A promise has changed: it is written, now or when the write that is out has come back.
+    pub(super) fn save(&mut self, id: PromiseId, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        match &mut entry.writing {
+            Writing::None => self.write(id, effects),
+            Writing::Out { is_dirty, .. } => *is_dirty = true,
+            // It will be written as it is then.
+            Writing::Again { .. } => {}
+        }
+    }
+
+    fn write(&mut self, id: PromiseId, effects: &mut Effects) {
+        let write = self.name_write(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let flight = entry.promise.flight();
+        let known = entry
+            .noted
+            .or(entry.doubtful.filter(|_| entry.doubtful != flight));
+        let (send, noting) = match (known, flight) {
+            (None, Some(begun)) => (SendNote::Begin(begun), flight),
+            (Some(noted), flight) if flight != Some(noted) => (SendNote::End(noted), None),
+            (noted, _) => (SendNote::None, noted),
+        };
+        entry.writing = Writing::Out {
+            write,
+            is_first: false,
+            is_dirty: false,
+            noting,
+        };
+        let change = Write::Change {
+            promise: Box::new(entry.promise.clone()),
+            from_revision: entry.revision,
+            send,
+        };
+        effects.push(Effect::Write(write, change));
+    }
+
+    pub(super) fn on_stored(
+        &mut self,
+        at: At,
+        write: WriteId,
+        stored: Stored,
+        effects: &mut Effects,
+    ) {
+        if self.errand_stored(at, write, stored, effects) {
+            return;
+        }
+        let Some(id) = self.by_write.remove(&write) else {
+            return;
+        };
+        // Who has left, or is being given back, has no use for it.
+        let Some(Writing::Out {
+            write: out,
+            is_first,
+            is_dirty,
+            noting,
+        }) = self.entries.get(&id).map(|entry| entry.writing)
+        else {
+            return;
+        };
+        if out != write {
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.writing = Writing::None;
+        match stored {
+            Stored::Kept => {
+                entry.revision += u64::from(!is_first);
+                entry.noted = noting;
+                entry.doubtful = None;
+                if is_dirty || noting != entry.promise.flight() {
+                    self.write(id, effects);
+                } else {
+                    self.go_on(at, id, effects);
+                }
+            }
+            Stored::Stale(revision) => {
+                // An earlier try was kept after all; it may have said something else.
+                entry.revision = revision;
+                self.write(id, effects);
+            }
+            Stored::Failed if is_first => {
+                effects.observe(Seen::WriteFailed);
+                self.give_back(at, id, Cannot::StoreSlow, effects);
+            }
+            Stored::Failed => {
+                if entry.noted.is_none() {
+                    entry.doubtful = noting.or(entry.doubtful);
+                }
+                effects.observe(Seen::WriteFailed);
+                self.write_later(at, id);
+            }
+            Stored::OptedOut if is_first => {
+                self.not_kept(at, id, Told::Cannot(Cannot::OptedOut), effects);
+            }
+            // It was refused before it was requested.
+            Stored::OptedOut if entry.promise.stage.is_open() => {
+                self.end(id, End::OptedOut, effects);
+            }
+            Stored::OptedOut => self.write(id, effects),
+            Stored::Already(_) => self.not_kept(at, id, Told::Already, effects),
+            Stored::Unknown => self.not_kept(at, id, Told::Cannot(Cannot::StoreSlow), effects),
+        }
+    }
+
+    /// The store has it as it is here: what was waiting for that happens.
+    fn go_on(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+        self.tell_kept(at, id, effects);
+        self.proceed(at, id, effects);
+    }
+
+    /// The next step of a promise that is kept as it is here.
+    fn proceed(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let step = entry.step;
+        match entry.promise.stage {
+            Stage::Promised { .. } => self.stand(id, Queued::Text(entry.text_at)),
+            Stage::Texting { .. } if step == Step::Noted => self.request_text(at, id, effects),
+            Stage::Ringing { .. } if step == Step::Noted => self.request_ring(at, id, effects),
+            Stage::Due { from, .. } => {
+                let wished = entry.promise.not_before.unwrap_or(from);
+                let first = entry.promise.hours.next(from.max(wished));
+                // What may not be rung any more waits for its end.
+                self.stand(id, first.map_or(Queued::No, Queued::Ring));
+            }
+            Stage::Texting { .. }
+            | Stage::Ringing { .. }
+            | Stage::Asked { .. }
+            | Stage::Connected { .. } => {}
+            Stage::Ended(end) => {
+                effects.observe(Seen::Ended(id, end));
+                self.leave(at.utc, id);
+            }
+        }
+    }
+
+    /// A promise from before the restart goes on. What was under way then may have been requested, or not.
+    pub(super) fn take_up(&mut self, at: At, id: PromiseId, revision: u64, effects: &mut Effects) {
+        let look_at = self.look_at(at);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.revision = revision;
+        entry.noted = entry.promise.flight();
+        let is_under_way =
+            entry.noted.is_some() || matches!(entry.promise.stage, Stage::Connected { .. });
+        if is_under_way {
+            let looks = Looks::default();
+            entry.step = Step::Unknown { look_at, looks };
+            self.alarm(look_at, id);
+        }
+        self.proceed(at, id, effects);
+    }
+
+    /// When a request of which nothing is known can be relied upon to be in the carrier's lists, if it was taken on: it may be
+    /// up to its time-out late, and the lists lag behind that.
+    pub(super) fn look_at(&self, at: At) -> Instant {
+        at.now + self.settings.request_timeout + self.settings.list_lag
+    }
+
+    fn write_later(&mut self, at: At, id: PromiseId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let spread = u32::try_from(entry.place % 100).unwrap_or(0);
+        let again = at.now + WRITE_AGAIN + SPREAD.saturating_mul(spread);
+        entry.writing = Writing::Again { at: again };
+        self.alarm(again, id);
+    }
+
+    pub(super) fn write_again(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        if let Writing::Again { at: due } = entry.writing
+            && due <= at.now
+        {
+            self.write(id, effects);
+        }
+    }
+
+    /// A promise ends, whatever was about to happen.
+    pub(super) fn end(&mut self, id: PromiseId, end: End, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if !entry.promise.stage.is_open() {
+            return;
+        }
+        if let Stage::Ringing {
+            call: Some(call), ..
+        } = entry.promise.stage
+        {
+            effects.push(Effect::CancelRing(call));
+        }
+        if entry.step == Step::Noted {
+            self.unrequested(id);
+        }
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.promise.stage = Stage::Ended(end);
+            entry.step = Step::Idle;
+        }
+        self.ringing.remove(&id);
+        self.stand(id, Queued::No);
+        self.save(id, effects);
+    }
+
+    /// The first write did not come through: nobody was told, and should it be kept after all, it is ended.
+    fn give_back(&mut self, at: At, id: PromiseId, why: Cannot, effects: &mut Effects) {
+        self.refuse_waiting(id, Told::Cannot(why), effects);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.promise.stage = Stage::Ended(End::GaveUp(Why::Untold));
+        self.write_later(at, id);
+    }
+
+    /// The store does not have the promise: it is not there.
+    fn not_kept(&mut self, at: At, id: PromiseId, told: Told, effects: &mut Effects) {
+        self.refuse_waiting(id, told, effects);
+        self.leave(at.utc, id);
+    }
+
+    fn tell_kept(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let number = entry.promise.to;
+        for waiting in std::mem::take(&mut entry.waits) {
+            match waiting {
+                Waiting::Call { call, told, .. } => tell(call, told, effects),
+                Waiting::Text { message, reply, .. } => {
+                    self.reply(at, number, message, reply, effects);
+                }
+            }
+        }
+    }
+
+    fn refuse_waiting(&mut self, id: PromiseId, told: Told, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        for waiting in std::mem::take(&mut entry.waits) {
+            match waiting {
+                Waiting::Call { call, .. } => tell(call, told, effects),
+                Waiting::Text { message, .. } => self.inbox.refuse(message, effects),
+            }
+        }
+    }
+
+    pub(super) fn tell_untold(&mut self, id: PromiseId, effects: &mut Effects) {
+        self.refuse_waiting(id, Told::Cannot(Cannot::StoreSlow), effects);
+    }
+
+    /// Whoever has waited long enough is told that it was in vain. A new promise that nobody was told of is given back.
+    pub(super) fn tell_late(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let is_late = |waiting: &Waiting| waiting.by().is_some_and(|by| by <= at.now);
+        if !entry.waits.iter().any(is_late) {
+            return;
+        }
+        let (late, mut waits): (Vec<_>, Vec<_>) = std::mem::take(&mut entry.waits)
+            .into_iter()
+            .partition(is_late);
+        let is_given_back = entry.is_new() && waits.is_empty();
+        for waiting in late {
+            match waiting {
+                Waiting::Call { call, .. } => tell(call, Told::Cannot(Cannot::StoreSlow), effects),
+                Waiting::Text { message, reply, .. } => {
+                    // The carrier asks again, and is told then what has become of it.
+                    effects.push(Effect::Answer(message, Answer::Again));
+                    let by = None;
+                    waits.push(Waiting::Text { message, by, reply });
+                }
+            }
+        }
+        entry.waits = waits;
+        if is_given_back {
+            self.give_back(at, id, Cannot::StoreSlow, effects);
+        }
+    }
+}

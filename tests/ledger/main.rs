@@ -1,0 +1,24 @@
+//! The ledger of promises in virtual time: a store, a carrier and phones that fail in every way, and the rules that must hold.
+//!
+//! `RINGBACK_LEDGER_SEED=7 cargo test --release --test ledger lives` tells one life; `RINGBACK_LEDGER_LIVES=100000` lives many.
+
+#[cfg(test)]
+mod books;
+#[cfg(test)]
+mod carrier;
+#[cfg(test)]
+mod keeper;
+#[cfg(test)]
+mod lives;
+#[cfg(test)]
+mod outside;
+#[cfg(test)]
+mod phones;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod storm;
+#[cfg(test)]
+mod weather;
+#[cfg(test)]
+mod world;
