@@ -9,6 +9,7 @@ use super::problem::{Origin, Problems};
 use super::prompts;
 use super::raw::{entries, parse, read_file};
 use super::section::{Form, Located, Section};
+use super::texts::{self, Texts};
 use crate::audio::prompts::script::Lines;
 use crate::audio::prompts::{Greets, Language, Name};
 
@@ -43,6 +44,8 @@ pub struct Agent {
     pub greets: Option<Greets>,
     /// What it says without a model in words of its own, the greeting among them.
     pub prompts: Lines,
+    /// What its callers are texted in words of its own.
+    pub texts: Texts,
 }
 
 /// Without its words and numbers.
@@ -208,6 +211,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let own = language.as_deref().and_then(Language::parse);
     let own = own.unwrap_or_else(Language::english);
     let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
+    let texts = texts::read(&mut section, origin, &own);
     let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
@@ -218,6 +222,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         greeting: greeting.and_then(|line| line.text.clone()),
         greets: section.choice("greets", &Greets::NAMES),
         prompts,
+        texts,
     };
     section.finish();
     Some((origin.clone(), agent))
