@@ -185,7 +185,12 @@ fn read(section: &mut Section<'_>) -> Option<Callbacks> {
 const TELLING: Duration = Duration::from_secs(65);
 
 fn read_ledger(section: &mut Section<'_>) -> Settings {
-    let prefixes = |texts: Vec<String>| texts.iter().filter_map(|text| Prefix::parse(text)).collect();
+    let prefixes = |texts: Vec<String>| {
+        texts
+            .iter()
+            .filter_map(|text| Prefix::parse(text))
+            .collect()
+    };
     let ledger = Settings {
         text_within: section.duration("text_within", MINUTE..=HOUR),
         expires_after: section.duration("expires_after", HOUR..=96 * HOUR),

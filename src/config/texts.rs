@@ -206,7 +206,14 @@ pub(super) fn read(section: &mut Section<'_>, origin: &Origin, own: &Language) -
     for (tag, value) in others {
         if let (Some(language), Value::Table(table)) = (Language::parse(&tag), value) {
             let prefix = format!("texts.{tag}.");
-            read_table(&prefix, origin, &language, table, &mut texts, section.problems);
+            read_table(
+                &prefix,
+                origin,
+                &language,
+                table,
+                &mut texts,
+                section.problems,
+            );
         }
     }
     texts

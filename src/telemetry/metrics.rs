@@ -3,6 +3,7 @@
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::callbacks::Callbacks;
 use super::family::Family;
 use super::histogram::Histogram;
 use super::labels::{HEDGE_OUTCOMES, PROMPTS, RETRIES, RETRY_OUTCOMES, WHYS};
@@ -14,6 +15,7 @@ use crate::core::pool::Charge;
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) providers: Providers,
+    pub(super) callbacks: Callbacks,
     pub(super) served: Served,
     pub(super) first_audio: Histogram,
     pub(super) gap: Histogram,
@@ -35,6 +37,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             providers: Providers::default(),
+            callbacks: Callbacks::default(),
             served: Served::default(),
             first_audio: Histogram::default(),
             gap: Histogram::default(),
