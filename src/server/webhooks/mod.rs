@@ -5,6 +5,8 @@
 //! where nothing is known of a call.
 
 mod receive;
+mod rings;
+mod texts;
 
 use std::sync::Arc;
 
@@ -18,13 +20,14 @@ pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
+use super::callbacks::Caller;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
 use crate::core::front::{
-    Card, House, Next, Progress, Standing, fallback, next, receive as welcome,
+    Card, Direction, House, Next, Progress, Standing, fallback, next, receive as welcome,
 };
 use crate::core::ids::CallSid;
 use crate::telemetry::Count;
@@ -51,7 +54,8 @@ const HOOKS: [Hook; 6] = [
 
 /// The routes of all hooks; without Twilio there are none.
 pub(super) fn router() -> Router<Arc<Shared>> {
-    HOOKS.into_iter().fold(Router::new(), |router, hook| {
+    let others = texts::router().merge(rings::router());
+    HOOKS.into_iter().fold(others, |router, hook| {
         let handle = async move |State(shared): State<Arc<Shared>>,
                                  Extension(peer): Extension<Peer>,
                                  request: Request| {
@@ -84,8 +88,12 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         return StatusCode::FORBIDDEN.into_response();
     }
     match hook {
-        Hook::Answer => xml(&document(hook, shared, front, &voice, &received)),
+        Hook::Answer => {
+            introduce(shared, &voice, &received);
+            xml(&document(hook, shared, front, &voice, &received))
+        }
         Hook::Next | Hook::Fallback => {
+            introduce(shared, &voice, &received);
             recall(shared, front, &voice, &received).await;
             let document = document(hook, shared, front, &voice, &received);
             if voice.progress == Progress::Over {
@@ -113,6 +121,20 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         }
         Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+/// Who is on the other end, for the menu of a call: a stream does not say.
+fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
+    let Some(callbacks) = &shared.callbacks else {
+        return;
+    };
+    let form = &received.form;
+    let caller = match voice.direction {
+        Direction::Inbound => Caller::new(form.get("From"), form.get("StirVerstat")),
+        // Whom we rang is who answers.
+        Direction::Outbound => Caller::new(form.get("To"), None),
+    };
+    callbacks.introduce(shared.clock.now(), voice.call, caller);
 }
 
 /// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for

@@ -36,8 +36,13 @@ pub(super) struct Received {
 impl Received {
     /// The name of the question: the same when it is asked again. `None`: it has no name, and is another one each time.
     pub(super) fn question(&self, hook: Hook, call: CallSid) -> Option<String> {
+        self.named(hook.path(), call)
+    }
+
+    /// The same for a path of which there are many.
+    pub(super) fn named(&self, path: &str, call: CallSid) -> Option<String> {
         let mark = self.token.as_ref().or(self.ticket.as_ref())?;
-        (mark.len() <= QUESTION_BYTES_MAX).then(|| format!("{} {call} {mark}", hook.path()))
+        (mark.len() <= QUESTION_BYTES_MAX).then(|| format!("{path} {call} {mark}"))
     }
 }
 
