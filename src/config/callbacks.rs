@@ -167,7 +167,7 @@ fn read(section: &mut Section<'_>) -> Option<Callbacks> {
     let talk_max = section.duration("talk_max", MINUTE..=4 * HOUR);
     Some(Callbacks {
         ledger,
-        sender: sender?,
+        sender,
         sends_texts: sends_texts?,
         consent: consent?,
         hours,
@@ -228,14 +228,14 @@ fn money(cents: u32) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
-fn read_sender(section: &mut Section<'_>) -> Option<Sender> {
+fn read_sender(section: &mut Section<'_>) -> Sender {
     let Some(from) = section.optional_text("from", SENDER) else {
-        return Some(Sender::Called);
+        return Sender::Called;
     };
-    Some(match Number::parse(&from.text) {
+    match Number::parse(&from.text) {
         Some(number) => Sender::Number(number),
         None => Sender::Service(from.text),
-    })
+    }
 }
 
 const SENDER: Form = Form {

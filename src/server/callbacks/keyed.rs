@@ -5,6 +5,9 @@ use crate::core::callback::number::Number;
 /// The calling code of North America, whose countries share it.
 const NORTH_AMERICA: &str = "1";
 
+/// The calling code of Italy, of whose numbers the zero is part.
+const ITALY: &str = "39";
+
 /// What a number begins with within a country, in most of them.
 const TRUNK: char = '0';
 
@@ -25,8 +28,6 @@ pub(super) fn number_of_keys(keys: &str, called: Number) -> Option<Number> {
             _ => None,
         };
     }
-    /// Of Italy's numbers the zero is part.
-    const ITALY: &str = "39";
     let own = match digits.strip_prefix(TRUNK) {
         Some(own) if country != ITALY => own,
         Some(_) | None => &digits,

@@ -148,12 +148,13 @@ impl Callbacks {
             cannot(told, Cannot::Destination);
             return is_told;
         };
-        match self.tell.try_send(Message::Wanted(Box::new(wanted), told)) {
-            Err(
-                mpsc::error::TrySendError::Full(Message::Wanted(_, told))
-                | mpsc::error::TrySendError::Closed(Message::Wanted(_, told)),
-            ) => cannot(told, Cannot::StoreSlow),
-            Ok(()) | Err(_) => {}
+        let wanted = Message::Wanted(Box::new(wanted), told);
+        if let Err(
+            mpsc::error::TrySendError::Full(Message::Wanted(_, told))
+            | mpsc::error::TrySendError::Closed(Message::Wanted(_, told)),
+        ) = self.tell.try_send(wanted)
+        {
+            cannot(told, Cannot::StoreSlow);
         }
         is_told
     }

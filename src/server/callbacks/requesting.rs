@@ -161,12 +161,11 @@ impl Desk {
             return self.outcome(unavailable);
         };
         self.ask("look-up", Some(self.by(now)), unavailable, async move {
-            let found = match call {
-                Some(call) => known_ring(&rest.call(call).await),
-                None => {
-                    let page = rest.calls_to(&to.dialled(), CALLS_LOOKED_THROUGH).await;
-                    find_ring(page, since)
-                }
+            let found = if let Some(call) = call {
+                known_ring(&rest.call(call).await)
+            } else {
+                let page = rest.calls_to(&to.dialled(), CALLS_LOOKED_THROUGH).await;
+                find_ring(page, since)
             };
             Input::RingLookedUp(send, found)
         });

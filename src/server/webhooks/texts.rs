@@ -73,7 +73,7 @@ async fn text(
         Some((Answer::Nothing, _)) => silence(),
         Some((Answer::Reply(reply), language)) => {
             let ours = form.get("To");
-            let words = words(&shared, callbacks, (from, ours), language, reply);
+            let words = words(&shared, callbacks, (from, ours), language.as_ref(), reply);
             xml(&Document::SmsReply { text: &words }.render())
         }
     }
@@ -98,11 +98,11 @@ fn words(
     shared: &Shared,
     callbacks: &Callbacks,
     (from, ours): (Number, Option<&str>),
-    language: Option<Language>,
+    language: Option<&Language>,
     reply: Reply,
 ) -> String {
     let (agent, _) = shared.agents.find(None, ours);
-    let wanted = language.as_ref().map(Language::name);
+    let wanted = language.map(Language::name);
     let say = |name, values: &[(&str, &str)]| {
         let own = agent.language.as_deref();
         agent.texts.say(wanted, own, name, values)

@@ -184,8 +184,8 @@ impl Reading<'_> {
     }
 }
 
-fn unseal<R: Row>(sealer: &Sealer, place: Place, sealed: &[u8]) -> Result<State, StoreError> {
-    let state = sealer.open(place, sealed);
+fn unseal<R: Row>(by: &Sealer, place: Place, sealed: &[u8]) -> Result<State, StoreError> {
+    let state = by.open(place, sealed);
     state.map(State).map_err(|_| StoreError::Damaged(R::NAME))
 }
 
