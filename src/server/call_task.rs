@@ -27,7 +27,7 @@ use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
 use crate::config::{Agent, Found};
 use crate::core::call::Call;
-use crate::core::call::checkpoint::Checkpoint;
+use crate::core::call::checkpoint::{Checkpoint, Origin};
 use crate::core::call::effect::{Effects, EndReason};
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::call::prompt::Prompts;
@@ -206,7 +206,7 @@ impl CallTask {
                 let prompts = Input::Prompts(self.prompts());
                 self.call.handle(now, prompts, &mut self.effects);
                 if let Some(checkpoint) = checkpoint {
-                    let resumed = Input::Resumed(Box::new(checkpoint));
+                    let resumed = Input::Resumed(Origin::LineLost, Box::new(checkpoint));
                     self.call.handle(now, resumed, &mut self.effects);
                 }
                 Input::Carrier(started)
@@ -219,7 +219,11 @@ impl CallTask {
             | Input::Provider(..)
             | Input::DialAnswer(..)
             | Input::Prompts(_)
-            | Input::Resumed(_)
+            | Input::Resumed(..)
+            | Input::Caller(_)
+            | Input::Promised(_)
+            | Input::Recorded(_)
+            | Input::ModelsBack
             | Input::Tick
             | Input::Drain => input,
         };

@@ -112,6 +112,19 @@ impl CallLog {
             Observation::Apologized { after } => {
                 warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
             }
+            Observation::Chose(choice) => {
+                info!(%call, choice = choice.name(), "chose from the menu");
+            }
+            Observation::CallBackTold { told, after } => {
+                info!(%call, told = told.name(), after_ms = millis(*after), "was told of a call back");
+            }
+            Observation::MessageOver(left) => {
+                info!(%call, outcome = left.name(), "the message is over");
+            }
+            Observation::Returned { attempt, after } => {
+                let provider = self.provider(*attempt);
+                info!(%call, %attempt, provider, after_ms = millis(*after), "a model is back; the call goes on with it");
+            }
             Observation::DeadAir { lasted } => {
                 warn!(%call, lasted_ms = millis(*lasted), "dead air");
             }
@@ -171,6 +184,9 @@ impl CallLog {
             | EndReason::CarrierStuck
             | EndReason::NeverStarted
             | EndReason::Apologized
+            | EndReason::Promised
+            | EndReason::MessageLeft
+            | EndReason::Transferred
             | EndReason::Drained => String::new(),
         };
         let tally = &self.tally;
@@ -227,6 +243,10 @@ impl Tally {
             | Observation::HedgeWon { .. }
             | Observation::HedgeWasted { .. }
             | Observation::Apologized { .. }
+            | Observation::Chose(_)
+            | Observation::CallBackTold { .. }
+            | Observation::MessageOver(_)
+            | Observation::Returned { .. }
             | Observation::HeldOverflowed
             | Observation::UnknownMark
             | Observation::UnknownCarrierEvent

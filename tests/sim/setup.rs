@@ -11,7 +11,7 @@ use loadtest::model::settings::ModelSettings;
 use loadtest::recording::Recording;
 use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
-use ringback::core::call::prompt::{Greeting, Prompts};
+use ringback::core::call::prompt::{Greeting, Prompt, Prompts};
 use ringback::core::fault::Fault;
 use ringback::core::front::Next;
 use ringback::core::ids::{AttemptId, KeyId, ProviderId};
@@ -145,10 +145,10 @@ pub(crate) fn prompts(greeting: Greeting) -> Prompts {
             .map(|n| if n / 8 % 2 == 0 { 0x30 } else { 0xB0 })
             .collect()
     };
-    Prompts {
-        greeting,
-        one_moment: tone(800),
-        still_here: tone(1_000),
-        apology: tone(2_500),
-    }
+    Prompts::new(greeting, |prompt| match prompt {
+        Prompt::OneMoment => tone(800),
+        Prompt::ApologyOnly => tone(2_500),
+        Prompt::Apology => tone(4_000),
+        _ => tone(1_000),
+    })
 }

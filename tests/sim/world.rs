@@ -301,6 +301,7 @@ impl World {
                     door.keep(*checkpoint);
                 }
             }
+            Effect::Promise(_) | Effect::Record(_) => {}
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {

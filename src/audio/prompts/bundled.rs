@@ -65,12 +65,11 @@ impl Name {
         Self::all().find(|name| name.0 == text)
     }
 
-    /// The recording that a call plays as this prompt.
-    pub const fn of(prompt: Prompt) -> Self {
+    /// The recording that a call plays as this prompt; `None`: it is no recording.
+    pub const fn of(prompt: Prompt) -> Option<Self> {
         match prompt {
-            Prompt::Greeting | Prompt::OneMoment | Prompt::StillHere => Self(prompt.name()),
-            // The longer "apology" offers keys to press, which calls do not understand yet.
-            Prompt::Apology => Self("apology_only"),
+            Prompt::Tone => None,
+            recorded => Some(Self(recorded.name())),
         }
     }
 

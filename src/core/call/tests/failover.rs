@@ -1,6 +1,6 @@
 //! A call whose sessions fail.
 
-use super::super::checkpoint::Checkpoint;
+use super::super::checkpoint::{Checkpoint, Origin};
 use super::super::effect::Occasion;
 use super::super::input::ResponseOutcome;
 use super::super::prompt::Prompt;
@@ -466,7 +466,7 @@ fn a_call_whose_stream_was_lost_goes_on_with_the_next_one() {
     assert!(at_the_loss.is_mid_turn, "the caller was speaking");
 
     let mut next = Story::greeting(Greeting::Spoken);
-    let resumed = Input::Resumed(Box::new(at_the_loss));
+    let resumed = Input::Resumed(Origin::LineLost, Box::new(at_the_loss));
     next.call.handle(next.now, resumed, &mut next.effects);
     next.start();
     // Attempts of another stream are others.
