@@ -231,7 +231,8 @@ impl World {
             Interlude::AllIsolated => self.control_all(Control::Isolate),
             Interlude::ModelsBack => {
                 self.control_all(Control::Close);
-                self.input(Input::ModelsBack);
+                let told = self.now + Duration::from_millis(100);
+                self.answers_due.push((told, Input::ModelsBack));
             }
         }
     }

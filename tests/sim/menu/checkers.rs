@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringback::core::call::effect::EndReason;
-use ringback::core::call::menu::{Choice, Promised, Recorded};
+use ringback::core::call::menu::{Asked, Caller, Choice, Consent, Given, Promised, Recorded};
 use ringback::core::call::prompt::Prompt;
 
 use super::desk::{Seen, keyed};
@@ -18,7 +18,7 @@ const WORDS: Duration = Duration::from_secs(30);
 const OWED_MAX: Duration = Duration::from_millis(1_100);
 
 /// Everything that is wrong with a call that had a menu.
-pub(super) fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
+pub(crate) fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
     let mut findings = Vec::new();
     let journey = journey(&life.menu);
     ends(setup, life, &journey, &mut findings);
@@ -29,6 +29,7 @@ pub(super) fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
     number_as_keyed(&journey, &mut findings);
     message_conserved(&journey, &mut findings);
     returns_in_time(setup, &journey, &mut findings);
+    silence_is_no_yes(setup, &journey, &mut findings);
     findings
 }
 
@@ -92,7 +93,8 @@ fn no_dead_air(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Finding>
         }
         match seen {
             Seen::Sound(length) => silent_since = silent_since.max(*at) + *length,
-            Seen::Clear | Seen::Wish(_) | Seen::Apologized | Seen::End(_) => silent_since = *at,
+            Seen::Clear => silent_since = *at,
+            Seen::Wish(_) | Seen::Apologized | Seen::End(_) => silent_since = silent_since.max(*at),
             // Who keys wants nothing yet; a tape is the caller's own time.
             Seen::Key(_) if *place == Place::Keying => silent_since = silent_since.max(*at),
             Seen::Media(..) if *place == Place::Taping => silent_since = *at,
@@ -268,6 +270,21 @@ fn returns_in_time(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Find
                 findings.push(("who has chosen has chosen", format!("at {at:?}")));
             }
             _ => {}
+        }
+    }
+}
+
+/// "Silence is no yes": a wish that nobody uttered only where the business takes silence for one, for the number of the call.
+fn silence_is_no_yes(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Finding>) {
+    let may = setup.call.menu.consent == Consent::Implied;
+    for (at, _, seen) in journey {
+        if let Seen::Wish(wish) = seen {
+            let own = wish.number == Asked::Own;
+            let is_known = setup.desk.caller == Caller::Textable;
+            let is_implied = wish.consent == Given::Implied;
+            if (is_implied && !(may && own)) || (own && !is_known) {
+                findings.push(("silence is no yes", format!("{wish:?} at {at:?}")));
+            }
         }
     }
 }
