@@ -40,7 +40,7 @@ fn stormy(seed: u64) -> Setup {
         message: is_offered,
         ..Menu::default()
     };
-    let call = CallSettings {
+    let settings = CallSettings {
         menu,
         ..calm.call.clone()
     };
@@ -48,7 +48,7 @@ fn stormy(seed: u64) -> Setup {
         seed,
         Setup {
             carrier,
-            call,
+            call: settings,
             ..calm
         },
     )

@@ -46,7 +46,7 @@ pub(super) fn caller(rng: &mut fastrand::Rng) -> Recording {
         acts.push(keys(any_key(rng)));
     }
     // Stays on the line until somebody hangs up.
-    acts.push(silent(Then::Pause(Duration::from_secs(900))));
+    acts.push(silent(Then::Pause(Duration::from_mins(15))));
     recording(opening, acts)
 }
 
@@ -81,9 +81,8 @@ fn number(rng: &mut fastrand::Rng, acts: &mut Vec<Turn>) {
 }
 
 fn any_key(rng: &mut fastrand::Rng) -> String {
-    let all = "0123456789*#";
-    let place = rng.usize(..all.len());
-    all[place..=place].to_owned()
+    let all = b"0123456789*#";
+    char::from(all[rng.usize(..all.len())]).into()
 }
 
 /// Presses these keys.

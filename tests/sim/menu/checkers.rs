@@ -41,7 +41,7 @@ fn ends(setup: &Setup, life: &Life, journey: &Journey<'_>, findings: &mut Vec<Fi
     let returned = journey.iter().any(|step| *step.2 == Seen::Returned);
     if let (Some((began, ..)), Some((ended, ..)), false) = (began, ended, returned) {
         let longest = menu.total_max + menu.message_max + WORDS;
-        if *ended - *began > longest {
+        if ended.saturating_sub(*began) > longest {
             findings.push(("every menu ends", format!("{began:?} to {ended:?}")));
         }
     }
@@ -75,13 +75,12 @@ fn no_dead_air(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Finding>
     let mut silent_since = Duration::ZERO;
     for (at, place, seen) in journey {
         let longest = match place {
-            Place::Outside => None,
+            Place::Outside | Place::Taping => None,
             Place::Promising | Place::Saving => Some(OWED_MAX),
             // An answer is waited for; the carrier's word that the words were heard may take a moment.
             Place::Offering | Place::Confirming => Some(menu.key_wait + ECHO),
             Place::Keying => Some(menu.number_wait + ECHO),
             Place::Inviting | Place::Beeping | Place::Closing => Some(ECHO),
-            Place::Taping => None,
         };
         let silent = at.saturating_sub(silent_since);
         if let Some(longest) = longest.filter(|longest| silent > *longest) {
@@ -93,12 +92,11 @@ fn no_dead_air(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Finding>
         }
         match seen {
             Seen::Sound(length) => silent_since = silent_since.max(*at) + *length,
-            Seen::Clear => silent_since = *at,
+            Seen::Clear | Seen::Begin => silent_since = *at,
             Seen::Wish(_) | Seen::Apologized | Seen::End(_) => silent_since = silent_since.max(*at),
             // Who keys wants nothing yet; a tape is the caller's own time.
             Seen::Key(_) if *place == Place::Keying => silent_since = silent_since.max(*at),
             Seen::Media(..) if *place == Place::Taping => silent_since = *at,
-            Seen::Begin => silent_since = *at,
             _ => {}
         }
     }
@@ -180,13 +178,12 @@ fn no_key_lost(setup: &Setup, journey: &Journey<'_>, findings: &mut Vec<Finding>
             (Place::Offering, '1') if call_back => does(Seen::Chose(Choice::CallBack)),
             (Place::Offering, '2') if menu.person => does(Seen::Chose(Choice::Person)),
             (Place::Offering, '3') if menu.message => does(Seen::Chose(Choice::Message)),
-            (Place::Offering, _) | (Place::Keying, '*') => points_out(),
             (Place::Confirming, '1') => follow.iter().any(|seen| matches!(seen, Seen::Wish(_))),
             (Place::Confirming, '2') => {
                 does(Seen::Prompted(Prompt::AskNumber))
                     || follow.iter().any(|seen| matches!(seen, Seen::Chose(_)))
             }
-            (Place::Confirming, _) => points_out(),
+            (Place::Offering | Place::Confirming, _) | (Place::Keying, '*') => points_out(),
             (Place::Inviting, _) => does(Seen::Prompted(Prompt::Tone)),
             (Place::Taping, _) => follow.iter().any(|seen| matches!(seen, Seen::End(_))),
             _ => continue,
@@ -208,10 +205,8 @@ fn number_as_keyed(journey: &Journey<'_>, findings: &mut Vec<Finding>) {
             Seen::Prompted(Prompt::AskNumber) => typed.clear(),
             Seen::Key(digit @ '0'..='9') if *place == Place::Keying => typed.push(*digit),
             Seen::Prompted(Prompt::ConfirmNumber) => asked.clone_from(&typed),
-            Seen::Wish(wish) => {
-                if keyed(wish).is_some_and(|digits| digits != asked) {
-                    findings.push(("the number is the one that was keyed", format!("at {at:?}")));
-                }
+            Seen::Wish(wish) if keyed(wish).is_some_and(|digits| digits != asked) => {
+                findings.push(("the number is the one that was keyed", format!("at {at:?}")));
             }
             _ => {}
         }

@@ -44,7 +44,7 @@ const EMPTY: Menu = Menu {
 /// A caller who presses these keys when the first words are heard, and no model is there.
 fn pressing(typed: &str, menu: Menu) -> Setup {
     let calm = super::setup(1);
-    let stays = silent(Then::Pause(Duration::from_secs(900)));
+    let stays = silent(Then::Pause(Duration::from_mins(15)));
     let acts = match typed {
         "" => vec![stays],
         typed => vec![keys(typed.into()), stays],
