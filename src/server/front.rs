@@ -337,7 +337,7 @@ impl Memory {
 pub(super) const fn last_wish(reason: EndReason) -> Option<Wish> {
     match reason {
         EndReason::Goodbye => Some(Wish::Goodbye),
-        EndReason::Apologized => Some(Wish::Apology),
+        EndReason::Apologized | EndReason::Promised | EndReason::MessageLeft => Some(Wish::Apology),
         // Where the caller hung up, the carrier says so when it asks, if it asks at all; a stop alone may be another's doing.
         EndReason::CallerHungUp
         | EndReason::CarrierGone
@@ -345,6 +345,7 @@ pub(super) const fn last_wish(reason: EndReason) -> Option<Wish> {
         | EndReason::CarrierStuck
         | EndReason::NeverStarted
         | EndReason::Refused(_)
+        | EndReason::Transferred
         | EndReason::Drained => None,
     }
 }
