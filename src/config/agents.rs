@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::persons::{self, Persons};
 use super::problem::{Origin, Problems};
 use super::prompts;
 use super::raw::{entries, parse, read_file};
@@ -46,6 +47,8 @@ pub struct Agent {
     pub prompts: Lines,
     /// What its callers are texted in words of its own.
     pub texts: Texts,
+    /// Whom its callers reach who ask for a person.
+    pub persons: Persons,
 }
 
 /// Without its words and numbers.
@@ -190,7 +193,7 @@ pub(super) const GREETING: Form = Form {
     accepts: |text| !text.trim().is_empty() && text.len() <= 1_000 && !text.contains('\0'),
 };
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -212,6 +215,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let own = own.unwrap_or_else(Language::english);
     let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
     let texts = texts::read(&mut section, origin, &own);
+    let persons = persons::read(&mut section, language.as_deref());
     let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
@@ -223,6 +227,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         greets: section.choice("greets", &Greets::NAMES),
         prompts,
         texts,
+        persons,
     };
     section.finish();
     Some((origin.clone(), agent))

@@ -196,6 +196,7 @@ impl<'a> Ring<'a> {
             is_full: false,
             // Without one the call says so itself, and asks to be rung again.
             has_provider: true,
+            has_menu: true,
         };
         let progress = self.voice.progress;
         let endings = &mut front.memory().endings;
@@ -218,6 +219,8 @@ impl<'a> Ring<'a> {
             call: self.voice.call,
             direction: self.voice.direction,
             ours: &self.voice.ours,
+            agent: &agent.name,
+            persons_timeout: agent.persons.timeout,
             apology: apology.words(),
             moment: None,
         })
