@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant as TokioInstant;
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::core::ids::CallId;
+use crate::core::ids::{CallId, PromiseId};
 use crate::core::time::{Instant, Utc};
 
 /// Time since the process began.
@@ -59,6 +59,11 @@ impl Clock {
 /// A name for a call that no other call has, anywhere.
 pub(super) fn draw_call_id() -> CallId {
     CallId::from_bits(u128::from_le_bytes(draw()))
+}
+
+/// A name for a promise that no other has, anywhere.
+pub(super) fn draw_promise_id() -> PromiseId {
+    PromiseId::from_bits(u128::from_le_bytes(draw()))
 }
 
 /// What the pool's chance begins with.
