@@ -90,10 +90,7 @@ pub async fn run(
         &mut story,
     )
     .await?;
-    interface
-        .account
-        .network
-        .set_sms(server.sms(&victim.address));
+    interface.reach(plan, &victim.address);
     let drilling = Drilling {
         plan,
         drill,

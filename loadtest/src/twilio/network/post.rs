@@ -31,7 +31,8 @@ const ANSWERS_MAX: usize = 10;
 /// From the first to the second copy of a text that comes twice.
 const COPY_AFTER: Duration = Duration::from_millis(700);
 /// Words by which a phone says that it may be called.
-const AGREES: [&str; 3] = ["YES", "CALL", "AT 5"];
+const AGREES: [&str; 3] = [YES, "CALL", "AT 5"];
+const YES: &str = "YES";
 
 /// A text that was taken in.
 #[derive(Debug)]
@@ -166,8 +167,9 @@ pub(super) async fn write(
         let at = account.clock.now();
         match keyword {
             Some(Keyword::OptsOut) => account.network.tally().stop(from, Some(at)),
-            Some(Keyword::OptsIn) => account.network.tally().stop(from, None),
-            None => {}
+            // The carrier takes a YES for a START as well; whoever said STOP to a machine may not have meant that.
+            Some(Keyword::OptsIn) if words != YES => account.network.tally().stop(from, None),
+            Some(Keyword::OptsIn) | None => {}
         }
     }
     was_taken

@@ -114,7 +114,9 @@ fn whoever_was_promised_something_and_got_nothing_is_lost() {
     );
     assert_eq!(lost(|tally| tally.text(PHONE, text(9, "/a", true), 1.0)), 0);
     assert_eq!(
-        lost(|tally| drop(tally.ring(PHONE, ring(9, Some(20), false)))),
+        lost(|tally| {
+            tally.ring(PHONE, ring(9, Some(20), false));
+        }),
         0
     );
     let never_told = counts(|tally| tally.call(PHONE, false));
