@@ -118,7 +118,7 @@ async fn a_server_that_forgets_and_one_that_repeats_itself_are_found_out() {
 
 #[tokio::test]
 async fn a_server_is_killed_and_comes_back_and_callers_come_until_enough_were_promised() {
-    let kills = "until_promised = true\nkills = { every_ms = [500, 1_500], down_ms = [0, 200] }";
+    let kills = "until_promised = true\nkills = { every_ms = [3_000, 6_000], down_ms = [0, 200] }";
     let figures = drilled("1", kills).await;
     assert!(figures.get(Figure::Kills).unwrap() > 0.5, "{figures:?}");
     assert!(figures.get(Figure::Promises).unwrap() > 3.5, "{figures:?}");
