@@ -152,7 +152,7 @@ impl Rest {
 
     pub(crate) fn counts(&self) -> Counts {
         let tally = self.account.network.tally();
-        tally.counts(Duration::from_secs(60))
+        tally.counts(Duration::from_mins(1))
     }
 }
 

@@ -174,8 +174,8 @@ async fn a_text_that_is_lost_is_told_with_its_reason() {
             .text("sid");
         until(async || statuses(&server).len() == words.len()).await;
         assert_eq!(statuses(&server), words);
-        let last = server.asked_for("/sms/status/s1/token").pop().unwrap();
-        assert_eq!(last.form.get("ErrorCode"), Some("30003"));
+        let told = server.asked_for("/sms/status/s1/token").pop().unwrap();
+        assert_eq!(told.form.get("ErrorCode"), Some("30003"));
         let now = rest.get(&format!("Messages/{sid}.json")).await;
         assert_eq!(now.body["error_code"], 30_003);
         assert_eq!(

@@ -228,17 +228,17 @@ mod tests {
         assert_eq!(shares.validate(), Ok(()));
         let all: Vec<_> = (0..4_000).map(|nth| shares.trouble(nth, true)).collect();
         let many = |is: fn(&&Trouble) -> bool| all.iter().filter(is).count();
-        let near = |count: usize, share: f64| (count as f64 / 4_000.0 - share).abs() < 0.04;
-        assert!(near(many(|it| it.refused.is_some()), 0.25));
-        assert!(near(many(|it| !it.answer_after.is_zero()), 0.5));
+        let near = |count: usize, wanted: usize| count.abs_diff(wanted) < 160;
+        assert!(near(many(|it| it.refused.is_some()), 1_000));
+        assert!(near(many(|it| !it.answer_after.is_zero()), 2_000));
         assert!(near(
             many(|it| !it.answer_after.is_zero() && it.fails.is_some()),
-            0.25
+            1_000
         ));
         assert_eq!(many(|it| !it.effect_after.is_zero()), 0);
         assert_eq!(shares.trouble(7, true), shares.trouble(7, true));
         let look_ups = (0..4_000).filter(|&nth| shares.trouble(nth, false).refused.is_some());
-        assert!(near(look_ups.count(), 0.625));
+        assert!(near(look_ups.count(), 2_500));
     }
 
     #[test]

@@ -37,10 +37,12 @@ fn counts(told: impl FnOnce(&mut Tally)) -> Counts {
 fn one_text_for_each_lost_call_is_right_and_one_more_is_double() {
     let of = |calls, texts: &[TextSeen]| {
         let counts = counts(|tally| {
-            (0..calls).for_each(|_| tally.call(PHONE, false));
-            texts
-                .iter()
-                .for_each(|it| tally.text(PHONE, it.clone(), 2.0));
+            for _ in 0..calls {
+                tally.call(PHONE, false);
+            }
+            for text in texts {
+                tally.text(PHONE, text.clone(), 2.0);
+            }
         });
         (counts.texts, counts.texts_double)
     };
