@@ -3,7 +3,15 @@
 //! The server under test is this program itself, started anew with a variable in its environment: it answers every call with the
 //! recorded apology, hears a key, promises, and texts as often as it is told to.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "the story of a drill is shown where it fails"
+)]
 #![expect(
     clippy::disallowed_methods,
     reason = "its settings are in its environment"
