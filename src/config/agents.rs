@@ -45,10 +45,10 @@ pub struct Agent {
     pub greets: Option<Greets>,
     /// What it says without a model in words of its own, the greeting among them.
     pub prompts: Lines,
-    /// What its callers are texted in words of its own.
-    pub texts: Texts,
     /// Whom its callers reach who ask for a person.
     pub persons: Persons,
+    /// What its callers are texted in words of its own.
+    pub texts: Texts,
 }
 
 /// Without its words and numbers.
@@ -214,8 +214,8 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let own = language.as_deref().and_then(Language::parse);
     let own = own.unwrap_or_else(Language::english);
     let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
-    let texts = texts::read(&mut section, origin, &own);
     let persons = persons::read(&mut section, language.as_deref());
+    let texts = texts::read(&mut section, origin, &own);
     let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
@@ -226,8 +226,8 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         greeting: greeting.and_then(|line| line.text.clone()),
         greets: section.choice("greets", &Greets::NAMES),
         prompts,
-        texts,
         persons,
+        texts,
     };
     section.finish();
     Some((origin.clone(), agent))

@@ -87,12 +87,13 @@ enum Use {
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Layers {
-    /// The section; `None`: callers are not rung back, or there are problems.
+    /// The section, and the zone of the business, which others need as well. `None`: callers are not rung back, or there are
+    /// problems.
     pub(super) fn read_callbacks(
         &mut self,
         twilio: Option<&Twilio>,
         store: Option<&StoreSettings>,
-    ) -> Option<Callbacks> {
+    ) -> (Option<Callbacks>, Option<String>) {
         let is_whole = self.problems.is_empty();
         let lacks = lacking(twilio, store);
         let mut section = self.section("callbacks");
@@ -106,10 +107,12 @@ impl Layers {
             section.wrong_now("enabled", "\"on\"", &what, "\"auto\", \"off\"");
         }
         section.finish();
-        match (used?, lacks) {
-            (Use::Auto | Use::On, None) => callbacks,
-            (Use::Auto | Use::On, Some(_)) | (Use::Off, _) => None,
-        }
+        let zone = callbacks.as_ref().map(|callbacks| callbacks.zone.clone());
+        let callbacks = match (used, lacks) {
+            (Some(Use::Auto | Use::On), None) => callbacks,
+            (Some(Use::Auto | Use::On), Some(_)) | (Some(Use::Off) | None, _) => None,
+        };
+        (callbacks, zone)
     }
 }
 

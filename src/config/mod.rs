@@ -11,6 +11,7 @@ mod carrier;
 mod environment;
 mod keys;
 mod ladder;
+mod menu;
 mod overload;
 mod persons;
 mod pool;
@@ -81,6 +82,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// How lost callers are texted and rung back; `None`: they are not.
     pub callbacks: Option<Callbacks>,
+    /// The zone of the business, as in `Europe/Paris`.
+    pub zone: String,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -148,7 +151,8 @@ impl Layers {
         let calls = self.read_calls();
         let call = self.read_call();
         let store = self.read_store(environment);
-        let callbacks = self.read_callbacks(twilio.as_ref(), store.as_ref());
+        let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
+        let menu = self.read_menu();
         let log = self.read_log();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
@@ -175,7 +179,10 @@ impl Layers {
             admin,
             twilio,
             calls,
-            call,
+            call: CallSettings {
+                menu: menu?,
+                ..call
+            },
             providers: Providers { entries, policy },
             overload,
             agents,
@@ -183,6 +190,7 @@ impl Layers {
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
             store: store?,
             callbacks,
+            zone: zone?,
             log: log?,
         })
     }

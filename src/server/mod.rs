@@ -36,6 +36,7 @@ mod drain;
 mod front;
 mod keeper;
 mod lobby;
+mod menu;
 mod orders;
 mod overload;
 mod perform;
@@ -82,6 +83,7 @@ use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
 use crate::telemetry::{Count, Telemetry};
+use crate::zones::Zones;
 
 /// Why the server does not start, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +144,8 @@ struct Shared {
     orders: Option<Orders>,
     /// Without it nobody is promised anything.
     callbacks: Option<Callbacks>,
+    /// The clocks on walls; the business's among them.
+    zones: Zones,
     /// Without it connections are plain ones.
     tls: Option<Tls>,
     settings: CallSettings,
@@ -340,6 +344,7 @@ impl Shared {
             keeper,
             orders,
             callbacks: callbacks.and_then(Callbacks::new),
+            zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
             checkpoints: Checkpoints::default(),

@@ -6,7 +6,7 @@ use super::Telemetry;
 use super::counts::Count;
 use super::exposition::Exposition;
 use super::family::Family;
-use super::labels::{CAPS, ENDS, PROMISED, REQUESTED, REQUESTS};
+use super::labels::{CAPS, ENDS, LEDGER_TOLD, REQUESTED, REQUESTS};
 use super::metrics::Metrics;
 use super::names::Metric;
 use crate::core::callback::effect::Seen;
@@ -29,7 +29,7 @@ impl Default for Callbacks {
         Self {
             open: AtomicU64::new(0),
             is_clock_unsure: AtomicU64::new(0),
-            told: Family::new(PROMISED),
+            told: Family::new(LEDGER_TOLD),
             ended: Family::new(ENDS),
             capped: Family::new(CAPS),
             requests: [Family::new(REQUESTS), Family::new(REQUESTS)],

@@ -166,8 +166,8 @@ pub(super) const HEDGE_OUTCOMES: [&str; 2] = ["won", "wasted"];
 /// What becomes of a probe.
 pub(super) const PROBE_OUTCOMES: [&str; 2] = ["good", "failed"];
 
-/// What callers who want to be called back are told.
-pub(super) const PROMISED: [&str; 14] = [
+/// What the ledger of promises says to whoever wants to be called back.
+pub(super) const LEDGER_TOLD: [&str; 14] = [
     "promised",
     "asks",
     "already",
@@ -238,12 +238,12 @@ mod tests {
     fn every_name_of_the_core_is_counted() {
         assert_eq!(names_in("call/effect.rs", "EndReason"), ENDED);
         assert_eq!(names_in("call/prompt.rs", "Prompt"), PROMPTS);
-        assert_eq!(names_in("callback/effect.rs", "Told"), PROMISED);
-        assert_eq!(names_in("callback/promise.rs", "End"), ENDS);
-        assert_eq!(names_in("callback/caps.rs", "Cap"), CAPS);
         assert_eq!(names_in("call/menu/choice.rs", "Choice"), CHOICES);
         assert_eq!(names_in("call/menu/choice.rs", "Told"), TOLD);
         assert_eq!(names_in("call/menu/choice.rs", "Left"), LEFT);
+        assert_eq!(names_in("callback/effect.rs", "Told"), LEDGER_TOLD);
+        assert_eq!(names_in("callback/promise.rs", "End"), ENDS);
+        assert_eq!(names_in("callback/caps.rs", "Cap"), CAPS);
         assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
         assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
         assert_eq!(names_in("pool/admission.rs", "Charge"), CHARGES);

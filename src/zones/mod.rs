@@ -128,6 +128,11 @@ impl Zones {
         first.unwrap_or_else(|| self.business.clone())
     }
 
+    /// Whether it is one of these hours now, by the clock of the business.
+    pub fn is_open(&self, daily: Daily, now: Utc) -> bool {
+        in_zone(&self.business, daily, now, 1).allow(now)
+    }
+
     /// The zones that a number may be in; where nothing is known of it, the business's.
     fn of(&self, number: Number) -> Vec<TimeZone> {
         let names = table::zones_of(number).iter();

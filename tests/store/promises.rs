@@ -2,7 +2,7 @@
 
 use ringback::core::ids::CallId;
 use ringback::store::{
-    Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store as _, StoreError,
+    Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store, StoreError,
 };
 
 use crate::support::{Folder, LATER, NOW, at, call, change, close, ended, promise, send, state};
@@ -215,7 +215,7 @@ async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
     store.promise(record.clone(), NOW).await.unwrap();
     let begin = change(&record, SendStep::Begin(send(&record, 77)));
     store.change_promise(begin, NOW).await.unwrap();
-    let mut call = crate::support::call(1);
+    let mut call = call(1);
     call.state = state("my card number is");
     store.checkpoint(call).await.unwrap();
     close(store).await;
@@ -229,22 +229,31 @@ async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
     }
 }
 
+/// Keeps the conversation of call 7 beside a promise.
+async fn keep(store: &impl Store, promise: &PromiseRecord) -> Result<bool, StoreError> {
+    store
+        .keep_context(promise.id, CallId::from_bits(7), NOW)
+        .await
+}
+
 #[tokio::test]
 async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise() {
     let folder = Folder::new();
     let store = folder.open();
     let (first, second) = (promise(&store, 1), promise(&store, 2));
-    let lost = CallId::from_bits(7);
-    let keep = async |promise: &PromiseRecord| store.keep_context(promise.id, lost, NOW).await;
     store.promise(first.clone(), NOW).await.unwrap();
     store.promise(second.clone(), NOW).await.unwrap();
-    assert_eq!(keep(&first).await, Ok(false), "there is no such call");
+    assert_eq!(
+        keep(&store, &first).await,
+        Ok(false),
+        "there is no such call"
+    );
     store.checkpoint(call(7)).await.unwrap();
     for one in [&first, &second] {
-        assert_eq!(keep(one).await, Ok(true));
+        assert_eq!(keep(&store, one).await, Ok(true));
     }
     assert_eq!(
-        keep(&promise(&store, 3)).await,
+        keep(&store, &promise(&store, 3)).await,
         Ok(false),
         "no such promise"
     );
@@ -261,7 +270,7 @@ async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise() {
     };
     store.change_promise(done, NOW).await.unwrap();
     assert_eq!(context(&first).await, None);
-    assert_eq!(keep(&first).await, Ok(false), "it is over");
+    assert_eq!(keep(&store, &first).await, Ok(false), "it is over");
     store.forget(second.caller).await.unwrap();
     assert_eq!(context(&second).await, None);
 }

@@ -135,10 +135,6 @@ impl Callbacks {
 
     /// A call wants a promise. What is told comes within the ledger's `tell_within`; a channel that closes without a word means
     /// that nothing is promised.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the menu of a call asks for it")
-    )]
     pub(super) fn want(&self, wish: &Wish<'_>) -> oneshot::Receiver<Told> {
         let (told, is_told) = oneshot::channel();
         let cannot = |told: oneshot::Sender<Told>, why| {
@@ -290,10 +286,6 @@ impl Callbacks {
     }
 
     /// Who is calling, if a question of this call came in of late.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the menu of a call asks for it")
-    )]
     pub(super) fn caller(&self, now: Instant, call: CallSid) -> Option<Caller> {
         self.lock_callers().find(now, call)
     }

@@ -23,9 +23,11 @@ use super::addresses::Peer;
 use super::callbacks::Caller;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
+use super::menu::{has_provider, offers};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
+use crate::config::Agent;
 use crate::core::front::{
     Card, Direction, House, Next, Progress, Standing, fallback, next, receive as welcome,
 };
@@ -187,9 +189,8 @@ fn document(
         shared.telemetry.count(Count::WebhooksRepeated);
         return before;
     }
-    let house = house(shared, front);
-    let next = decide(hook, shared, front, voice, received, house);
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    let next = decide(hook, shared, front, voice, received, house(shared, agent));
     let apology = Spoken::find(&shared.prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&shared.prompts, &agent.name, "one_moment");
     // Twilio has tried for seconds before it asks here, and nobody has answered the call yet or said a word since.
@@ -269,24 +270,13 @@ fn whisper(shared: &Shared, received: &Received) -> String {
 /// No number has more digits (E.164).
 const CALLER_DIGITS_MAX: usize = 15;
 
-/// How the house stands. The pool is asked ten times a second at most: it is every call's.
-fn house(shared: &Shared, front: &Front) -> House {
+/// How the house stands, for callers of this agent.
+fn house(shared: &Shared, agent: &Agent) -> House {
     let now = shared.clock.now();
-    let known = front.memory().has_provider(now);
-    let has_provider = known.unwrap_or_else(|| {
-        let status = shared.providers.status(now);
-        let has = status
-            .providers
-            .iter()
-            .any(|provider| provider.permille > 0);
-        front.memory().found_provider(now, has);
-        has
-    });
-    let is_full = !shared.overload.stage().allows_calls() || !shared.calls.has_room();
     House {
-        is_full,
-        has_provider,
-        has_menu: false,
+        is_full: !shared.overload.stage().allows_calls() || !shared.calls.has_room(),
+        has_provider: has_provider(shared, now),
+        has_menu: offers(shared, agent).offers_anything(),
     }
 }
 
