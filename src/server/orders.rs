@@ -17,6 +17,9 @@ use crate::core::ids::CallSid;
 use crate::provider::tls::client_config;
 use crate::telemetry::{Count, Telemetry};
 
+/// How many texts or rings may come at once although the ledger begins them one after the other: a disk that was slow.
+const BUNCH: u32 = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -38,9 +41,9 @@ impl Orders {
         let mut settings = RestSettings::new(host, credentials);
         if let Some(callbacks) = callbacks {
             settings.timeout = callbacks.ledger.request_timeout;
-            // The ledger keeps the pace; two of them may come close to each other on their way here.
-            settings.limits.texts_per_second = callbacks.texts_per_second + 1;
-            settings.limits.rings_per_second = callbacks.rings_per_second + 1;
+            // The ledger keeps the pace, and what it has begun may come here in a bunch: what is refused then would wait for a minute.
+            settings.limits.texts_per_second = callbacks.texts_per_second * 2 + BUNCH;
+            settings.limits.rings_per_second = callbacks.rings_per_second * 2 + BUNCH;
         }
         let rest = Rest::new(settings, (*tls).clone(), Box::new(move || clock.now()));
         Self {

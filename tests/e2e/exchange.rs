@@ -60,8 +60,8 @@ pub(crate) enum Losing {
     Nothing,
     /// To the first request that changes something.
     First,
-    /// To each third of them.
-    EachThird,
+    /// To each seventh of them: rarely enough that the breaker before the interface stays closed.
+    EachSeventh,
 }
 
 impl Exchange {
@@ -102,7 +102,7 @@ async fn serve(mut stream: TcpStream, losing: Losing, books: watch::Sender<Books
             && match losing {
                 Losing::Nothing => false,
                 Losing::First => writes == 1,
-                Losing::EachThird => writes.is_multiple_of(3),
+                Losing::EachSeventh => writes.is_multiple_of(7),
             };
         if is_lost {
             std::future::pending::<()>().await;

@@ -386,7 +386,12 @@ impl Desk {
         let (tell, life) = (self.tell.clone(), self.life);
         let telemetry = self.shared.telemetry.clone();
         self.shared.tasks.spawn(name, async move {
-            let outcome = AssertUnwindSafe(asking).catch_unwind().await;
+            let asking = AssertUnwindSafe(asking).catch_unwind();
+            let outcome = tokio::select! {
+                outcome = asking => outcome,
+                // The process stops: what became of a request is looked up in its next life.
+                () = tell.closed(), if by.is_some() => return,
+            };
             let outcome = outcome.unwrap_or_else(|_| {
                 telemetry.panicked(&name);
                 otherwise
