@@ -3,6 +3,7 @@
 mod breaker;
 mod operator;
 mod prompts;
+mod render;
 mod twiml;
 
 use std::path::PathBuf;
@@ -41,7 +42,7 @@ enum Command {
     Check(Settings),
     /// See how the providers of a running server stand, and open, close or isolate their breakers.
     Breaker(breaker::BreakerArgs),
-    /// Tell and add recordings of what callers hear without a model.
+    /// Tell, render and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
     /// Print a document that calls are answered with, with sample values.

@@ -32,6 +32,7 @@ pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
 pub use self::problem::{Origin, Problem, Problems};
+pub use self::prompts::Rendering;
 pub use self::provider::Provider;
 pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
@@ -70,6 +71,8 @@ pub struct Config {
     pub prompts: Arc<PromptCache>,
     /// The folder of their recordings, if there is one: what is rendered or imported goes there.
     pub prompts_dir: Option<PathBuf>,
+    /// Whether a running server has them spoken by a model.
+    pub rendering: Rendering,
     /// Where what outlives a call is kept.
     pub store: StoreSettings,
     /// What is told on standard error.
@@ -140,6 +143,7 @@ impl Layers {
         let call = self.read_call();
         let store = self.read_store(environment);
         let log = self.read_log();
+        let rendering = self.read_rendering();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
         let mut entries = provider::read(list, environment, &mut self.problems);
@@ -171,6 +175,7 @@ impl Layers {
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
+            rendering: rendering?,
             store: store?,
             log: log?,
         })

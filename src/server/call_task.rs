@@ -234,7 +234,11 @@ impl CallTask {
     /// What this caller is told without a model.
     fn prompts(&self) -> Box<Prompts> {
         let language = self.language.as_deref();
-        let prompts = self.shared.prompts.for_call(&self.agent.name, language);
+        let prompts = self
+            .shared
+            .library
+            .now()
+            .for_call(&self.agent.name, language);
         Box::new(Prompts::clone(&prompts))
     }
 

@@ -10,6 +10,7 @@
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
+//! | [`render`] | prompts that a model speaks itself, to be recorded |
 //! | `overload` | how loaded the process is |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
@@ -39,6 +40,7 @@ mod overload;
 mod perform;
 mod probes;
 mod providers;
+pub mod render;
 mod routes;
 mod sessions;
 mod spares;
@@ -66,12 +68,12 @@ use self::keeper::{Keeper, Recovered};
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
+use self::render::library::Library;
 use self::spares::Shelf;
 use self::tls::Tls;
-use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::carrier::tls::PairError;
-use crate::config::{Admin, Agents, Config};
+use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
@@ -125,7 +127,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`], what is kept of
+/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Library`], [`Shelf`], [`Load`], what is kept of
 /// calls, the certificate and counts.
 #[derive(Debug)]
 struct Shared {
@@ -149,7 +151,10 @@ struct Shared {
     /// Sockets without a signature whose stream has not started.
     unsigned: Arc<PerAddress>,
     agents: Agents,
-    prompts: Arc<PromptCache>,
+    /// What is said without a model.
+    library: Library,
+    /// Where what is rendered goes, and how often that may be; without it nothing is.
+    rendering: Option<(PathBuf, Rendering)>,
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
@@ -255,6 +260,10 @@ impl Server {
         let collecting = Arc::clone(&shared);
         let collect = async move { collecting.keeper.collect().await };
         shared.tasks.spawn("store", collect);
+        if let Some((dir, rendering)) = shared.rendering.clone() {
+            let rendering = render::keep::keep(Arc::clone(&shared), dir, rendering);
+            shared.tasks.spawn("renderings", rendering);
+        }
         if let Some(hangups) = hangups {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
@@ -338,7 +347,8 @@ impl Shared {
             unsigned: PerAddress::new(public.unstarted_per_address_max),
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
-            prompts: config.prompts,
+            library: Library::new(config.prompts),
+            rendering: config.prompts_dir.map(|dir| (dir, config.rendering)),
             providers,
             spares: Shelf::default(),
             overload: Load::new(config.overload),

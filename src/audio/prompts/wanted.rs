@@ -119,3 +119,6 @@ fn is_played(script: &Script, language: &Language, name: Name) -> bool {
             .is_some_and(|line| line.text.is_some()),
     }
 }
+
+#[cfg(test)]
+mod tests;
