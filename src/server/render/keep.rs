@@ -163,6 +163,7 @@ impl Renderer {
         let now = shared.clock.now();
         let rung = shared.providers.with(|pool, _| pool.admit_rendering(now));
         let Some(rung) = rung else {
+            tracing::debug!("no room for a rendering");
             return Then::Waits(job);
         };
         let seat = Seat {
