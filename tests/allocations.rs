@@ -55,10 +55,10 @@ impl Edge {
     fn live() -> Self {
         let settings = CallSettings {
             carrier_silence_max: Duration::from_hours(1),
-            prompts: ringback::core::call::prompt::Prompts {
-                greeting: ringback::core::call::prompt::Greeting::None,
-                ..Default::default()
-            },
+            prompts: ringback::core::call::prompt::Prompts::new(
+                ringback::core::call::prompt::Greeting::None,
+                |_| Bytes::new(),
+            ),
             ..CallSettings::default()
         };
         let now = Instant::ZERO;
@@ -163,6 +163,8 @@ impl Edge {
             | Effect::Report(..)
             | Effect::Abandon(_)
             | Effect::Checkpoint(_)
+            | Effect::Promise(_)
+            | Effect::Record(_)
             | Effect::Observe(_) => {}
         }
     }

@@ -82,11 +82,12 @@ pub(crate) fn summary(config: &Config) -> Vec<String> {
         Prompt::Greeting,
         Prompt::OneMoment,
         Prompt::StillHere,
-        Prompt::Apology,
+        Prompt::ApologyOnly,
     ];
     let mut lines = Vec::new();
     for agent in config.agents.iter().take(AGENTS_TOLD_MAX) {
-        let rows = OF_CALLS.map(Name::of).into_iter().filter_map(|name| {
+        let rows = OF_CALLS.into_iter().filter_map(|prompt| {
+            let name = Name::of(prompt)?;
             let row = config.prompts.row(&agent.name, None, name)?;
             Some(source_of(&row))
         });

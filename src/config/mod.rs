@@ -11,6 +11,7 @@ mod environment;
 mod keys;
 mod ladder;
 mod overload;
+mod persons;
 mod pool;
 mod problem;
 mod prompts;
@@ -31,6 +32,7 @@ pub use self::agents::{Agent, Agents, Found};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
+pub use self::persons::Persons;
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::prompts::Rendering;
 pub use self::provider::Provider;
@@ -40,6 +42,7 @@ use self::section::{Form, Section, at};
 pub use self::store::{StorePlace, StoreSettings};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
+use crate::core::call::menu::Menu;
 use crate::core::call::prompt::Prompts;
 use crate::core::overload::OverloadSettings;
 use crate::core::pool::PoolPolicy;
@@ -213,6 +216,7 @@ impl Layers {
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
+            menu: Menu::default(),
             prompts: Prompts::default(),
         };
         section.finish();

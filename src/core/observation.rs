@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::core::call::effect::EndReason;
 use crate::core::call::input::Ignored;
+use crate::core::call::menu::{Choice, Left, Told};
 use crate::core::call::prompt::Prompt;
 use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{AttemptId, CallSid, KeyId, ProviderId, StreamSid, Tier};
@@ -92,6 +93,24 @@ pub enum Observation {
     /// No model is left for the caller.
     Apologized {
         /// Time since the stream started.
+        after: Duration,
+    },
+    /// A caller without a model chose what there is instead.
+    Chose(Choice),
+    /// A caller who wants to be called back was told this.
+    CallBackTold {
+        /// What.
+        told: Told,
+        /// Time since it was asked for.
+        after: Duration,
+    },
+    /// A message after the tone is over.
+    MessageOver(Left),
+    /// A model is back while the menu was heard: the call goes on with it.
+    Returned {
+        /// The new attempt.
+        attempt: AttemptId,
+        /// Time since the apology began.
         after: Duration,
     },
     /// The first audio for the caller was sent.

@@ -27,7 +27,7 @@ use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
 use crate::config::{Agent, Found};
 use crate::core::call::Call;
-use crate::core::call::checkpoint::Checkpoint;
+use crate::core::call::checkpoint::{Checkpoint, Origin};
 use crate::core::call::effect::{Effects, EndReason};
 use crate::core::call::input::{CarrierEvent, DialAnswer, Input, Started};
 use crate::core::call::prompt::Prompts;
@@ -203,10 +203,10 @@ impl CallTask {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
                 let (started, checkpoint) = self.on_started(now, started);
-                let prompts = Input::Prompts(self.prompts());
+                let prompts = Input::Prompts(Box::new(self.prompts()));
                 self.call.handle(now, prompts, &mut self.effects);
                 if let Some(checkpoint) = checkpoint {
-                    let resumed = Input::Resumed(Box::new(checkpoint));
+                    let resumed = Input::Resumed(Origin::LineLost, Box::new(checkpoint));
                     self.call.handle(now, resumed, &mut self.effects);
                 }
                 Input::Carrier(started)
@@ -219,7 +219,11 @@ impl CallTask {
             | Input::Provider(..)
             | Input::DialAnswer(..)
             | Input::Prompts(_)
-            | Input::Resumed(_)
+            | Input::Resumed(..)
+            | Input::Caller(_)
+            | Input::Promised(_)
+            | Input::Recorded(_)
+            | Input::ModelsBack
             | Input::Tick
             | Input::Drain => input,
         };
@@ -232,14 +236,14 @@ impl CallTask {
     }
 
     /// What this caller is told without a model.
-    fn prompts(&self) -> Box<Prompts> {
+    fn prompts(&self) -> Prompts {
         let language = self.language.as_deref();
         let prompts = self
             .shared
             .library
             .now()
             .for_call(&self.agent.name, language);
-        Box::new(Prompts::clone(&prompts))
+        Prompts::clone(&prompts)
     }
 
     /// The stream started: the call takes its place among the live ones, and its agent. With it comes where an earlier stream of

@@ -99,7 +99,9 @@ impl CallMetrics {
                 metrics.failover.observe(*after);
                 self.serve(*attempt);
             }
-            Observation::Rotated { attempt } => self.serve(*attempt),
+            Observation::Rotated { attempt } | Observation::Returned { attempt, .. } => {
+                self.serve(*attempt);
+            }
             Observation::HedgeWon { attempt } => {
                 metrics.hedges.add("won");
                 self.serve(*attempt);
@@ -114,6 +116,12 @@ impl CallMetrics {
                 metrics.apology.observe(*after);
                 self.served_by = ServedBy::Apology;
             }
+            Observation::Chose(choice) => metrics.choices.add(choice.name()),
+            Observation::CallBackTold { told, after } => {
+                metrics.told.add(told.name());
+                metrics.promise.observe(*after);
+            }
+            Observation::MessageOver(left) => metrics.messages.add(left.name()),
             Observation::UplinkOverflowed { bytes } => {
                 let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
                 self.counts.add(Count::UplinkBytesDropped, bytes);
@@ -294,6 +302,7 @@ const fn count_of(observation: &Observation) -> Option<Count> {
         Observation::FailingOver { .. } => Count::Failovers,
         Observation::AskedAgain { .. } => Count::AskedAgain,
         Observation::Rotated { .. } => Count::Rotations,
+        Observation::Returned { .. } => Count::ReturnsToModel,
         Observation::BargedIn { .. } => Count::BargeIns,
         Observation::ResponseFailed { .. } => Count::ResponsesFailed,
         Observation::HeldOverflowed => Count::HeldOverflows,
@@ -319,6 +328,9 @@ const fn count_of(observation: &Observation) -> Option<Count> {
         | Observation::HedgeWon { .. }
         | Observation::HedgeWasted { .. }
         | Observation::Apologized { .. }
+        | Observation::Chose(_)
+        | Observation::CallBackTold { .. }
+        | Observation::MessageOver(_)
         | Observation::UplinkOverflowed { .. }
         | Observation::MessageRefused(_)
         | Observation::CallEnded { .. } => return None,

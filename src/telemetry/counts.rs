@@ -54,6 +54,8 @@ counts! {
     AskedAgain = "asked_again",
     /// Sessions that replaced one about to expire.
     Rotations = "rotations",
+    /// Calls that went on with a model that came back while the menu was heard.
+    ReturnsToModel = "returns_to_model",
     /// Times a caller interrupted the agent.
     BargeIns = "barge_ins",
     /// Responses that failed or were cut by the provider.
@@ -161,7 +163,7 @@ counts! {
 pub struct Counts {
     single: [AtomicU64; Count::ALL.len()],
     /// Ends of calls, by reason.
-    pub(super) ended: Family<9>,
+    pub(super) ended: Family<12>,
     /// Refused messages, by refusal.
     pub(super) refused: Family<13>,
     /// Failed attempts and responses, by fault.

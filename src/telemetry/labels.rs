@@ -3,7 +3,7 @@
 //! A list is in the order of the core's variants. Names of providers come from the configuration and are no longer than it.
 
 /// Ends of calls.
-pub(super) const ENDED: [&str; 9] = [
+pub(super) const ENDED: [&str; 12] = [
     "caller_hung_up",
     "goodbye",
     "carrier_gone",
@@ -12,6 +12,9 @@ pub(super) const ENDED: [&str; 9] = [
     "never_started",
     "refused",
     "apologized",
+    "promised",
+    "message_left",
+    "transferred",
     "drained",
 ];
 
@@ -117,7 +120,53 @@ pub(super) const CAUSES: [&str; 9] = [
 ];
 
 /// What is said without a model.
-pub(super) const PROMPTS: [&str; 4] = ["greeting", "one_moment", "still_here", "apology"];
+pub(super) const PROMPTS: [&str; 30] = [
+    "greeting",
+    "one_moment",
+    "still_here",
+    "apology",
+    "apology_only",
+    "busy",
+    "promised",
+    "already_promised",
+    "ask_number",
+    "confirm_number",
+    "digit_0",
+    "digit_1",
+    "digit_2",
+    "digit_3",
+    "digit_4",
+    "digit_5",
+    "digit_6",
+    "digit_7",
+    "digit_8",
+    "digit_9",
+    "confirm_keys",
+    "invalid_key",
+    "transferring",
+    "transfer_failed",
+    "leave_message",
+    "tone",
+    "message_saved",
+    "goodbye",
+    "resume",
+    "ring_back",
+];
+
+/// What callers without a model choose.
+pub(super) const CHOICES: [&str; 5] = ["call_back", "implied", "person", "message", "nothing"];
+
+/// What callers are told of a call back.
+pub(super) const TOLD: [&str; 5] = [
+    "promised",
+    "already",
+    "another_number",
+    "refused",
+    "unanswered",
+];
+
+/// What becomes of messages after the tone.
+pub(super) const LEFT: [&str; 4] = ["kept", "empty", "lost", "unknown"];
 
 /// What becomes of a hedge.
 pub(super) const HEDGE_OUTCOMES: [&str; 2] = ["won", "wasted"];
@@ -149,6 +198,9 @@ mod tests {
     fn every_name_of_the_core_is_counted() {
         assert_eq!(names_in("call/effect.rs", "EndReason"), ENDED);
         assert_eq!(names_in("call/prompt.rs", "Prompt"), PROMPTS);
+        assert_eq!(names_in("call/menu/choice.rs", "Choice"), CHOICES);
+        assert_eq!(names_in("call/menu/choice.rs", "Told"), TOLD);
+        assert_eq!(names_in("call/menu/choice.rs", "Left"), LEFT);
         assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
         assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
         assert_eq!(names_in("pool/admission.rs", "Charge"), CHARGES);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::family::Family;
 use super::histogram::Histogram;
-use super::labels::{HEDGE_OUTCOMES, PROMPTS, RETRIES, RETRY_OUTCOMES, WHYS};
+use super::labels::{CHOICES, HEDGE_OUTCOMES, LEFT, PROMPTS, RETRIES, RETRY_OUTCOMES, TOLD, WHYS};
 use super::provider::Providers;
 use crate::core::ids::Tier;
 use crate::core::pool::Charge;
@@ -24,7 +24,12 @@ pub(super) struct Metrics {
     pub(super) loop_lag: Histogram,
     /// Without retries, then with them.
     pub(super) session_wait: [Histogram; 2],
-    pub(super) prompts: Family<4>,
+    pub(super) prompts: Family<30>,
+    pub(super) choices: Family<5>,
+    pub(super) told: Family<5>,
+    pub(super) messages: Family<4>,
+    /// From the wish to be called back to what is told of it.
+    pub(super) promise: Histogram,
     pub(super) not_admitted: Family<9>,
     pub(super) hedges: Family<2>,
     /// In the order of [`RETRIES`].
@@ -45,6 +50,10 @@ impl Default for Metrics {
             loop_lag: Histogram::default(),
             session_wait: array::from_fn(|_| Histogram::default()),
             prompts: Family::new(PROMPTS),
+            choices: Family::new(CHOICES),
+            told: Family::new(TOLD),
+            messages: Family::new(LEFT),
+            promise: Histogram::default(),
             not_admitted: Family::new(WHYS),
             hedges: Family::new(HEDGE_OUTCOMES),
             retries: array::from_fn(|_| Family::new(RETRY_OUTCOMES)),

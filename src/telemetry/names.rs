@@ -108,6 +108,14 @@ metrics! {
     Apology = Histogram "ringback_apology_seconds" [],
     /// Prompts that were played from the cache.
     Prompts = Counter "ringback_prompts_total" ["prompt"],
+    /// What callers for whom no model was left chose.
+    MenuChoices = Counter "ringback_menu_choices_total" ["choice"],
+    /// What callers who wanted to be called back were told.
+    CallBacksTold = Counter "ringback_call_backs_told_total" ["told"],
+    /// From the wish to be called back to what the caller is told of it.
+    PromiseAnswer = Histogram "ringback_promise_answer_seconds" [],
+    /// Messages after the tone that are over, by what became of them.
+    Messages = Counter "ringback_messages_total" ["outcome"],
     /// Dials that were admitted, by how they were paid for.
     Attempts = Counter "ringback_attempts_total" ["provider", "tier", "charge"],
     /// Attempts that failed, whether dialled or live, by fault.

@@ -135,11 +135,15 @@ fn calls(to: &mut Exposition, telemetry: &Telemetry) {
         (Metric::DeadAir, &metrics.dead_air),
         (Metric::Failover, &metrics.failover),
         (Metric::Apology, &metrics.apology),
+        (Metric::PromiseAnswer, &metrics.promise),
         (Metric::LoopLag, &metrics.loop_lag),
     ] {
         to.metric(metric).histogram(&[], times);
     }
     to.metric(Metric::Prompts).family(&[], &metrics.prompts);
+    to.metric(Metric::MenuChoices).family(&[], &metrics.choices);
+    to.metric(Metric::CallBacksTold).family(&[], &metrics.told);
+    to.metric(Metric::Messages).family(&[], &metrics.messages);
 }
 
 fn attempts(to: &mut Exposition, metrics: &Metrics) {

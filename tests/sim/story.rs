@@ -130,8 +130,15 @@ fn observed(life: &Life, seen: &Observation) -> Option<String> {
             Prompt::Greeting => "plays the greeting".to_owned(),
             Prompt::OneMoment => "plays \"one moment\"".to_owned(),
             Prompt::StillHere => "plays \"I'm still here\"".to_owned(),
-            Prompt::Apology => "plays the apology".to_owned(),
+            Prompt::ApologyOnly => "plays the apology".to_owned(),
+            prompt => format!("plays {}", prompt.name()),
         },
+        Observation::Chose(choice) => format!("takes that for the choice of {}", choice.name()),
+        Observation::CallBackTold { told, .. } => {
+            format!("knows of the call back: {}", told.name())
+        }
+        Observation::MessageOver(left) => format!("has a message: {}", left.name()),
+        Observation::Returned { attempt, .. } => format!("goes on with {}", provider(attempt)),
         Observation::CallEnded { reason, .. } => match reason {
             EndReason::CallerHungUp => return None, // The caller's own line says so.
             reason => format!("is over: {}", reason.name()),

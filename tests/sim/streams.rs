@@ -8,7 +8,7 @@ use loadtest::carrier::{Ended, Identity};
 use loadtest::peer::Outbox;
 use ringback::carrier::twilio::Stream;
 use ringback::core::call::Call;
-use ringback::core::call::checkpoint::Checkpoint;
+use ringback::core::call::checkpoint::{Checkpoint, Origin};
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::input::Input;
 use ringback::core::desk::Desk;
@@ -53,6 +53,7 @@ pub(crate) struct StreamLife {
 const WELL: House = House {
     is_full: false,
     has_provider: true,
+    has_menu: false,
 };
 
 impl Door {
@@ -185,7 +186,7 @@ impl World {
         };
         let kept = door.kept.clone();
         if let Some(kept) = kept {
-            self.input(Input::Resumed(Box::new(kept)));
+            self.input(Input::Resumed(Origin::LineLost, Box::new(kept)));
         }
         self.phone.connect(self.now, identity, out);
         self.carry_phone(out);

@@ -97,7 +97,7 @@ fn sound(text: &str, voice: &str, slowness: usize, size: f64) -> Vec<u8> {
     const BYTES_PER_LETTER: usize = 8_000 / 15;
     const SYLLABLE_BYTES: usize = 1_000;
     let letters = text.chars().filter(|letter| letter.is_alphanumeric());
-    let bytes = (letters.count() * BYTES_PER_LETTER * slowness).max(SYLLABLE_BYTES * 2);
+    let bytes = (letters.count() * BYTES_PER_LETTER * slowness).max(SYLLABLE_BYTES * 3);
     // Without keys: the same in every run.
     let mut hasher = DefaultHasher::new();
     (text, voice).hash(&mut hasher);

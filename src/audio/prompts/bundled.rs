@@ -65,12 +65,12 @@ impl Name {
         Self::all().find(|name| name.0 == text)
     }
 
-    /// The recording that a call plays as this prompt.
-    pub const fn of(prompt: Prompt) -> Self {
-        match prompt {
-            Prompt::Greeting | Prompt::OneMoment | Prompt::StillHere => Self(prompt.name()),
-            // The longer "apology" offers keys to press, which calls do not understand yet.
-            Prompt::Apology => Self("apology_only"),
+    /// The recording that a call plays as this prompt; `None`: it is no recording.
+    pub const fn of(prompt: Prompt) -> Option<Self> {
+        if matches!(prompt, Prompt::Tone) {
+            None
+        } else {
+            Some(Self(prompt.name()))
         }
     }
 

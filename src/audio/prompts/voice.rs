@@ -8,7 +8,7 @@ use super::cache::Found;
 use super::language::Language;
 use super::script::Greets;
 use super::store::Source;
-use crate::core::call::prompt::{Greeting, Prompt, Prompts};
+use crate::core::call::prompt::{Greeting, Prompts};
 
 /// The prompts of one agent.
 #[derive(Clone, Debug)]
@@ -131,22 +131,17 @@ impl Voice {
 
     /// What a call with a caller of this language gets.
     pub(super) fn prompts(&self, place: usize) -> Prompts {
-        let audio = |prompt| {
-            let found = self.find(place, Name::of(prompt));
-            found.map(|found| found.audio).unwrap_or_default()
-        };
-        Prompts {
-            greeting: match self.greeting(place) {
-                Greeter::Nobody => Greeting::None,
-                Greeter::Model => Greeting::Spoken,
-                Greeter::Recording(found) => Greeting::Cached {
-                    audio: found.audio,
-                    text: found.text.as_ref().into(),
-                },
+        let greeting = match self.greeting(place) {
+            Greeter::Nobody => Greeting::None,
+            Greeter::Model => Greeting::Spoken,
+            Greeter::Recording(found) => Greeting::Cached {
+                audio: found.audio,
+                text: found.text.as_ref().into(),
             },
-            one_moment: audio(Prompt::OneMoment),
-            still_here: audio(Prompt::StillHere),
-            apology: audio(Prompt::Apology),
-        }
+        };
+        Prompts::new(greeting, |prompt| {
+            let found = Name::of(prompt).and_then(|name| self.find(place, name));
+            found.map(|found| found.audio).unwrap_or_default()
+        })
     }
 }

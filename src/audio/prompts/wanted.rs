@@ -92,18 +92,19 @@ impl Tongues {
     }
 }
 
-/// Calls play four of them.
+/// What most calls may play comes first, then what the menu says, then what goes with it.
 fn rank(name: Name) -> usize {
-    const OF_CALLS: [Prompt; 4] = [
+    const FIRST: [Prompt; 5] = [
         Prompt::Greeting,
-        Prompt::Apology,
+        Prompt::ApologyOnly,
         Prompt::OneMoment,
         Prompt::StillHere,
+        Prompt::Apology,
     ];
-    let place = OF_CALLS
+    let place = FIRST
         .into_iter()
-        .position(|prompt| Name::of(prompt) == name);
-    place.unwrap_or(OF_CALLS.len())
+        .position(|prompt| Name::of(prompt) == Some(name));
+    place.unwrap_or(FIRST.len())
 }
 
 /// Whether a recording of it would be played. One of bundled words must not make an agent greet that lets the model find its own.

@@ -15,4 +15,29 @@ pub struct Checkpoint {
     pub waited: Duration,
     /// How many streams came before the one that it was made on.
     pub streams_before: u16,
+    /// What is known of a call back.
+    pub call_back: CallBack,
+}
+
+/// How far a call back is: no call asks for two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallBack {
+    /// Nobody has asked for one.
+    #[default]
+    Open,
+    /// It was asked for, and it is not known what became of that: it is not offered again.
+    Asked,
+    /// It is promised, by this call or an earlier one: the caller hears no more than that.
+    Promised,
+}
+
+/// Why a stream goes on with a call that had another before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The line was lost for a moment.
+    LineLost,
+    /// The person that the caller wanted could not be reached.
+    TransferFailed,
+    /// We have called the caller back.
+    RingBack,
 }

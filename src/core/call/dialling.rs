@@ -1,6 +1,6 @@
 //! On the way to a session: at most two dials at once, the first that is ready wins.
 
-use crate::core::call::Attempts;
+use crate::core::call::clock::Attempts;
 use crate::core::call::effect::{DialKind, Effect, Effects, Report};
 use crate::core::call::input::DialAnswer;
 use crate::core::call::settings::CallSettings;

@@ -7,6 +7,7 @@ use crate::core::audio::Frame;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::call::input::{Mark, ToolCallId};
 use crate::core::call::memory::Memory;
+use crate::core::call::menu::{Record, Wish};
 use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{AttemptId, ItemId};
 use crate::core::observation::Observation;
@@ -27,6 +28,12 @@ pub enum Effect {
     ToProvider(AttemptId, ProviderCommand),
     /// Keep this for a stream that goes on with the call, should this one be lost. Nothing waits for it.
     Checkpoint(Box<Checkpoint>),
+    /// Promise the caller a call back, durably. Answered by an
+    /// [`Input::Promised`](super::input::Input::Promised); what is answered late is not told to anybody.
+    Promise(Wish),
+    /// Keep the caller's audio as a message. Its end, if it is to be kept, is answered by an
+    /// [`Input::Recorded`](super::input::Input::Recorded).
+    Record(Record),
     /// The call is over: close the carrier's socket. Always the last effect of a call.
     EndCall(EndReason),
     /// Something worth knowing.
@@ -147,6 +154,8 @@ pub enum Occasion {
         /// The caller's last words may be lost, too.
         is_mid_turn: bool,
     },
+    /// We have called back a caller whom no model was left for, and said so.
+    RungBack,
 }
 
 /// Why a call ended.
@@ -166,22 +175,35 @@ pub enum EndReason {
     NeverStarted,
     /// What the carrier sent was refused.
     Refused(Refusal),
-    /// No model was left: the caller heard an apology.
+    /// No model was left: the caller heard an apology, and nothing came of what was offered.
     Apologized,
+    /// No model was left: the caller is promised a call back.
+    Promised,
+    /// No model was left: the caller has left a message.
+    MessageLeft,
+    /// No model was left: the caller is to be connected to a person.
+    Transferred,
     /// The process is going away.
     Drained,
 }
 
 impl EndReason {
-    /// Whether the phone call may go on, with another stream: the caller has not left, and has not been sent away.
+    /// Whether the phone call may go on, with another stream: the caller has not left, and has not been sent away. One
+    /// who is transferred comes back if nobody answers.
     pub const fn may_go_on(self) -> bool {
         match self {
-            Self::CarrierGone | Self::CarrierSilent | Self::CarrierStuck | Self::Drained => true,
+            Self::CarrierGone
+            | Self::CarrierSilent
+            | Self::CarrierStuck
+            | Self::Transferred
+            | Self::Drained => true,
             Self::CallerHungUp
             | Self::Goodbye
             | Self::NeverStarted
             | Self::Refused(_)
-            | Self::Apologized => false,
+            | Self::Apologized
+            | Self::Promised
+            | Self::MessageLeft => false,
         }
     }
 
@@ -196,6 +218,9 @@ impl EndReason {
             Self::NeverStarted => "never_started",
             Self::Refused(_) => "refused",
             Self::Apologized => "apologized",
+            Self::Promised => "promised",
+            Self::MessageLeft => "message_left",
+            Self::Transferred => "transferred",
             Self::Drained => "drained",
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::audio::Frame;
-use crate::core::call::checkpoint::Checkpoint;
+use crate::core::call::checkpoint::{Checkpoint, Origin};
+use crate::core::call::menu::{Caller, Promised, Recorded};
 use crate::core::call::prompt::Prompts;
 use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{
@@ -21,8 +22,16 @@ pub enum Input {
     Provider(AttemptId, ProviderEvent),
     /// What became of a wish to dial.
     DialAnswer(AttemptId, DialAnswer),
-    /// The stream goes on with a call that another stream has lost; told before it starts.
-    Resumed(Box<Checkpoint>),
+    /// The stream goes on with a call that had another stream; told before it starts.
+    Resumed(Origin, Box<Checkpoint>),
+    /// What is known of the caller's number; told before the stream starts.
+    Caller(Caller),
+    /// What became of the wish to be called back.
+    Promised(Promised),
+    /// What became of the message after the tone.
+    Recorded(Recorded),
+    /// Models take calls again. Told to a call that has heard the apology; to any other it means nothing.
+    ModelsBack,
     /// What is said to this caller without a model; known before the stream starts, or not at all.
     Prompts(Box<Prompts>),
     /// The [deadline](super::Call::deadline) is reached.

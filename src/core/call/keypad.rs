@@ -43,14 +43,19 @@ impl Keypad {
         }
     }
 
-    /// A key was pressed.
-    pub(super) fn press(&mut self, now: Instant, key: Key) -> Pressed {
+    /// Whether a key that was pressed now counts: nobody presses more than ten a second.
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
         if now.since(self.second_began) >= Duration::from_secs(1) {
             self.second_began = now;
             self.keys_this_second = 0;
         }
         self.keys_this_second += 1;
-        if self.keys_this_second > KEYS_PER_SECOND_MAX {
+        self.keys_this_second <= KEYS_PER_SECOND_MAX
+    }
+
+    /// A key was pressed.
+    pub(super) fn press(&mut self, now: Instant, key: Key) -> Pressed {
+        if !self.admits(now) {
             return Pressed::TooFast;
         }
         let pressed = if self.keys.is_empty() {
@@ -63,6 +68,11 @@ impl Keypad {
             self.keys.push(key.character());
         }
         pressed
+    }
+
+    /// Forgets what is being keyed: nobody is there to take it.
+    pub(super) fn forget(&mut self) {
+        self.keys.clear();
     }
 
     /// Takes the entry out if it is complete.

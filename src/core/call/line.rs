@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::core::audio::Frame;
-use crate::core::call::checkpoint::Checkpoint;
+use crate::core::call::checkpoint::{CallBack, Checkpoint};
 use crate::core::call::downlink::{Cut, Downlink, HeldOverflow};
 use crate::core::call::ear::{Ear, Edge};
 use crate::core::call::effect::{Effects, Occasion, ProviderCommand};
@@ -42,6 +42,8 @@ pub(super) struct Line {
     has_spoken: bool,
     /// How many streams the call had before this one.
     streams_before: u16,
+    /// What is known of a call back.
+    pub(super) call_back: CallBack,
     /// When the carrier last sent anything.
     heard_at: Instant,
     /// When to look at `heard_at` again: once a silence, not once a frame.
@@ -67,6 +69,7 @@ impl Line {
             memory: Memory::default(),
             has_spoken: false,
             streams_before: 0,
+            call_back: CallBack::Open,
             heard_at: now,
             check_at: now + settings.carrier_silence_max,
             silence_max: settings.carrier_silence_max,
@@ -197,16 +200,20 @@ impl Line {
         }
     }
 
-    /// The call goes on where another stream of it was lost: whoever was speaking, the agent owes the next word. Returns how many
-    /// streams there were before.
-    pub(super) fn resume(&mut self, now: Instant, checkpoint: Checkpoint) -> u16 {
+    /// The call had another stream: what was said on it. Returns how many there were before.
+    pub(super) fn recall(&mut self, checkpoint: Checkpoint) -> u16 {
         self.memory = checkpoint.memory;
+        self.call_back = checkpoint.call_back;
         self.streams_before = checkpoint.streams_before.saturating_add(1);
+        self.streams_before
+    }
+
+    /// The call goes on where another stream of it was lost: whoever was speaking, the agent owes the next word.
+    pub(super) fn resume(&mut self, now: Instant, waited: Duration) {
         // Silence goes on where it was: whoever had waited for a word hears one soon.
-        let since = now - checkpoint.waited;
+        let since = now - waited;
         self.downlink.rest_since(since);
         self.owe(Owed::new(since, Debt::Rest));
-        self.streams_before
     }
 
     /// The stream is lost, and with it what the carrier had not played: nobody will hear it. An answer of which nothing was
@@ -232,6 +239,7 @@ impl Line {
             memory: self.memory.clone(),
             is_mid_turn: self.floor != Floor::Agent,
             streams_before: self.streams_before,
+            call_back: self.call_back,
         }
     }
 
@@ -286,7 +294,8 @@ impl Line {
         if debt == Some(Debt::Answer) || self.floor == Floor::Caller {
             self.memory.forget_unanswered();
         }
-        if !self.memory.is_empty() || matches!(occasion, Occasion::Resumed { .. }) {
+        let says_all = matches!(occasion, Occasion::Resumed { .. } | Occasion::RungBack);
+        if !self.memory.is_empty() || says_all {
             let memory = self.memory.clone();
             effects.to_provider(attempt, ProviderCommand::Seed { memory, occasion });
         }

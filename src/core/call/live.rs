@@ -1,7 +1,7 @@
 //! The live phase: a session takes the caller's audio and speaks.
 
-use crate::core::call::Attempts;
 use crate::core::call::answer::Answer;
+use crate::core::call::clock::Attempts;
 use crate::core::call::effect::{Effect, Effects, EndReason, Occasion};
 use crate::core::call::floor::{Debt, Floor};
 use crate::core::call::input::{Ignored, ProviderEvent, ToolCallId};

@@ -6,20 +6,23 @@
 //! | `phase` | the phases and the data that each carries |
 //! | `reaching`, `dialling` | no session: one is sought, while somebody may be waiting |
 //! | `live`, `hearing`, `speaking` | a session takes the caller's audio and speaks |
+//! | [`menu`] | no model is left: what there is instead |
 //! | `parting` | the last words are heard out |
+//! | `passage`, `clock` | from one phase to another; what attempts and moments are named by |
 //! | `line` | the carrier's side and what was said: it outlives every session |
 //! | [`uplink`], [`downlink`], `playout` | the two ways of audio, and what of it was heard |
 //! | `floor`, `ear` | who speaks, who waits, and for how long they may |
 //! | `answer`, `timbre` | whether what a session says comes on, and is speech |
 //! | `interruption` | barge-in |
 //! | `session`, `rotation` | a provider session, and the one that follows it |
-//! | [`memory`], [`prompt`], `keypad` | what was said, what is said without a model, what is being keyed |
+//! | [`memory`], [`prompt`], `tone`, `keypad` | what was said, what is said without a model, what is being keyed |
 //! | [`checkpoint`] | what another stream of the call has to know |
 //!
 //! It must not touch a socket, a clock or a log; the [`crate::server`] carries out its effects.
 
 mod answer;
 pub mod checkpoint;
+mod clock;
 mod dialling;
 pub mod downlink;
 mod ear;
@@ -32,7 +35,9 @@ mod keypad;
 mod line;
 mod live;
 pub mod memory;
+pub mod menu;
 mod parting;
+mod passage;
 mod phase;
 mod playout;
 pub mod prompt;
@@ -44,60 +49,28 @@ mod speaking;
 #[cfg(test)]
 mod tests;
 mod timbre;
+mod tone;
 pub mod uplink;
 
 use std::time::Duration;
 
 use crate::core::audio::Frame;
-use crate::core::call::checkpoint::Checkpoint;
-use crate::core::call::dialling::Dialling;
-use crate::core::call::effect::{Effect, Effects, EndReason, Occasion, Report};
+use crate::core::call::checkpoint::{Checkpoint, Origin};
+use crate::core::call::clock::{Attempts, Clock};
+use crate::core::call::effect::{Effect, Effects, EndReason};
 use crate::core::call::input::{
     CarrierEvent, DialAnswer, Input, Key, Mark, ProviderEvent, Started,
 };
-use crate::core::call::line::Line;
-use crate::core::call::live::{Exit, Live, Outcome};
-use crate::core::call::parting::Parting;
+use crate::core::call::live::{Exit, Outcome};
+use crate::core::call::menu::{At, Caller};
 use crate::core::call::phase::Phase;
 use crate::core::call::playout::Echo;
-use crate::core::call::reaching::{OutOfReach, Reaching};
-use crate::core::call::rotation::Rotation;
-use crate::core::call::session::Session;
+use crate::core::call::reaching::OutOfReach;
 pub use crate::core::call::settings::CallSettings;
-use crate::core::fault::{Fault, Refusal};
+use crate::core::fault::Refusal;
 use crate::core::ids::{AttemptId, CallId};
 use crate::core::observation::Observation;
 use crate::core::time::{Instant, Utc};
-
-/// One moment on both clocks: when the carrier connected.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    now: Instant,
-    utc: Utc,
-}
-
-impl Clock {
-    fn instant(self, utc: Option<Utc>) -> Option<Instant> {
-        utc.map(|utc| self.now + utc.since(self.utc))
-    }
-}
-
-/// Names attempts: none is used twice.
-#[derive(Debug, Default)]
-struct Attempts(u32);
-
-impl Attempts {
-    /// Those of a stream: attempts are never named twice in a call, however many streams it has.
-    fn of_stream(streams_before: u16) -> Self {
-        Self(u32::from(streams_before) << 16)
-    }
-
-    fn next(&mut self) -> AttemptId {
-        let attempt = AttemptId(self.0);
-        self.0 += 1;
-        attempt
-    }
-}
 
 /// The machine of one call.
 #[derive(Debug)]
@@ -109,7 +82,9 @@ pub struct Call {
     attempts: Attempts,
     refusals: u32,
     /// What a stream before this one left.
-    resumed: Option<Checkpoint>,
+    resumed: Option<(Origin, Checkpoint)>,
+    /// What is known of the caller's number.
+    caller: Caller,
 }
 
 impl Call {
@@ -127,6 +102,7 @@ impl Call {
             attempts: Attempts::default(),
             refusals: 0,
             resumed: None,
+            caller: Caller::default(),
         }
     }
 
@@ -148,8 +124,16 @@ impl Call {
                 self.settings.prompts = *prompts;
                 Ok(())
             }
-            Input::Resumed(checkpoint) => {
-                self.resumed = Some(*checkpoint);
+            Input::Resumed(origin, checkpoint) => {
+                self.resumed = Some((origin, *checkpoint));
+                Ok(())
+            }
+            Input::Caller(caller) => {
+                self.caller = caller;
+                Ok(())
+            }
+            Input::Promised(_) | Input::Recorded(_) | Input::ModelsBack => {
+                self.on_answer(now, &input, effects);
                 Ok(())
             }
             Input::Tick => self.on_tick(now, effects),
@@ -169,6 +153,7 @@ impl Call {
             Phase::Waiting { give_up_at } => Some(*give_up_at),
             Phase::Reaching(reaching) => Some(reaching.deadline(&self.settings)),
             Phase::Live(live) => Some(live.deadline(&self.settings)),
+            Phase::Apologizing(apologizing) => Some(apologizing.deadline(&self.settings)),
             Phase::Parting(parting) => Some(parting.deadline(&self.settings)),
             Phase::Ended => None,
         }
@@ -194,6 +179,7 @@ impl Call {
             CarrierEvent::Closed => Err(Exit::End(match &self.phase {
                 // Everything was said already.
                 Phase::Parting(parting) => parting.reason(),
+                Phase::Apologizing(apologizing) => apologizing.reason_if_closed(),
                 Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Live(_) | Phase::Ended => {
                     EndReason::CarrierGone
                 }
@@ -215,21 +201,7 @@ impl Call {
             call: started.call,
             stream: started.stream,
         });
-        let mut line = Line::new(now, &self.settings);
-        let resumed = self.resumed.take().map(|checkpoint| {
-            let is_mid_turn = checkpoint.is_mid_turn;
-            self.attempts = Attempts::of_stream(line.resume(now, checkpoint));
-            Occasion::Resumed { is_mid_turn }
-        });
-        let dialling = Dialling::begin(now, &mut self.attempts, effects);
-        let occasion = if let Some(occasion) = resumed {
-            occasion
-        } else {
-            line.greet(now, &self.settings, effects);
-            Occasion::Greeted
-        };
-        let reaching = Reaching::first(line, dialling, occasion);
-        self.phase = Phase::Reaching(Box::new(reaching));
+        self.begin(now, effects);
         Ok(())
     }
 
@@ -239,6 +211,7 @@ impl Call {
             Phase::Reaching(reaching) => {
                 reaching.on_media(now, &frame, effects);
             }
+            Phase::Apologizing(apologizing) => apologizing.on_media(now, frame, effects),
             Phase::Waiting { .. } => return self.refuse(Refusal::BeforeStart, effects),
             Phase::Parting(_) | Phase::Ended => {} // Nobody is there to hear it.
         }
@@ -261,6 +234,10 @@ impl Call {
         let pressed = match &mut self.phase {
             Phase::Live(live) => live.on_key(now, key, effects),
             Phase::Reaching(reaching) => reaching.on_key(now, key),
+            Phase::Apologizing(apologizing) => {
+                let mut at = At::new(now, &self.settings, effects);
+                apologizing.on_key(key, &mut at)
+            }
             Phase::Waiting { .. } => Err(Refusal::BeforeStart),
             Phase::Parting(_) | Phase::Ended => Ok(()),
         };
@@ -292,9 +269,19 @@ impl Call {
                 }
                 Ok(reaching.on_provider(now, attempt, &event, &mut self.attempts, effects)?)
             }
+            Phase::Apologizing(apologizing) if apologizing.knows(attempt) => {
+                if let ProviderEvent::Ready { expires_at } = event {
+                    self.return_to_model(now, attempt, expires_at, effects);
+                } else {
+                    let attempts = &mut self.attempts;
+                    apologizing.on_provider(now, attempt, &event, attempts, effects);
+                }
+                Ok(())
+            }
             Phase::Waiting { .. }
             | Phase::Reaching(_)
             | Phase::Live(_)
+            | Phase::Apologizing(_)
             | Phase::Parting(_)
             | Phase::Ended => {
                 effects.observe(Observation::LateEvent);
@@ -312,7 +299,26 @@ impl Call {
                 }
                 Ok(())
             }
+            Phase::Apologizing(apologizing) => {
+                apologizing.on_dial_answer(now, attempt, answer);
+                Ok(())
+            }
             Phase::Waiting { .. } | Phase::Parting(_) | Phase::Ended => Ok(()),
+        }
+    }
+
+    /// An answer, or a word, for a caller who has the menu. It means nothing to any other.
+    fn on_answer(&mut self, now: Instant, input: &Input, effects: &mut Effects) {
+        let Phase::Apologizing(apologizing) = &mut self.phase else {
+            return;
+        };
+        let mut at = At::new(now, &self.settings, effects);
+        if let Input::Promised(answer) = input {
+            apologizing.on_promised(*answer, &mut at);
+        } else if let Input::Recorded(answer) = input {
+            apologizing.on_recorded(*answer, &mut at);
+        } else {
+            apologizing.on_models_back(now, &mut self.attempts, effects);
         }
     }
 
@@ -328,6 +334,11 @@ impl Call {
             Phase::Waiting { .. } | Phase::Ended => Ok(()),
             Phase::Reaching(reaching) => Ok(reaching.on_tick(now, settings, attempts, effects)?),
             Phase::Live(live) => live.on_tick(now, settings, attempts, effects),
+            Phase::Apologizing(apologizing) => {
+                let mut at = At::new(now, settings, effects);
+                apologizing.on_tick(attempts, &mut at);
+                Ok(())
+            }
             Phase::Parting(parting) => {
                 parting.line.downlink.release(now, effects);
                 Ok(())
@@ -339,84 +350,13 @@ impl Call {
     fn settle(&mut self, now: Instant, effects: &mut Effects) -> Outcome {
         match &mut self.phase {
             Phase::Live(live) => live.settle(now, &self.settings, effects),
+            Phase::Apologizing(apologizing) => {
+                let mut at = At::new(now, &self.settings, effects);
+                apologizing.settle(&mut at).map_err(Exit::End)
+            }
             Phase::Parting(parting) => parting.end(now, &self.settings).map_err(Exit::End),
             Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Ended => Ok(()),
         }
-    }
-
-    /// A session is ready: the call is live with it.
-    fn go_live(
-        &mut self,
-        now: Instant,
-        attempt: AttemptId,
-        expires_at: Option<Utc>,
-        effects: &mut Effects,
-    ) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
-        let Phase::Reaching(mut reaching) = phase else {
-            self.phase = phase;
-            return;
-        };
-        reaching.on_ready(now, attempt, effects);
-        let expires_at = self.clock.instant(expires_at);
-        let session = Session::new(now, attempt, expires_at, &self.settings);
-        let live = Live::new(now, reaching.line, session, &self.settings);
-        self.phase = Phase::Live(Box::new(live));
-    }
-
-    /// The session is lost: its successor takes over, or another one is dialled.
-    fn fail_over(&mut self, now: Instant, fault: Fault, effects: &mut Effects) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
-        let Phase::Live(mut live) = phase else {
-            self.phase = phase;
-            return;
-        };
-        let attempt = live.session.attempt;
-        effects.observe(Observation::AttemptFailed { attempt, fault });
-        effects.push(Effect::Report(attempt, Report::Failed(fault)));
-        live.owe_rest(now, effects);
-        if live.goodbye.is_some() {
-            for attempt in live.attempts() {
-                effects.push(Effect::Abandon(attempt));
-            }
-            self.phase = Phase::Parting(Box::new(Parting::goodbye(now, live.line)));
-            return;
-        }
-        if live.take_over(now, &self.settings, effects) {
-            self.phase = Phase::Live(live);
-            return;
-        }
-        effects.push(Effect::Abandon(attempt));
-        effects.observe(Observation::FailingOver { attempt, fault });
-        let dialling = match live.rotation {
-            Rotation::Dialling {
-                attempt,
-                dialled_at,
-                ..
-            } => Dialling::adopt(attempt, dialled_at),
-            Rotation::Unneeded | Rotation::Planned { .. } | Rotation::Standing(_) => {
-                Dialling::begin(now, &mut self.attempts, effects)
-            }
-        };
-        let reaching = Reaching::again(now, live.line, dialling);
-        self.phase = Phase::Reaching(Box::new(reaching));
-    }
-
-    /// No model is left: the caller hears an apology.
-    fn apologize(&mut self, now: Instant, effects: &mut Effects) {
-        for attempt in self.phase.attempts() {
-            effects.push(Effect::Abandon(attempt));
-        }
-        let line = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Reaching(reaching) => reaching.line,
-            Phase::Live(live) => live.line,
-            other @ (Phase::Waiting { .. } | Phase::Parting(_) | Phase::Ended) => {
-                self.phase = other;
-                return;
-            }
-        };
-        let parting = Parting::apologize(now, line, &self.settings, effects);
-        self.phase = Phase::Parting(Box::new(parting));
     }
 
     /// Counts a refused message; too many of them, or a fatal one, end the call.
@@ -440,6 +380,9 @@ impl Call {
         }
         if let Phase::Live(live) = &mut self.phase {
             live.forget_unsaid();
+        }
+        if let Phase::Apologizing(apologizing) = &self.phase {
+            apologizing.leave(effects);
         }
         let mut lasted = Duration::ZERO;
         if let Some(line) = self.phase.line() {

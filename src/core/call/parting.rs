@@ -30,7 +30,8 @@ impl Parting {
             line.interrupt(now, effects);
         }
         line.floor = Floor::Agent;
-        line.prompt(now, Prompt::Apology, settings, effects);
+        line.keypad.forget();
+        line.prompt(now, Prompt::ApologyOnly, settings, effects);
         effects.observe(Observation::Apologized {
             after: now.since(line.started_at),
         });
@@ -41,8 +42,24 @@ impl Parting {
         }
     }
 
+    /// The line came back to a caller who is promised a call back: nothing else is said, or asked for.
+    pub(super) fn promised(
+        now: Instant,
+        mut line: Line,
+        settings: &CallSettings,
+        effects: &mut Effects,
+    ) -> Self {
+        line.prompt(now, Prompt::AlreadyPromised, settings, effects);
+        Self {
+            line,
+            reason: EndReason::Promised,
+            since: now,
+        }
+    }
+
     /// The model has said goodbye and is gone.
-    pub(super) const fn goodbye(now: Instant, line: Line) -> Self {
+    pub(super) fn goodbye(now: Instant, mut line: Line) -> Self {
+        line.keypad.forget();
         Self {
             line,
             reason: EndReason::Goodbye,

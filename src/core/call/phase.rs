@@ -2,6 +2,7 @@
 
 use crate::core::call::line::Line;
 use crate::core::call::live::Live;
+use crate::core::call::menu::Apologizing;
 use crate::core::call::parting::Parting;
 use crate::core::call::reaching::Reaching;
 use crate::core::ids::AttemptId;
@@ -16,6 +17,8 @@ pub(super) enum Phase {
     Reaching(Box<Reaching>),
     /// A session takes the caller's audio.
     Live(Box<Live>),
+    /// No session is left: the caller hears an apology, and has the menu.
+    Apologizing(Box<Apologizing>),
     /// No session is left or needed: the last words are heard out.
     Parting(Box<Parting>),
     /// It is over; nothing is heard and nothing is done any more.
@@ -28,6 +31,7 @@ impl Phase {
         match self {
             Self::Reaching(reaching) => Some(&mut reaching.line),
             Self::Live(live) => Some(&mut live.line),
+            Self::Apologizing(apologizing) => Some(&mut apologizing.line),
             Self::Parting(parting) => Some(&mut parting.line),
             Self::Waiting { .. } | Self::Ended => None,
         }
@@ -38,6 +42,7 @@ impl Phase {
         match self {
             Self::Reaching(reaching) => reaching.dialling.attempts().collect(),
             Self::Live(live) => live.attempts().collect(),
+            Self::Apologizing(apologizing) => apologizing.attempts(),
             Self::Waiting { .. } | Self::Parting(_) | Self::Ended => Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! No session takes the caller's audio: one is being dialled, for the first time or because the one before it failed.
 
 use crate::core::audio::Frame;
-use crate::core::call::Attempts;
+use crate::core::call::clock::Attempts;
 use crate::core::call::dialling::Dialling;
 use crate::core::call::ear::Edge;
 use crate::core::call::effect::{Effect, Effects, Occasion, Report};

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::core::call::CallSettings;
+use crate::core::call::clock::{Attempts, Clock};
 use crate::core::call::effect::{DialKind, Effect, Effects, Report};
 use crate::core::call::input::{DialAnswer, ProviderEvent};
 use crate::core::call::live::Live;
 use crate::core::call::session::Session;
-use crate::core::call::{Attempts, CallSettings, Clock};
 use crate::core::fault::{DialStage, Fault};
 use crate::core::ids::AttemptId;
 use crate::core::observation::Observation;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::call::menu::Menu;
 use crate::core::call::prompt::Prompts;
 
 /// The numbers that a call goes by; the defaults are those of `config/ringback.toml`.
@@ -45,6 +46,8 @@ pub struct CallSettings {
     pub keys_timeout: Duration,
     /// How many messages of a stream may be refused before it ends.
     pub refusals_max: u32,
+    /// What is offered when no model is left.
+    pub menu: Menu,
     /// What is said without a model.
     pub prompts: Prompts,
 }
@@ -71,6 +74,7 @@ impl Default for CallSettings {
             goodbye_grace: Duration::from_secs(2),
             keys_timeout: Duration::from_secs(2),
             refusals_max: 100,
+            menu: Menu::default(),
             prompts: Prompts::default(),
         }
     }

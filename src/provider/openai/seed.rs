@@ -21,6 +21,8 @@ const PREAMBLE: &str = "This phone call began before you joined it. What was sai
 const RECONNECTED: &str = "The line was reconnected. Go on with the call where it was, by voice; do not greet the caller again.";
 const RESUMED: &str = "The line was lost for a moment, and with it perhaps the caller's last words. Say so in a few words, by voice, ask the \
     caller to say them again, and go on with the call; do not greet the caller again.";
+const RUNG_BACK: &str = "That call broke off because no agent was left to take it. You have now called the caller back, as was promised, and \
+    have just said so aloud and asked how you can help. Do not greet them again: listen, and answer by voice.";
 const GREETED: &str = "You have just greeted the caller aloud with these words. Do not greet them again: listen, and answer by voice.";
 
 /// In place of words that are neither written down nor can be given as audio.
@@ -28,7 +30,8 @@ const UNWRITTEN: &str = "(The caller said something that was not written down.)"
 
 /// The items that tell of `memory`, in order; none if nothing was said and nothing happened.
 pub(super) fn items(memory: &Memory, occasion: Occasion, quirks: &Quirks) -> Vec<Value> {
-    if memory.is_empty() && !matches!(occasion, Occasion::Resumed { .. }) {
+    let says_all = matches!(occasion, Occasion::Resumed { .. } | Occasion::RungBack);
+    if memory.is_empty() && !says_all {
         return Vec::new();
     }
     let turns: Vec<&Turn> = memory.turns().collect();
@@ -48,6 +51,7 @@ pub(super) fn items(memory: &Memory, occasion: Occasion, quirks: &Quirks) -> Vec
         Occasion::Greeted => GREETED,
         Occasion::Reconnected | Occasion::Resumed { is_mid_turn: false } => RECONNECTED,
         Occasion::Resumed { is_mid_turn: true } => RESUMED,
+        Occasion::RungBack => RUNG_BACK,
     };
     items.push(message("system", "input_text", note));
     items

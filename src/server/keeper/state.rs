@@ -5,14 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::core::call::checkpoint::Checkpoint;
+use crate::core::call::checkpoint::{CallBack, Checkpoint};
 use crate::core::call::memory::{Memory, Speaker};
 use crate::core::front::RESUMES_MAX;
 use crate::core::time::Utc;
 use crate::store::State;
 
 /// The version of the form. A change of the fields needs a new number, and a way to read the old one.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version before: without `call_back`, which stands last.
+const VERSION_BEFORE: u8 = 1;
 
 /// How much of a turn without a transcript is written: its last five seconds. Together with the 16 KiB of words that a memory
 /// holds and the frame around its 256 turns it fits into what the store takes.
@@ -40,6 +43,14 @@ struct Form {
     turns: Vec<Turn>,
 }
 
+/// How far a call back is; behind the form.
+#[derive(Serialize, Deserialize)]
+enum Wanted {
+    Open,
+    Asked,
+    Promised,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Turn {
     is_callers: bool,
@@ -54,6 +65,7 @@ impl CallState {
             is_mid_turn,
             waited,
             streams_before,
+            call_back,
         } = &self.checkpoint;
         let mut audio_left = AUDIO_BYTES_MAX;
         let mut turns: Vec<Turn> = memory
@@ -77,13 +89,23 @@ impl CallState {
             resumed: self.resumed.iter().map(|at| at.millis()).collect(),
             turns,
         };
-        let bytes = postcard::to_extend(&form, vec![VERSION]);
+        let wanted = match call_back {
+            CallBack::Open => Wanted::Open,
+            CallBack::Asked => Wanted::Asked,
+            CallBack::Promised => Wanted::Promised,
+        };
+        let bytes = postcard::to_extend(&(form, wanted), vec![VERSION]);
         State(bytes.expect("plain fields in memory can always be written"))
     }
 
     pub(super) fn read(state: &State) -> Result<Self, Unreadable> {
-        let fields = state.0.strip_prefix(&[VERSION]).ok_or(Unreadable)?;
-        let form: Form = postcard::from_bytes(fields).map_err(|_| Unreadable)?;
+        let (version, fields) = state.0.split_first().ok_or(Unreadable)?;
+        let (form, wanted): (Form, Wanted) = match *version {
+            VERSION => postcard::from_bytes(fields),
+            VERSION_BEFORE => postcard::from_bytes(fields).map(|form| (form, Wanted::Open)),
+            _ => return Err(Unreadable),
+        }
+        .map_err(|_| Unreadable)?;
         let mut memory = Memory::default();
         for turn in form.turns {
             match (turn.is_callers, turn.text.is_empty()) {
@@ -99,6 +121,11 @@ impl CallState {
                 is_mid_turn: form.is_mid_turn,
                 waited: Duration::from_millis(form.waited_ms.into()),
                 streams_before: form.streams_before,
+                call_back: match wanted {
+                    Wanted::Open => CallBack::Open,
+                    Wanted::Asked => CallBack::Asked,
+                    Wanted::Promised => CallBack::Promised,
+                },
             },
             resumed: resumed.map(Utc::from_millis).collect(),
         })
@@ -117,6 +144,7 @@ mod tests {
                 is_mid_turn: true,
                 waited: Duration::from_millis(700),
                 streams_before: 1,
+                call_back: CallBack::Asked,
             },
             resumed: vec![Utc::from_millis(7), Utc::from_millis(5)],
         }
@@ -132,6 +160,18 @@ mod tests {
         assert_eq!(CallState::read(&state.write()), Ok(state));
         let empty = CallState::default();
         assert_eq!(CallState::read(&empty.write()), Ok(empty));
+    }
+
+    #[test]
+    fn what_the_version_before_wrote_is_read() {
+        let mut memory = Memory::default();
+        memory.push(Speaker::Caller, "Hello?");
+        let mut state = state(memory);
+        let mut written = state.write();
+        written.0[0] = VERSION_BEFORE;
+        written.0.pop();
+        state.checkpoint.call_back = CallBack::Open;
+        assert_eq!(CallState::read(&written), Ok(state));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::super::script::{Line, Lines};
 use super::*;
 use crate::audio::g711;
 use crate::core::audio::FRAME_BYTES;
-use crate::core::call::prompt::Greeting;
+use crate::core::call::prompt::{Greeting, Prompt};
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -90,7 +90,7 @@ fn bundled(tag: &str, prompt: &str) -> Bytes {
 fn an_agent_without_recordings_has_the_bundled_ones_of_the_callers_language() {
     let cache = load(script("en"), None);
     assert_eq!(warnings(&cache), [""; 0]);
-    let apology = |caller| cache.for_call("bakery", caller).apology.clone();
+    let apology = |caller| cache.for_call("bakery", caller).audio(Prompt::ApologyOnly);
     assert_eq!(apology(None), bundled("en-US", "apology_only"));
     assert_eq!(apology(Some("es-MX")), bundled("es", "apology_only"));
     assert_eq!(apology(Some("PT")), bundled("pt-BR", "apology_only"));
@@ -102,7 +102,7 @@ fn an_agent_without_recordings_has_the_bundled_ones_of_the_callers_language() {
     let prompts = cache.for_call("bakery", Some("fr"));
     assert_eq!(prompts.greeting, Greeting::Spoken);
     assert_eq!(
-        prompts.still_here,
+        prompts.audio(Prompt::StillHere),
         bundled("en-US", "still_here"),
         "English has it"
     );
@@ -111,7 +111,7 @@ fn an_agent_without_recordings_has_the_bundled_ones_of_the_callers_language() {
 #[test]
 fn the_agents_language_comes_before_english() {
     let cache = load(script("it"), None);
-    let moment = |caller| cache.for_call("bakery", caller).one_moment.clone();
+    let moment = |caller| cache.for_call("bakery", caller).audio(Prompt::OneMoment);
     assert_eq!(moment(None), bundled("it", "one_moment"));
     assert_eq!(moment(Some("de")), bundled("it", "one_moment"));
     assert_eq!(moment(Some("en-GB")), bundled("en-US", "one_moment"));
@@ -123,7 +123,8 @@ fn nobody_is_ever_without_an_apology() {
     for agent in ["bakery", "nobody"] {
         for caller in [None, Some("de"), Some("ja"), Some("")] {
             let prompts = cache.for_call(agent, caller);
-            for audio in [&prompts.apology, &prompts.one_moment, &prompts.still_here] {
+            for prompt in Prompt::ALL.into_iter().skip(1) {
+                let audio = prompts.audio(prompt);
                 assert!(!audio.is_empty() && audio.len().is_multiple_of(FRAME_BYTES));
             }
         }
@@ -228,7 +229,10 @@ fn a_recording_that_the_agents_file_names_comes_first() {
     );
     // A Spaniard is better served in Spanish.
     let spanish = cache.for_call("bakery", Some("es"));
-    assert_eq!(spanish.one_moment, bundled("es", "one_moment"));
+    assert_eq!(
+        spanish.audio(Prompt::OneMoment),
+        bundled("es", "one_moment")
+    );
 
     fs::write(folder.0.join("second.wav"), "no audio").unwrap();
     let cache = load(own, Some(&store));
@@ -262,7 +266,9 @@ fn a_file_that_is_missing_empty_or_no_audio_is_never_silence() {
         };
         let own = with_line(script("en-US"), "es", "apology_only", line);
         let cache = load(own, None);
-        let apology = cache.for_call("bakery", Some("es")).apology.clone();
+        let apology = cache
+            .for_call("bakery", Some("es"))
+            .audio(Prompt::ApologyOnly);
         assert_eq!(apology, bundled("es", "apology_only"));
         let [file, words] = warnings(&cache)[..] else {
             panic!("{:?}", warnings(&cache));
@@ -289,7 +295,8 @@ fn agents_of_the_same_words_and_voice_share_a_recording() {
         ..script("en-US")
     });
     let cache = PromptCache::load(agents, Some(&store));
-    let moments = ["bakery", "butcher"].map(|agent| cache.for_call(agent, None).one_moment.clone());
+    let moments =
+        ["bakery", "butcher"].map(|agent| cache.for_call(agent, None).audio(Prompt::OneMoment));
     assert_eq!(moments[0].as_ptr(), moments[1].as_ptr());
     assert_eq!(moments[0].len(), 4_000);
     assert_eq!(cache.bytes, 4_000);

@@ -51,12 +51,7 @@ impl Story {
     fn greeting(greeting: Greeting) -> Self {
         let prompt = Bytes::from_static(&[SPEECH; 4_000]);
         let settings = CallSettings {
-            prompts: Prompts {
-                greeting,
-                one_moment: prompt.clone(),
-                still_here: prompt.clone(),
-                apology: prompt,
-            },
+            prompts: Prompts::new(greeting, |_| prompt.clone()),
             ..CallSettings::default()
         };
         let call = Call::new(
