@@ -2,7 +2,7 @@
 
 use ringback::core::fault::Fault;
 use ringback::core::ids::ProviderId;
-use ringback::core::pool::{BreakerState, Charge, Control, Report, Rung};
+use ringback::core::pool::{BreakerState, Charge, Control, News, Report, Rung};
 
 use crate::desk::{Desk, LOST, REFUSED, policy, secs};
 
@@ -33,7 +33,7 @@ fn a_rendering_goes_to_the_first_tier_and_gives_its_place_back() {
 fn nothing_is_rendered_while_any_breaker_is_not_closed() {
     let mut desk = Desk::with(2);
     for control in [Control::Open, Control::Isolate] {
-        let mut news = Default::default();
+        let mut news = News::default();
         let other = ProviderId(1);
         desk.pool.control(desk.now, other, None, control, &mut news);
         assert_eq!(desk.render(), None, "{control:?} elsewhere");
@@ -48,11 +48,10 @@ fn a_rendering_takes_no_place_that_a_caller_could_want() {
     let mut tight = policy(1);
     tight.providers[0].sessions_max = 3;
     let mut desk = Desk::new(tight);
-    let call = desk.live_call();
+    desk.live_call();
     let rung = desk.render().expect("one place is left for a caller");
     assert_eq!(desk.render(), None, "the last place is a caller's");
     desk.report(&rung, Report::Ended);
-    drop(call);
     // And no start: less than half of the burst is left.
     let mut burst = policy(1);
     burst.providers[0].burst = 4;

@@ -93,9 +93,8 @@ impl Renderer {
             let Some(job) = self.queue.pop_front() else {
                 return; // Agents do not change while the process lives.
             };
-            let job = match self.adopt_from_folder(job).await {
-                Some(job) => job,
-                None => continue,
+            let Some(job) = self.adopt_from_folder(job).await else {
+                continue;
             };
             tokio::time::sleep(self.pause()).await;
             match self.turn(job).await {

@@ -47,7 +47,7 @@ fn told(wanted: &[Wanted]) -> Vec<(&str, &str)> {
 #[test]
 fn what_calls_play_comes_first_and_a_greeting_only_in_words_of_the_agents_own() {
     let plain = script("bakery", "marin");
-    let wanted = load(&[plain.clone()]).wanted(&[plain.clone()], &Tongues::Named, usize::MAX);
+    let wanted = load(std::slice::from_ref(&plain)).wanted([&plain], &Tongues::Named, usize::MAX);
     let first = told(&wanted).into_iter().take(3).collect::<Vec<_>>();
     assert_eq!(
         first,
