@@ -4,6 +4,7 @@ mod breaker;
 mod callbacks;
 mod operator;
 mod prompts;
+mod render;
 mod twiml;
 
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ enum Command {
     Callbacks(callbacks::CallbacksArgs),
     /// Make a running server forget all that is kept of a person.
     Forget(callbacks::ForgetArgs),
-    /// Tell and add recordings of what callers hear without a model.
+    /// Tell, render and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
     /// Print a document that calls are answered with, with sample values.

@@ -201,6 +201,8 @@ fn settings(models: &[&Model]) -> Result<Config, String> {
         // What a call does about a provider that dies is a warning, and told here in other words.
         ("RINGBACK__LOG__LEVEL", "error"),
         ("RINGBACK__CALLS__DRAIN_GRACE", "1s"),
+        // What is heard is what the story tells, and nothing else.
+        ("RINGBACK__PROMPTS__RENDER", "off"),
     ];
     let environment: Environment = own
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -13,6 +13,7 @@ use ringback::config::{Agent, Config};
 use ringback::core::audio::duration_of;
 use ringback::core::call::prompt::Prompt;
 
+use super::render::{self, RenderArgs};
 use super::{EXIT_WRONG, Settings, say};
 
 /// More agents than these are not told one by one.
@@ -31,6 +32,8 @@ pub(crate) enum PromptsCommand {
         #[arg(long, value_name = "TAG", value_parser = language)]
         language: Option<Language>,
     },
+    /// Have prompts that nobody has recorded spoken by the first provider in the agent's voice, check what it says, and add it.
+    Render(RenderArgs),
     /// Add a recording of a prompt's words in the agent's voice: WAV, mono, 8 kHz µ-law or 8, 16 or 24 kHz PCM.
     Import {
         #[command(flatten)]
@@ -52,6 +55,7 @@ pub(crate) enum PromptsCommand {
 
 pub(crate) fn run(command: PromptsCommand) -> ExitCode {
     let done = match command {
+        PromptsCommand::Render(args) => return render::run(&args),
         PromptsCommand::List {
             settings,
             agent,
@@ -199,7 +203,7 @@ fn import(
 }
 
 /// The agent of this name; what is wrong was said if there is none.
-fn agent_of<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, ExitCode> {
+pub(super) fn agent_of<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, ExitCode> {
     let found = config.agents.iter().find(|agent| agent.name == name);
     found.map(AsRef::as_ref).ok_or_else(|| {
         let names = config.agents.iter().take(AGENTS_TOLD_MAX);
@@ -210,12 +214,12 @@ fn agent_of<'a>(config: &'a Config, name: &str) -> Result<&'a Agent, ExitCode> {
     })
 }
 
-fn language(text: &str) -> Result<Language, String> {
+pub(super) fn language(text: &str) -> Result<Language, String> {
     Language::parse(text)
         .ok_or_else(|| "allowed: a language's tag, as in \"es\" or \"pt-BR\"".to_owned())
 }
 
-fn prompt_name() -> impl clap::builder::TypedValueParser<Value = Name> {
+pub(super) fn prompt_name() -> impl clap::builder::TypedValueParser<Value = Name> {
     PossibleValuesParser::new(Name::all().map(Name::as_str))
         .map(|text| Name::parse(&text).expect("the parser lets only names of prompts pass"))
 }

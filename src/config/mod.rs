@@ -38,6 +38,7 @@ pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
 pub use self::persons::Persons;
 pub use self::problem::{Origin, Problem, Problems};
+pub use self::prompts::Rendering;
 pub use self::provider::Provider;
 pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
@@ -78,6 +79,8 @@ pub struct Config {
     pub prompts: Arc<PromptCache>,
     /// The folder of their recordings, if there is one: what is rendered or imported goes there.
     pub prompts_dir: Option<PathBuf>,
+    /// Whether a running server has them spoken by a model.
+    pub rendering: Rendering,
     /// Where what outlives a call is kept.
     pub store: StoreSettings,
     /// How lost callers are texted and rung back; `None`: they are not.
@@ -154,6 +157,7 @@ impl Layers {
         let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
         let menu = self.read_menu();
         let log = self.read_log();
+        let rendering = self.read_rendering();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
         let mut entries = provider::read(list, environment, &mut self.problems);
@@ -188,6 +192,7 @@ impl Layers {
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
+            rendering: rendering?,
             store: store?,
             callbacks,
             zone: zone?,

@@ -1,10 +1,11 @@
 //! What agents' files say about prompts, and the cache that is made of it.
 //!
-//! Owns the keys `greets`, `greeting` and `[prompts]` of an agent's file, and `prompts_dir`. Which recording is played is
+//! Owns the keys `greets`, `greeting` and `[prompts]` of an agent's file, `prompts_dir`, and `[prompts]` of the settings. Which recording is played is
 //! [`crate::audio::prompts`]'s to find.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Value;
 
@@ -12,6 +13,7 @@ use super::agents::{Agent, Agents, GREETING, LANGUAGE};
 use super::problem::{Origin, Problems};
 use super::raw::{Entries, Entry, entries};
 use super::section::{Form, Located, Section};
+use super::{HOUR, Layers, TENTH};
 use crate::audio::prompts::bundled::Bundled;
 use crate::audio::prompts::script::Lines;
 use crate::audio::prompts::{Language, Line, Name, PromptCache, Script, Store};
@@ -25,6 +27,25 @@ const AUDIO: Form = Form {
     allowed: "the path of a WAV file",
     accepts: |text| !text.is_empty(),
 };
+
+/// Whether, and how often, a running server has a prompt spoken by a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rendering {
+    /// The least time between two such sessions, and before the first; `None`: there are none.
+    pub interval: Option<Duration>,
+}
+
+impl Layers {
+    /// `[prompts]`; `None`: it has problems.
+    pub(super) fn read_rendering(&mut self) -> Option<Rendering> {
+        let mut section = self.section("prompts");
+        let is_on = section.choice("render", &[("background", true), ("off", false)]);
+        let interval = section.duration("render_interval", TENTH..=24 * HOUR);
+        section.finish();
+        let interval = Some(interval).filter(|_| is_on == Some(true));
+        is_on.map(|_| Rendering { interval })
+    }
+}
 
 /// The words of an agent and its recordings of them: `greeting` and `[prompts]`.
 pub(super) fn read(

@@ -165,6 +165,7 @@ impl ProviderSocket {
             | ProviderCommand::Keys(_)
             | ProviderCommand::GoodbyeDeclined(_)
             | ProviderCommand::Continue
+            | ProviderCommand::Recite(_)
             | ProviderCommand::Seed { .. } => {
                 self.session.command(command, &mut self.outgoing);
                 self.write_outgoing()

@@ -255,7 +255,11 @@ impl CallTask {
     /// What this caller is told without a model.
     fn prompts(&self) -> Prompts {
         let language = self.language.as_deref();
-        let prompts = self.shared.prompts.for_call(&self.agent.name, language);
+        let prompts = self
+            .shared
+            .library
+            .now()
+            .for_call(&self.agent.name, language);
         Prompts::clone(&prompts)
     }
 

@@ -10,6 +10,7 @@
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
 //! | `desk` | a call's place at the pool, given up whatever happens |
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
+//! | [`render`] | prompts that a model speaks itself, to be recorded |
 //! | `overload` | how loaded the process is |
 //! | `callbacks` | what the ledger of promises wants done |
 //! | `calls` | which calls are live, and how many may be |
@@ -42,6 +43,7 @@ mod overload;
 mod perform;
 mod probes;
 mod providers;
+pub mod render;
 mod routes;
 mod sessions;
 mod spares;
@@ -70,12 +72,12 @@ use self::keeper::{Keeper, Recovered};
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
+use self::render::library::Library;
 use self::spares::Shelf;
 use self::tls::Tls;
-use crate::audio::prompts::PromptCache;
 use crate::carrier::socket::SocketLimits as CarrierLimits;
 use crate::carrier::tls::PairError;
-use crate::config::{Admin, Agents, Config};
+use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
@@ -130,7 +132,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Shelf`], [`Load`], what is kept of
+/// What all calls share; nothing in it changes but [`Calls`], [`Front`], [`Providers`], [`Library`], [`Shelf`], [`Load`], what is kept of
 /// calls, the certificate and counts.
 #[derive(Debug)]
 struct Shared {
@@ -158,7 +160,10 @@ struct Shared {
     /// Sockets without a signature whose stream has not started.
     unsigned: Arc<PerAddress>,
     agents: Agents,
-    prompts: Arc<PromptCache>,
+    /// What is said without a model.
+    library: Library,
+    /// Where what is rendered goes, and how often that may be; without it nothing is.
+    rendering: Option<(PathBuf, Rendering)>,
     /// Each agent is a tenant, in the order of their names.
     tenants: BTreeMap<String, TenantId>,
     providers: Providers,
@@ -266,6 +271,10 @@ impl Server {
         shared.tasks.spawn("store", collect);
         let acting = callbacks::keep(Arc::clone(&shared));
         shared.tasks.spawn("callbacks", acting);
+        if let Some((dir, rendering)) = shared.rendering.clone() {
+            let rendering = render::keep::keep(Arc::clone(&shared), dir, rendering);
+            shared.tasks.spawn("renderings", rendering);
+        }
         if let Some(hangups) = hangups {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
@@ -355,7 +364,8 @@ impl Shared {
             unsigned: PerAddress::new(public.unstarted_per_address_max),
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
-            prompts: config.prompts,
+            library: Library::new(config.prompts),
+            rendering: config.prompts_dir.map(|dir| (dir, config.rendering)),
             providers,
             spares: Shelf::default(),
             overload: Load::new(config.overload),

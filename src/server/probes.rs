@@ -87,7 +87,8 @@ async fn converse(shared: &Shared, socket: &mut ProviderSocket) -> Result<Durati
     answer(shared, socket, asked_at).await
 }
 
-async fn ready(socket: &mut ProviderSocket) -> Result<(), Fault> {
+/// Waits until a session takes our settings.
+pub(super) async fn ready(socket: &mut ProviderSocket) -> Result<(), Fault> {
     loop {
         match next(socket).await {
             ProviderEvent::Ready { .. } => return Ok(()),
@@ -151,7 +152,7 @@ async fn answer(
 }
 
 /// What the socket says next; what is to be written goes along.
-async fn next(socket: &mut ProviderSocket) -> ProviderEvent {
+pub(super) async fn next(socket: &mut ProviderSocket) -> ProviderEvent {
     poll_fn(|cx| {
         let event = socket.poll_event(cx);
         if event.is_pending() {

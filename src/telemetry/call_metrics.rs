@@ -273,7 +273,11 @@ impl CallMetrics {
 impl Wait {
     fn dialled(self, now: Instant, charge: Charge) -> Self {
         let is_retry = match charge {
-            Charge::First | Charge::Rotation | Charge::Probe | Charge::Spare => false,
+            Charge::First
+            | Charge::Rotation
+            | Charge::Probe
+            | Charge::Spare
+            | Charge::Rendering => false,
             Charge::Move | Charge::Reserve | Charge::Extra | Charge::Hedge => true,
         };
         match self {

@@ -72,8 +72,16 @@ pub(super) const FAULTS: [&str; 32] = [
 ];
 
 /// How a dial is paid for.
-pub(super) const CHARGES: [&str; 8] = [
-    "first", "rotation", "move", "reserve", "extra", "hedge", "probe", "spare",
+pub(super) const CHARGES: [&str; 9] = [
+    "first",
+    "rotation",
+    "move",
+    "reserve",
+    "extra",
+    "hedge",
+    "probe",
+    "spare",
+    "rendering",
 ];
 
 /// The charges of what is dialled because something failed.

@@ -5,7 +5,7 @@
 //! | [`names`], `labels` | the list of metrics, and what their labels may say |
 //! | `counts`, `metrics`, `provider` | the numbers: fixed arrays of atomics |
 //! | `call_metrics`, `call_log` | one call's observations, as numbers and as lines |
-//! | `spares` | what becomes of them |
+//! | `spares`, `renderings` | what becomes of them |
 //! | `callbacks` | what is seen of the ledger of promises |
 //! | `render`, `exposition`, `process` | the text of `/metrics` |
 //! | `log` | where lines go |
@@ -28,6 +28,7 @@ pub mod names;
 mod process;
 mod provider;
 mod render;
+mod renderings;
 mod spares;
 
 use std::fmt::Display;
@@ -43,6 +44,7 @@ pub use self::exposition::MEDIA_TYPE;
 pub use self::log::{LogFormat, LogLevel, LogSettings, init};
 use self::metrics::Metrics;
 pub use self::render::{Moment, StoreMoment};
+pub use self::renderings::{RenderingEnd, Rendition};
 pub use self::spares::SpareEnd;
 use crate::core::fault::Fault;
 use crate::core::ids::{CallId, KeyId, ProviderId};

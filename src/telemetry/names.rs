@@ -136,6 +136,8 @@ metrics! {
     Probes = Counter "ringback_probes_total" ["provider", "outcome"],
     /// Sessions that were dialled before a call needed one, by what became of them.
     Spares = Counter "ringback_spares_total" ["provider", "outcome"],
+    /// Sessions that were to speak a prompt for its recording, by what became of them.
+    Renderings = Counter "ringback_renderings_total" ["provider", "outcome"],
     /// The breaker of an endpoint or a key: 0 closed, 1 half-open, 2 open, 3 isolated.
     BreakerState = Gauge "ringback_breaker_state" ["provider", "key"],
     /// Changes of breakers.

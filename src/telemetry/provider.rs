@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::family::Family;
 use super::histogram::Histogram;
 use super::labels::{CAUSES, CHARGES, FAULTS, PROBE_OUTCOMES, STATES};
+use super::renderings::RENDERING_OUTCOMES;
 use super::spares::SPARE_OUTCOMES;
 use crate::core::ids::{KeyId, ProviderId, Tier};
 use crate::core::pool::{KEYS_MAX, PROVIDERS_MAX, ProviderPolicy, Transition};
@@ -22,13 +23,14 @@ pub(super) struct Provider {
     pub(super) name: Box<str>,
     pub(super) tier: Tier,
     /// Admitted dials, by charge.
-    pub(super) attempts: Family<8>,
+    pub(super) attempts: Family<9>,
     /// Failed attempts, by fault.
     pub(super) attempt_faults: Family<32>,
     /// Failed answers, by fault.
     pub(super) answer_faults: Family<32>,
     pub(super) probes: Family<2>,
     pub(super) spares: Family<5>,
+    pub(super) renderings: Family<5>,
     pub(super) session_ready: Histogram,
     pub(super) answer: Histogram,
     /// The endpoint's breaker, then those of the keys. A breaker that never changed has no table.
@@ -64,6 +66,7 @@ impl Provider {
             answer_faults: Family::new(FAULTS),
             probes: Family::new(PROBE_OUTCOMES),
             spares: Family::new(SPARE_OUTCOMES),
+            renderings: Family::new(RENDERING_OUTCOMES),
             session_ready: Histogram::default(),
             answer: Histogram::default(),
             transitions: [const { OnceLock::new() }; 1 + KEYS_MAX],

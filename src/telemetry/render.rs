@@ -177,6 +177,10 @@ fn attempts(to: &mut Exposition, metrics: &Metrics) {
     for row in metrics.providers.iter() {
         spares.family(&[&row.name], &row.spares);
     }
+    let mut renderings = to.metric(Metric::Renderings);
+    for row in metrics.providers.iter() {
+        renderings.family(&[&row.name], &row.renderings);
+    }
 }
 
 /// What is done because something failed, or is slow.

@@ -7,7 +7,7 @@ use loadtest::carrier::{CallReport, CarrierSettings, Phone, StreamCut};
 use loadtest::model::ModelSession;
 use loadtest::model::faults::Faults;
 use loadtest::model::report::SessionReport;
-use loadtest::model::settings::ModelSettings;
+use loadtest::model::settings::{Between, ModelSettings};
 use loadtest::net::{Clock, House, couple, dial, host};
 use loadtest::peer::{Action, Outbox, Peer};
 use loadtest::recording::Recording;
@@ -44,6 +44,8 @@ pub(crate) enum Fate {
     Model(Faults),
     /// A model that ends the call after its last line.
     Parting,
+    /// A model that loses no time, with these faults.
+    Quick(Faults),
     /// No sense, but without end.
     Storm,
 }
@@ -74,6 +76,13 @@ impl Doubles {
                 Fate::Storm => return Visitor::Storm(Storm::new(out)),
                 Fate::Model(faults) => ModelSettings {
                     faults,
+                    ..ModelSettings::default()
+                },
+                Fate::Quick(faults) => ModelSettings {
+                    faults,
+                    speed_min: 60.0,
+                    speed_max: 60.0,
+                    answer_delay_ms: Between::new(1, 5),
                     ..ModelSettings::default()
                 },
                 Fate::Parting => ModelSettings {

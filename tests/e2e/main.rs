@@ -40,6 +40,8 @@ mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod renderings;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod restarts;

@@ -97,6 +97,7 @@ fn everything(dialect: Dialect) -> Vec<Value> {
         ProviderCommand::Keys("12#\"\\\u{1}".into()),
         ProviderCommand::GoodbyeDeclined(ToolCallId(0)),
         ProviderCommand::Continue,
+        ProviderCommand::Recite("Please hold the line.".into()),
         ProviderCommand::Seed {
             memory,
             occasion: Occasion::Reconnected,

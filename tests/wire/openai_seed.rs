@@ -106,3 +106,31 @@ fn an_answer_that_was_cut_is_continued_by_the_same_agent() {
     let aloud = Line::ready(Dialect::Xai).says(&ProviderCommand::Continue);
     assert_eq!(aloud[0]["response"]["modalities"], json!(["text", "audio"]));
 }
+
+#[test]
+fn words_for_a_recording_are_all_that_the_model_is_given() {
+    let words = "Please hold the line.";
+    let recite = ProviderCommand::Recite(words.into());
+    let said = Line::ready(Dialect::Ga).says(&recite);
+    assert_eq!(said.len(), 1, "{said:?}");
+    let response = &said[0]["response"];
+    assert_eq!(response["conversation"], "none");
+    assert_eq!(
+        response["input"],
+        json!([{"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}])
+    );
+    let told = response["instructions"].as_str().unwrap_or_default();
+    assert!(told.contains("word for word"), "{told}");
+    assert!(!told.contains(words), "the words stand apart: {told}");
+    // A server that may not know such responses is told all of it at once.
+    let said = Line::ready(Dialect::Xai).says(&recite);
+    let response = &said[0]["response"];
+    assert_eq!(response.get("conversation"), None, "{response}");
+    assert!(
+        response["instructions"]
+            .as_str()
+            .unwrap_or_default()
+            .ends_with(words)
+    );
+    assert_eq!(response["modalities"], json!(["text", "audio"]));
+}

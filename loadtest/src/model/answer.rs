@@ -11,7 +11,7 @@ use super::config::Format;
 use super::conversation::{Body, Item, Spoken};
 use super::faults::Moment;
 use super::report::{self, AskedBy, Outcome, SpokenItem};
-use super::response::{Delta, Response, Speech, Stage, delta_bytes, split};
+use super::response::{Asked, Delta, Response, Speech, Stage, delta_bytes, split};
 use super::wire::Place;
 use crate::g711;
 use crate::peer::{Action, Outbox};
@@ -19,10 +19,11 @@ use crate::recording::Line;
 
 impl ModelSession {
     /// Begins a response; the client hears of it a moment later.
-    pub(super) fn ask(&mut self, now: Duration, asked_by: AskedBy, metadata: Value, greets: bool) {
+    pub(super) fn ask(&mut self, now: Duration, asked_by: AskedBy, metadata: Value, what: Asked) {
         assert!(self.response.is_none(), "there is one response at a time");
         let place = self.next_line;
-        let (line, is_last) = self.next_line(greets);
+        let is_recital = matches!(what, Asked::Recital(_));
+        let (line, is_last) = self.choose_line(what);
         self.responses += 1;
         self.report.responses.push(report::Response {
             asked_by,
@@ -52,15 +53,18 @@ impl ModelSession {
             says_goodbye: is_last && self.settings.goodbye && self.config.has_end_call,
             bytes: 0,
             flood: None,
+            is_recital,
         });
         let delay = self.settings.response_delay_ms.pick(&mut self.rng);
         self.plan_step(now + delay);
     }
 
     /// The line that is said next, and whether it is the script's last one.
-    fn next_line(&mut self, greets: bool) -> (Option<Line>, bool) {
-        if greets && let Some(greeting) = &self.settings.greeting {
-            return (Some(greeting.clone()), false);
+    fn choose_line(&mut self, what: Asked) -> (Option<Line>, bool) {
+        match (what, &self.settings.greeting) {
+            (Asked::Recital(line), _) => return (Some(line), false),
+            (Asked::Greeting, Some(greeting)) => return (Some(greeting.clone()), false),
+            (Asked::Greeting, None) | (Asked::Line, _) => {}
         }
         let line = self.script.get(self.next_line).cloned();
         let is_last = self.next_line + 1 >= self.script.len();
@@ -181,11 +185,13 @@ impl ModelSession {
             "response.output_item.added",
             &json!({"response_id": response.id, "output_index": output_index, "item": json}),
         );
-        self.send(
-            out,
-            "conversation.item.added",
-            &json!({"previous_item_id": previous, "item": json}),
-        );
+        if !response.is_recital {
+            self.send(
+                out,
+                "conversation.item.added",
+                &json!({"previous_item_id": previous, "item": json}),
+            );
+        }
     }
 
     fn speak(
@@ -218,7 +224,8 @@ impl ModelSession {
         out: &mut Outbox,
     ) -> usize {
         let format = self.config.output;
-        let stamped = self.settings.stamps && format == Format::Pcmu;
+        // What is recorded is played again in other calls, where its stamps would be lies.
+        let stamped = self.settings.stamps && format == Format::Pcmu && !response.is_recital;
         let stream = stamped.then_some(self.number);
         let length = delta_bytes(&self.settings, &mut self.rng);
         let (item_id, number) = (speech.item_id.clone(), speech.number);
@@ -301,7 +308,12 @@ impl ModelSession {
             "response.output_item.done",
             &json!({"response_id": response.id, "output_index": output_index, "item": json}),
         );
-        self.send(out, "conversation.item.done", &json!({"item": json}));
+        if response.is_recital {
+            // It was in no conversation: it only was found there while it was made.
+            self.conversation.remove(item_id);
+        } else {
+            self.send(out, "conversation.item.done", &json!({"item": json}));
+        }
         response.output.push(json);
     }
 
@@ -438,7 +450,7 @@ impl ModelSession {
                 "output_token_details": {"text_tokens": 0, "audio_tokens": spoken},
             })
         });
-        json!({
+        let mut body = json!({
             "object": "realtime.response", "id": response.id, "status": status,
             "status_details": details, "output": response.output,
             "conversation_id": self.conversation_id, "output_modalities": ["audio"],
@@ -448,7 +460,13 @@ impl ModelSession {
                 "voice": output.and_then(|output| output.get("voice")),
             }},
             "usage": usage, "metadata": response.metadata,
-        })
+        });
+        if response.is_recital
+            && let Some(fields) = body.as_object_mut()
+        {
+            fields.remove("conversation_id");
+        }
+        body
     }
 
     fn send_part(

@@ -9,6 +9,7 @@ use super::agenda::Due;
 use super::conversation::{Body, Item};
 use super::report::{AskedBy, Deletion, Outcome, Truncation};
 use super::requests::EVENT;
+use super::response::Asked;
 use super::seed;
 use super::shape::Refusal;
 use crate::peer::Outbox;
@@ -222,8 +223,12 @@ impl ModelSession {
         let metadata = event.pointer("/response/metadata");
         let metadata = metadata.cloned().unwrap_or(Value::Null);
         let is_told_how = event.pointer("/response/instructions").is_some();
-        let greets = is_told_how && self.conversation.is_empty();
-        self.ask(now, AskedBy::Client, metadata, greets);
+        let what = match self.recital(event)? {
+            Some(line) => Asked::Recital(line),
+            None if is_told_how && self.conversation.is_empty() => Asked::Greeting,
+            None => Asked::Line,
+        };
+        self.ask(now, AskedBy::Client, metadata, what);
         self.report_response(self.responses, |report| report.instructed = is_told_how);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::faults::{Failure, Via};
+use super::recital::Mishap;
 use super::wire::pcm_of;
 use crate::g711;
 
@@ -72,6 +73,8 @@ pub(super) struct Condition {
     /// Each at most once.
     lasting: Vec<Lasting>,
     pub(super) voice: Voice,
+    /// What goes wrong with words that it is given.
+    pub(super) recites: Option<Mishap>,
     /// What awaits the next answers; at most [`FAILING_MAX`] kinds, later ones are dropped.
     failing: VecDeque<Failing>,
 }

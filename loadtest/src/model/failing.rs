@@ -8,7 +8,7 @@ use super::ModelSession;
 use super::condition::Failing;
 use super::faults::{Failure, Rejection, Via};
 use super::report::{self, AskedBy, Outcome};
-use super::response::{Response, Stage};
+use super::response::{Asked, Response, Stage};
 use crate::peer::Outbox;
 
 /// An error in a server's words.
@@ -159,7 +159,7 @@ impl ModelSession {
     pub(super) fn settle(&mut self, now: Duration, number: u32, outcome: Outcome) {
         self.report_response(number, |report| report.done = Some((now, outcome)));
         if std::mem::take(&mut self.owes_answer) {
-            self.ask(now, AskedBy::Turn, Value::Null, false);
+            self.ask(now, AskedBy::Turn, Value::Null, Asked::Line);
         }
     }
 

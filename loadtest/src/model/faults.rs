@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::recital::Mishap;
+
 /// The faults of a session, none by default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -100,6 +102,9 @@ pub enum What {
     Mute,
     /// Answers are loud noise: 16-bit PCM at 24 kHz, sent as if it were µ-law. They become six times as long.
     Noise,
+
+    /// What it is given to [recite](super::recital) goes wrong.
+    Recites(Mishap),
 
     // Instead of answers: the one that is being made, or the next.
     /// An `error` of type `server_error`. The session stays open.

@@ -9,7 +9,7 @@ use super::agenda::{Due, Storm};
 use super::condition::{Failing, Lasting, Voice};
 use super::faults::{Failure, Moment, OVERSIZE_MAX, What};
 use super::report::AskedBy;
-use super::response::{Flood, Stage};
+use super::response::{Asked, Flood, Stage};
 use super::wire::Place;
 use crate::peer::{Action, Outbox};
 
@@ -57,6 +57,7 @@ impl ModelSession {
             What::NoAnswer => self.condition.get(Lasting::NoAnswer),
             What::Mute => self.speak_in(Voice::Mute),
             What::Noise => self.speak_in(Voice::Noise),
+            What::Recites(mishap) => self.condition.recites = Some(mishap),
             What::ServerError { times } => {
                 self.fail_answers(now, Failing::by_error(Failure::ServerError, times), out);
             }
@@ -105,7 +106,7 @@ impl ModelSession {
 
     fn flood(&mut self, now: Duration, flood: Flood) {
         if self.response.is_none() {
-            self.ask(now, AskedBy::Fault, Value::Null, false);
+            self.ask(now, AskedBy::Fault, Value::Null, Asked::Line);
         }
         let Some(response) = &mut self.response else {
             return;

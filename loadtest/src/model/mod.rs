@@ -6,7 +6,7 @@
 //! [`report`] and [`uplink`] for what it tells at the end; `client` for what a client may
 //! ask, `turns` for how it hears, `answer` for how it speaks.
 //!
-//! What it leaves out: answers as text, responses outside of the conversation, images, MCP, the idle timeout, A-law. It refuses
+//! What it leaves out: answers as text, responses outside of the conversation that are no [`recital`], images, MCP, the idle timeout, A-law. It refuses
 //! them, except for `idle_timeout_ms`, which is accepted and never fires.
 
 mod agenda;
@@ -22,6 +22,7 @@ pub mod faults;
 mod going_wrong;
 pub mod house;
 pub mod outages;
+pub mod recital;
 pub mod refusal;
 pub mod report;
 mod requests;

@@ -214,7 +214,7 @@ const TURN_DETECTION: Shape = Shape::Tagged(
     ],
 );
 
-/// What stands in `response.create`. Responses outside of the conversation are not part of the double.
+/// What stands in `response.create`. Of responses outside of the conversation the double makes [recitals](super::recital) only.
 const RESPONSE: Shape = Shape::Object(&[
     ("output_modalities", May, MODALITIES),
     ("instructions", May, Shape::Text),
@@ -232,7 +232,8 @@ const RESPONSE: Shape = Shape::Object(&[
     ("parallel_tool_calls", May, Shape::Flag),
     ("reasoning", May, REASONING),
     ("max_output_tokens", May, MAX_OUTPUT_TOKENS),
-    ("conversation", May, Shape::OneOf(&["auto"])),
+    ("conversation", May, Shape::OneOf(&["auto", "none"])),
+    ("input", May, Shape::List(&ITEM)),
     ("metadata", May, Shape::Nullable(&Shape::Any)),
 ]);
 

@@ -35,6 +35,19 @@ pub(super) struct Response {
     /// Bytes of µ-law of all its items that went out.
     pub(super) bytes: u64,
     pub(super) flood: Option<Flood>,
+    /// It is made outside of the conversation.
+    pub(super) is_recital: bool,
+}
+
+/// What a response is to say.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    /// The next line of the script.
+    Line,
+    /// The greeting, where there is one.
+    Greeting,
+    /// This, outside of the conversation.
+    Recital(Line),
 }
 
 /// An answer that does not end.

@@ -12,6 +12,7 @@ use super::config::Format;
 use super::conversation::{Body, Item};
 use super::faults::Moment;
 use super::report::{AskedBy, Outcome, Utterance};
+use super::response::Asked;
 use super::shape::Refusal;
 use super::vad::Heard;
 use super::{ModelSession, append};
@@ -125,7 +126,7 @@ impl ModelSession {
         if self.response.is_some() {
             self.owes_answer = true;
         } else {
-            self.ask(now, AskedBy::Turn, Value::Null, false);
+            self.ask(now, AskedBy::Turn, Value::Null, Asked::Line);
         }
     }
 

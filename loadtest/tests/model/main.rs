@@ -10,6 +10,7 @@ mod faults;
 mod house;
 mod interruption;
 mod never_panics;
+mod recital;
 mod refusals;
 // The server's own tests check what it sends by the same definitions.
 #[path = "../../../tests/wire/schema.rs"]

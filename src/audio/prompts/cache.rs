@@ -47,8 +47,9 @@ impl fmt::Debug for Found {
     }
 }
 
-/// Every agent's prompts, ready to be played. It never changes: what is new on disk is in the next one that is loaded.
-#[derive(Debug, Default)]
+/// Every agent's prompts, ready to be played. It never changes: what is new on disk is in the next one that is
+/// [made](Self::with) of it, or loaded.
+#[derive(Clone, Debug, Default)]
 pub struct PromptCache {
     agents: BTreeMap<String, Voice>,
     /// What an agent has that is in no file.
@@ -105,6 +106,47 @@ impl PromptCache {
         Some(voice.greeting(voice.place(caller_language)))
     }
 
+    /// The same prompts, and this recording for whichever of these agents have its words, voice and language and no recording of
+    /// their own; `None` if there is no room for it, or nobody who has no other.
+    pub fn with<'a>(
+        &self,
+        scripts: impl IntoIterator<Item = &'a Script>,
+        key: &Key,
+        stored: &Stored,
+    ) -> Option<Self> {
+        let mut next = self.clone();
+        next.take_room(stored.audio.len()).ok()?;
+        let found = Found {
+            audio: stored.audio.clone(),
+            text: key.text.as_str().into(),
+            source: stored.source,
+            language: key.language.clone(),
+        };
+        let mut is_used = false;
+        for script in scripts {
+            let Some(voice) = next.agents.get_mut(&script.agent) else {
+                continue;
+            };
+            let names = Name::all().filter(|name| {
+                let of_it = script.key(&key.language, *name);
+                of_it.is_some_and(|of_it| of_it == *key)
+            });
+            is_used |= voice.take(names, &found);
+        }
+        next.stored.insert(key.file_name(), stored.clone());
+        is_used.then_some(next)
+    }
+
+    /// Whether an agent has a recording of this prompt, in its words and voice, in this language.
+    pub(super) fn has_own(&self, script: &Script, language: &Language, name: Name) -> bool {
+        let voice = self.agents.get(&script.agent);
+        let tongue = voice.and_then(|voice| {
+            let mut tongues = voice.tongues.iter();
+            tongues.find(|tongue| tongue.language == *language)
+        });
+        tongue.is_some_and(|tongue| tongue.own.contains_key(&name))
+    }
+
     /// What is missing or wrong, a sentence each.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(String::as_str)
@@ -129,12 +171,7 @@ impl PromptCache {
             greets: script.greets,
             tongues,
         };
-        for place in 0..voice.tongues.len() {
-            let prompts = Arc::new(voice.prompts(place));
-            if let Some(tongue) = voice.tongues.get_mut(place) {
-                tongue.prompts = prompts;
-            }
-        }
+        voice.make_ready();
         self.warn_of_missing(script, &voice);
         voice
     }

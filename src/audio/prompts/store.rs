@@ -269,6 +269,16 @@ impl Store {
         self.names.insert(name);
         Ok(there.map_or(Added::New, |_| Added::Replaced))
     }
+
+    /// Adds what a model spoke, as [`Self::add`] does, unless something is there: that stays, for somebody chose it. `false`: it does.
+    pub fn add_rendered(&mut self, key: &Key, audio: &[u8]) -> Result<bool, StoreError> {
+        let path = self.dir.join(key.file_name());
+        if path.symlink_metadata().is_ok() {
+            // What is torn or not ours is an error: it would be no recording of these words.
+            return read(&path, key).map(|_| false);
+        }
+        self.add(key, audio, Source::Rendered).map(|_| true)
+    }
 }
 
 /// Reads a file and holds it against what it should be.

@@ -11,7 +11,7 @@ use super::store::Source;
 use crate::core::call::prompt::{Greeting, Prompts};
 
 /// The prompts of one agent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Voice {
     pub(super) greets: Option<Greets>,
     /// By language, the agent's own first. At most the languages of its file and those of the bundle.
@@ -19,7 +19,7 @@ pub(super) struct Voice {
 }
 
 /// The prompts of one agent in one language.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tongue {
     pub(super) language: Language,
     /// Recordings that are not bundled.
@@ -100,6 +100,33 @@ impl Voice {
             None => own(),
         };
         found.map_or(Greeter::Model, Greeter::Recording)
+    }
+
+    /// Takes a recording for these prompts of its language, where there is none yet; whether it was.
+    pub(super) fn take(&mut self, names: impl Iterator<Item = Name>, found: &Found) -> bool {
+        let mut tongues = self.tongues.iter_mut();
+        let Some(tongue) = tongues.find(|tongue| tongue.language == found.language) else {
+            return false;
+        };
+        let before = tongue.own.len();
+        for name in names {
+            tongue.own.entry(name).or_insert_with(|| found.clone());
+        }
+        let is_taken = tongue.own.len() > before;
+        if is_taken {
+            self.make_ready();
+        }
+        is_taken
+    }
+
+    /// Makes what calls get, of what is there now.
+    pub(super) fn make_ready(&mut self) {
+        for place in 0..self.tongues.len() {
+            let prompts = Arc::new(self.prompts(place));
+            if let Some(tongue) = self.tongues.get_mut(place) {
+                tongue.prompts = prompts;
+            }
+        }
     }
 
     /// What a call with a caller of this language gets.

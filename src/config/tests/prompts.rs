@@ -131,3 +131,25 @@ fn a_folder_of_recordings_that_is_none_is_told() {
         "{wrong}"
     );
 }
+
+#[test]
+fn prompts_are_rendered_in_the_background_unless_that_is_off() {
+    let interval = |lines: &str| {
+        let folder = Folder::new("rendering");
+        let file = folder.write("file.toml", &format!("{NO_AUTH}[prompts]\n{lines}\n"));
+        let config = load(Some(&file), &environment(&[])).unwrap();
+        config.rendering.interval
+    };
+    assert_eq!(interval(""), Some(MINUTE));
+    assert_eq!(interval("render_interval = \"10m\""), Some(10 * MINUTE));
+    assert_eq!(interval("render = \"off\""), None);
+    let wrong = problems(
+        "render",
+        &format!("{NO_AUTH}[prompts]\nrender = \"always\""),
+        &[],
+    );
+    assert_eq!(
+        wrong,
+        ["prompts.render = \"always\" is none of them; allowed: \"background\", \"off\""]
+    );
+}

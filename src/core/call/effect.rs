@@ -91,6 +91,8 @@ pub enum ProviderCommand {
     Respond,
     /// Go on with the answer that was cut, from where it was cut.
     Continue,
+    /// Speak exactly these words, beside the conversation. A call never asks for it: recordings are made so.
+    Recite(Box<str>),
     /// Stop making the response.
     CancelResponse,
     /// The caller heard only this much of an item.
@@ -133,6 +135,7 @@ impl fmt::Debug for ProviderCommand {
             Self::Keys(keys) => write!(f, "Keys({} keys)", keys.len()),
             Self::GoodbyeDeclined(tool_call) => write!(f, "GoodbyeDeclined({tool_call:?})"),
             Self::Continue => f.write_str("Continue"),
+            Self::Recite(text) => write!(f, "Recite({} bytes)", text.len()),
             Self::Seed { memory, occasion } => write!(f, "Seed({memory:?}, {occasion:?})"),
             Self::Ping => f.write_str("Ping"),
         }

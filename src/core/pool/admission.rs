@@ -63,6 +63,8 @@ pub enum Charge {
     Probe,
     /// A session that is dialled before anybody needs it; free.
     Spare,
+    /// A session that speaks a prompt, to be recorded; free.
+    Rendering,
 }
 
 impl Charge {
@@ -77,6 +79,7 @@ impl Charge {
             Self::Hedge => "hedge",
             Self::Probe => "probe",
             Self::Spare => "spare",
+            Self::Rendering => "rendering",
         }
     }
 }

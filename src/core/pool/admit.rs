@@ -354,9 +354,12 @@ impl Pool {
     /// for each other: as long as one has something, no live call is given up for the other.
     fn settle(&mut self, now: Instant, request: &Request, charge: Charge) -> Option<Charge> {
         match charge {
-            Charge::First | Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {
-                Some(charge)
-            }
+            Charge::First
+            | Charge::Rotation
+            | Charge::Move
+            | Charge::Probe
+            | Charge::Spare
+            | Charge::Rendering => Some(charge),
             Charge::Reserve if self.has_reserve(now, request) => Some(Charge::Reserve),
             Charge::Reserve | Charge::Extra | Charge::Hedge if self.fleet.has_any(now) => {
                 Some(Charge::Extra)
@@ -382,7 +385,8 @@ impl Pool {
             Charge::First => self.fleet.earn(),
             Charge::Reserve => self.reserve.draw(),
             Charge::Extra | Charge::Hedge => self.fleet.spend(),
-            Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare => {}
+            Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare | Charge::Rendering => {
+            }
         }
         self.queue.leave(request);
         self.hedges.earn(self.policy.hedge.percent);
@@ -400,7 +404,7 @@ impl Pool {
     ) -> Rung {
         let spare = match whose {
             Whose::Call(_) => self.hand_over(now, provider, key),
-            Whose::Probe | Whose::Spare => None,
+            Whose::Probe | Whose::Spare | Whose::Rendering => None,
         };
         let endpoint = self
             .endpoints
@@ -421,7 +425,7 @@ impl Pool {
                 }
                 endpoint.hedge_after(&self.policy.hedge)
             }
-            Whose::Probe | Whose::Spare => None,
+            Whose::Probe | Whose::Spare | Whose::Rendering => None,
         };
         self.tally.on_dial(charge);
         let seat = self.seats.take(Occupied {

@@ -1,7 +1,8 @@
 //! What became of a session, and what that says about its endpoint and its key.
 //!
 //! Faults of the key go to the key's breaker, all others to the endpoint's. What is ours, the caller's or expected counts
-//! nowhere. What a probe says is in [`super::probe`], what a spare says in [`super::spare`].
+//! nowhere. What a probe says is in [`super::probe`], what a spare says in [`super::spare`],
+//! what a rendering says in [`super::rendering`].
 
 use crate::core::fault::{Count, Fault, Scope};
 use crate::core::ids::{KeyId, ProviderId};
@@ -30,6 +31,10 @@ impl Pool {
         }
         if occupied.whose == Whose::Spare {
             self.judge_spare(now, seat, occupied, report, news);
+            return true;
+        }
+        if occupied.whose == Whose::Rendering {
+            self.judge_rendering(now, seat, occupied, report, news);
             return true;
         }
         let provider = occupied.provider;
@@ -128,7 +133,7 @@ impl Pool {
         }
         let tenant = match occupied.whose {
             Whose::Call(tenant) => tenant,
-            Whose::Probe => return,
+            Whose::Probe | Whose::Rendering => return,
             Whose::Spare => return self.leave_spare(occupied.provider, occupied.key, seat),
         };
         if let Some(tenant) = self.tenants.get_mut(usize::from(tenant.0)) {

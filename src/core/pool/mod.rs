@@ -21,6 +21,7 @@ mod latency;
 mod policy;
 mod probe;
 mod queue;
+mod rendering;
 mod request;
 mod retry_budget;
 mod seats;

@@ -30,6 +30,7 @@ pub(super) enum Whose {
     Call(TenantId),
     Probe,
     Spare,
+    Rendering,
 }
 
 /// How far it has come.

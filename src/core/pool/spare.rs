@@ -227,7 +227,7 @@ impl Endpoint {
     }
 
     /// The key for the next spare: the one with the fewest sessions that has more than half of its burst left.
-    fn key_for_spare(&self, now: Instant) -> Option<KeyId> {
+    pub(super) fn key_for_spare(&self, now: Instant) -> Option<KeyId> {
         // One place is left for a call that comes meanwhile.
         if self.bulkhead.free() < 2 {
             return None;

@@ -101,7 +101,7 @@ impl Pool {
     }
 }
 
-const CHARGES: [Charge; 8] = [
+const CHARGES: [Charge; 9] = [
     Charge::First,
     Charge::Rotation,
     Charge::Move,
@@ -110,6 +110,7 @@ const CHARGES: [Charge; 8] = [
     Charge::Hedge,
     Charge::Probe,
     Charge::Spare,
+    Charge::Rendering,
 ];
 
 /// What was done since the start.

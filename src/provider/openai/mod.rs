@@ -8,6 +8,7 @@ pub(super) mod errors;
 mod names;
 pub mod outgoing;
 pub mod quirks;
+mod recite;
 mod seed;
 pub mod session;
 pub mod settings;

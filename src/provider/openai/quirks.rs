@@ -94,6 +94,8 @@ pub struct Quirks {
     pub audio_items: bool,
     /// What `response.create` says about modalities, where it must.
     pub response_modalities: Option<&'static [&'static str]>,
+    /// Whether a response can be made beside the conversation, of an input of its own: not every server says so.
+    pub out_of_band: bool,
     /// Whether errors are told by their message where their code says nothing: servers that do not use OpenAI's codes.
     pub errors_by_message: bool,
     /// Whether the server refuses a key or a model by accepting the socket and closing it with 1008 before it is configured.
@@ -142,6 +144,7 @@ const GA: Quirks = Quirks {
     agent_text: "output_text",
     audio_items: true,
     response_modalities: None,
+    out_of_band: true,
     errors_by_message: false,
     refuses_by_policy_close: false,
 };
@@ -170,6 +173,7 @@ const AZURE_PREVIEW: Quirks = Quirks {
 
 const XAI: Quirks = Quirks {
     audio_items: false,
+    out_of_band: false,
     layout: Layout::Mixed,
     transcription: Transcription::LanguageHint,
     turn_switches: false,
@@ -180,6 +184,7 @@ const XAI: Quirks = Quirks {
 
 const INWORLD: Quirks = Quirks {
     audio_items: false,
+    out_of_band: false,
     auth: Auth::Basic,
     model_in_session: true,
     errors_by_message: true,
@@ -195,6 +200,7 @@ const LITELLM: Quirks = Quirks {
 
 const LOCALAI: Quirks = Quirks {
     audio_items: false,
+    out_of_band: false,
     transcription: Transcription::Model("whisper-1"),
     errors_by_message: true,
     ..GA

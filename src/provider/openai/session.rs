@@ -22,6 +22,7 @@ use crate::provider::openai::errors::{
 use crate::provider::openai::names::Names;
 use crate::provider::openai::outgoing::Outgoing;
 use crate::provider::openai::quirks::Quirks;
+use crate::provider::openai::recite;
 use crate::provider::openai::seed;
 use crate::provider::openai::settings::SessionSettings;
 use crate::provider::openai::wire::read::{self, AudioDelta, ServerEvent, SessionState, WireError};
@@ -139,6 +140,9 @@ impl Session {
             ProviderCommand::Continue => {
                 let instructions = go_on(&self.settings.instructions);
                 self.respond(Some(instructions), out);
+            }
+            ProviderCommand::Recite(text) => {
+                self.send("response.create", recite::body(text, self.quirks), out);
             }
             ProviderCommand::Seed { memory, occasion } => self.seed(memory, *occasion, out),
             ProviderCommand::Ping => {}

@@ -143,7 +143,9 @@ impl Books {
                 });
                 assert!(!failed, "a hedge where it failed");
             }
-            Charge::Probe | Charge::Spare => panic!("a caller is {:?}", rung.charge),
+            Charge::Probe | Charge::Spare | Charge::Rendering => {
+                panic!("a caller is {:?}", rung.charge)
+            }
         }
         outage.has_dialled = true;
     }

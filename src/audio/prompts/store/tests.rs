@@ -164,3 +164,23 @@ fn the_name_of_a_file_is_for_good() {
     // Another name would orphan every recording that there is.
     assert_eq!(key().file_name(), "96188a2f8b02305ace6a75fa71f24c9c.wav");
 }
+
+#[test]
+fn what_a_model_spoke_never_takes_the_place_of_a_recording() {
+    let folder = Folder::new();
+    let mut store = folder.open();
+    let mut early = folder.open();
+    assert!(store.add_rendered(&key(), &AUDIO).unwrap());
+    assert_eq!(store.get(&key()).unwrap().unwrap().source, Source::Rendered);
+    store.add(&key(), &AUDIO, Source::Imported).unwrap();
+    // Whoever looked at the folder before it was there finds it all the same.
+    for store in [&mut store, &mut early] {
+        assert!(!store.add_rendered(&key(), &AUDIO).unwrap());
+        let stored = folder.open().get(&key()).unwrap().unwrap();
+        assert_eq!(stored.source, Source::Imported);
+    }
+    let path = folder.0.join(key().file_name());
+    fs::write(&path, b"torn").unwrap();
+    store.add_rendered(&key(), &AUDIO).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), b"torn");
+}
