@@ -10,6 +10,7 @@ mod carrier;
 mod environment;
 mod keys;
 mod ladder;
+mod messages;
 mod overload;
 mod pool;
 mod problem;
@@ -31,6 +32,7 @@ pub use self::agents::{Agent, Agents, Found};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
+pub use self::messages::{Delivery, HookSecret, MessageSettings};
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::provider::Provider;
 pub use self::public::{Auth, Public};
@@ -73,6 +75,8 @@ pub struct Config {
     pub prompts_dir: Option<PathBuf>,
     /// Where what outlives a call is kept.
     pub store: StoreSettings,
+    /// Messages after the tone.
+    pub messages: MessageSettings,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -140,6 +144,8 @@ impl Layers {
         let calls = self.read_calls();
         let call = self.read_call();
         let store = self.read_store(environment);
+        let place = store.as_ref().map(|store| &store.place);
+        let messages = self.read_messages(place, environment);
         let log = self.read_log();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
         let count = agents.as_ref().map_or(1, |agents| agents.iter().len());
@@ -173,6 +179,7 @@ impl Layers {
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
             store: store?,
+            messages: messages?,
             log: log?,
         })
     }

@@ -14,6 +14,7 @@
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
 //! | `keeper` | what outlives the process, behind what is known in memory |
+//! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
 //! | `tls` | the listener's certificate, and its renewal |
 //! | `drain` | the only spawn, and the end of the process |
@@ -33,6 +34,7 @@ mod desk;
 mod drain;
 mod front;
 mod keeper;
+mod messages;
 mod orders;
 mod overload;
 mod perform;
@@ -62,6 +64,7 @@ pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::front::Front;
 use self::keeper::{Keeper, Recovered};
+use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
@@ -134,6 +137,8 @@ struct Shared {
     calls: Arc<Calls>,
     checkpoints: Checkpoints,
     keeper: Keeper,
+    /// Without it nobody can leave a message.
+    messages: Option<Messages>,
     /// Without it the carrier is ordered nothing.
     orders: Option<Orders>,
     /// Without it connections are plain ones.
@@ -254,6 +259,9 @@ impl Server {
         let collecting = Arc::clone(&shared);
         let collect = async move { collecting.keeper.collect().await };
         shared.tasks.spawn("store", collect);
+        if let Some(messages) = &shared.messages {
+            shared.tasks.spawn("messages", messages.clone().keep());
+        }
         if let Some(hangups) = hangups {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
@@ -309,6 +317,13 @@ impl Shared {
         let tls = public.tls.map(Tls::open).transpose()?;
         let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
+        let messages = Messages::open(
+            config.messages,
+            config.call.menu.message_max,
+            clock,
+            tasks.clone(),
+            telemetry.clone(),
+        );
         let rest = config
             .twilio
             .as_ref()
@@ -326,6 +341,7 @@ impl Shared {
             tasks,
             telemetry,
             keeper,
+            messages,
             orders,
             tls,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),

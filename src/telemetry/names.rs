@@ -164,6 +164,8 @@ metrics! {
     StoreWrites = Counter "ringback_store_writes_total" [],
     /// How often the file of the store was opened anew after its disk had refused.
     StoreMended = Counter "ringback_store_mended_total" [],
+    /// Messages after the tone that wait for somebody to take them.
+    MessagesWaiting = Gauge "ringback_messages_waiting" [],
     /// From when on the listener's certificate is of no use, in seconds since 1970.
     CertificateExpires = Gauge "ringback_certificate_expires_timestamp_seconds" [],
     /// How late the event loop woke a sleeper.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::*;
 
 mod carrier;
+mod messages;
 mod prompts;
 mod providers;
 mod store;
