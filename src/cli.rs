@@ -1,6 +1,7 @@
 //! The command line: what one can ask for, and what the process answers with.
 
 mod breaker;
+mod messages;
 mod operator;
 mod prompts;
 mod twiml;
@@ -41,6 +42,9 @@ enum Command {
     Check(Settings),
     /// See how the providers of a running server stand, and open, close or isolate their breakers.
     Breaker(breaker::BreakerArgs),
+    /// List and fetch what callers left after the tone.
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
     /// Tell and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -74,6 +78,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
+        Command::Messages(command) => messages::run(command),
         Command::Prompts(command) => prompts::run(command),
         Command::Twiml(args) => twiml::run(&args),
     }
@@ -123,7 +128,10 @@ fn check(settings: &Settings) -> ExitCode {
                 providers.entries.len(),
                 config.public.listen
             ));
-            for line in prompts::summary(&config) {
+            for line in prompts::summary(&config)
+                .into_iter()
+                .chain(messages::summary(&config))
+            {
                 say(&line);
             }
             ExitCode::SUCCESS

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use ring::hmac;
@@ -183,7 +182,7 @@ pub(super) fn body(record: &MessageRecord, audio: &[u8]) -> Vec<u8> {
         called: record.called.as_deref(),
         caller: record.caller.as_deref(),
         language: record.language.as_deref(),
-        at: date(record.at),
+        at: record.date(),
         duration_ms: u64::try_from(record.duration().as_millis()).unwrap_or(u64::MAX),
         audio: Sound {
             media_type: voice.media_type,
@@ -192,10 +191,4 @@ pub(super) fn body(record: &MessageRecord, audio: &[u8]) -> Vec<u8> {
         },
     };
     serde_json::to_vec(&posted).expect("texts and numbers are JSON")
-}
-
-fn date(at: Utc) -> String {
-    let millis = i64::try_from(at.millis()).ok();
-    let at = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    at.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::core::audio::duration_of;
 use crate::core::ids::CallSid;
 use crate::core::time::Utc;
@@ -63,6 +65,13 @@ pub struct MessageRecord {
 }
 
 impl MessageRecord {
+    /// When it began, as RFC 3339 writes it.
+    pub fn date(&self) -> String {
+        let millis = i64::try_from(self.at.millis()).ok();
+        let at = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        at.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    }
+
     /// How long it is.
     pub const fn duration(&self) -> Duration {
         duration_of(self.audio_bytes)
