@@ -78,7 +78,7 @@ pub(crate) fn summary(config: &Config) -> Vec<String> {
         Prompt::Greeting,
         Prompt::OneMoment,
         Prompt::StillHere,
-        Prompt::Apology,
+        Prompt::ApologyOnly,
     ];
     let mut lines = Vec::new();
     for agent in config.agents.iter().take(AGENTS_TOLD_MAX) {

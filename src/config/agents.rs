@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::persons::{self, Persons};
 use super::problem::{Origin, Problems};
 use super::prompts;
 use super::raw::{entries, parse, read_file};
@@ -43,6 +44,8 @@ pub struct Agent {
     pub greets: Option<Greets>,
     /// What it says without a model in words of its own, the greeting among them.
     pub prompts: Lines,
+    /// Whom its callers reach who ask for a person.
+    pub persons: Persons,
 }
 
 /// Without its words and numbers.
@@ -187,7 +190,7 @@ pub(super) const GREETING: Form = Form {
     accepts: |text| !text.trim().is_empty() && text.len() <= 1_000 && !text.contains('\0'),
 };
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -208,6 +211,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let own = language.as_deref().and_then(Language::parse);
     let own = own.unwrap_or_else(Language::english);
     let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
+    let persons = persons::read(&mut section, language.as_deref());
     let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
@@ -218,6 +222,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         greeting: greeting.and_then(|line| line.text.clone()),
         greets: section.choice("greets", &Greets::NAMES),
         prompts,
+        persons,
     };
     section.finish();
     Some((origin.clone(), agent))

@@ -178,6 +178,20 @@ impl<'a> Section<'a> {
         located.map(|located| located.text).unwrap_or_default()
     }
 
+    /// The same as [`texts`](Self::texts), and none if the key is not there.
+    pub(super) fn optional_texts(
+        &mut self,
+        key: &'static str,
+        count_max: usize,
+        form: Form,
+    ) -> Vec<String> {
+        if self.has(key) {
+            return self.texts(key, count_max, form);
+        }
+        self.known.push(key);
+        Vec::new()
+    }
+
     /// A list of texts of this form, at most `count_max`; a variable separates them by commas.
     pub(super) fn texts(&mut self, key: &'static str, count_max: usize, form: Form) -> Vec<String> {
         let allowed = format!("a list of at most {count_max}, each {}", form.allowed);

@@ -9,7 +9,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
@@ -17,6 +16,7 @@ use tower_service::Service as _;
 use super::Shared;
 use super::addresses::{Peer, Place};
 use super::drain::Stage;
+use super::lobby::{self, Guest, Lobby};
 use super::routes;
 use super::tls::Tls;
 use crate::telemetry::Count;
@@ -30,11 +30,11 @@ const HTTP_BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait when the process has no more file descriptors: calls must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the server stops. At more than `connections_max` connections before their upgrade, further ones are dropped.
+/// Accepts until the server stops. Beyond `connections_max` connections before their upgrade the oldest gives way.
 pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared: &Arc<Shared>) {
     let router = routes::router(Arc::clone(shared));
     let tls = shared.tls.as_ref().map(Tls::acceptor);
-    let connections = Arc::new(Semaphore::new(connections_max));
+    let lobby = Lobby::new(connections_max);
     let stopping = shared.tasks.reached(Stage::Stopping);
     let mut stopping = std::pin::pin!(stopping);
     loop {
@@ -51,10 +51,6 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            shared.telemetry.refused(Count::ConnectionsDropped);
-            continue;
-        };
         // A proxy of ours may have as many as there are.
         let place = match shared.proxies.client_of(peer) {
             None => None,
@@ -66,15 +62,20 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
                 Some(place)
             }
         };
-        let served = serve(stream, peer, router.clone(), tls.clone(), shared);
-        spawn(served, (permit, place), shared);
+        let (guest, has_one_gone) = lobby.enter();
+        if has_one_gone {
+            shared.telemetry.refused(Count::ConnectionsDropped);
+        }
+        let held = Arc::clone(&guest.place);
+        let served = serve(stream, (peer, held), router.clone(), tls.clone(), shared);
+        spawn(served, (guest, place), shared);
     }
 }
 
 /// Serves a connection, by TLS where that is ours.
 fn serve(
     stream: TcpStream,
-    peer: Peer,
+    (peer, held): (Peer, Arc<lobby::Place>),
     router: axum::Router,
     tls: Option<TlsAcceptor>,
     shared: &Arc<Shared>,
@@ -82,14 +83,14 @@ fn serve(
     let telemetry = shared.telemetry.clone();
     async move {
         let Some(tls) = tls else {
-            return serve_one(stream, peer, router).await;
+            return serve_plain(stream, peer, Some(held), router).await;
         };
         // As below.
         if stream.set_nodelay(true).is_err() {
             return;
         }
         match timeout(HTTP_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(stream, peer, router).await,
+            Ok(Ok(stream)) => serve_http(stream, peer, Some(held), router).await,
             Ok(Err(error)) => {
                 let so_far = telemetry.count(Count::HandshakesFailed);
                 if so_far.is_power_of_two() {
@@ -105,34 +106,48 @@ fn serve(
 
 fn spawn(
     served: impl Future<Output = ()> + Send + 'static,
-    held: (OwnedSemaphorePermit, Option<Place>),
+    (guest, place): (Guest, Option<Place>),
     shared: &Arc<Shared>,
 ) {
     let tasks = shared.tasks.clone();
     shared.tasks.spawn("connection", async move {
         tokio::select! {
             () = served => {}
+            Ok(()) = guest.told_to_go => {}
             () = tasks.reached(Stage::Stopping) => {}
         }
-        drop(held);
+        drop((guest.place, place));
     });
 }
 
 /// Serves a connection to the end of its one request, or of its time.
 pub(super) async fn serve_one(stream: TcpStream, peer: Peer, router: axum::Router) {
+    serve_plain(stream, peer, None, router).await;
+}
+
+async fn serve_plain(
+    stream: TcpStream,
+    peer: Peer,
+    held: Option<Arc<lobby::Place>>,
+    router: axum::Router,
+) {
     // Frames of 20 ms must not wait for each other. A socket that cannot be told so is gone already.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    serve_http(stream, peer, router).await;
+    serve_http(stream, peer, held, router).await;
 }
 
 async fn serve_http(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
+    held: Option<Arc<lobby::Place>>,
     router: axum::Router,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(place) = &held {
+            place.asks();
+        }
         request.extensions_mut().insert(peer);
         router.clone().call(request)
     });

@@ -203,7 +203,7 @@ impl CallTask {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
                 let (started, checkpoint) = self.on_started(now, started);
-                let prompts = Input::Prompts(self.prompts());
+                let prompts = Input::Prompts(Box::new(self.prompts()));
                 self.call.handle(now, prompts, &mut self.effects);
                 if let Some(checkpoint) = checkpoint {
                     let resumed = Input::Resumed(Origin::LineLost, Box::new(checkpoint));
@@ -236,10 +236,10 @@ impl CallTask {
     }
 
     /// What this caller is told without a model.
-    fn prompts(&self) -> Box<Prompts> {
+    fn prompts(&self) -> Prompts {
         let language = self.language.as_deref();
         let prompts = self.shared.prompts.for_call(&self.agent.name, language);
-        Box::new(Prompts::clone(&prompts))
+        Prompts::clone(&prompts)
     }
 
     /// The stream started: the call takes its place among the live ones, and its agent. With it comes where an earlier stream of

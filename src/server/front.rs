@@ -13,11 +13,11 @@ use super::keeper::Keeper;
 use crate::carrier::twilio::Parameters;
 use crate::carrier::twilio::signature::{AuthToken, Signatures};
 use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError};
-use crate::carrier::twilio::twiml::{Document, Stream, Words};
+use crate::carrier::twilio::twiml::{Document, Stream, Transfer, Words};
 use crate::config::{Mode, Twilio, UpgradeSignature};
 use crate::core::call::effect::EndReason;
 use crate::core::front::{
-    Card, Direction, Endings, Expiring, Means, Next, Reach, Standing, Strangers, Wish,
+    Card, Direction, Endings, Expiring, Means, Next, Person, Reach, Standing, Strangers, Wish,
 };
 use crate::core::ids::{AccountSid, CallId, CallSid};
 use crate::core::time::{Instant, Utc};
@@ -33,9 +33,6 @@ const ANSWERED_FOR: Duration = Duration::from_secs(30);
 /// How often an address may be refused: at once, and in a minute.
 const REFUSALS_AT_ONCE: u32 = 20;
 const REFUSALS_PER_MINUTE: u32 = 60;
-
-/// How long a person's phone rings, in seconds.
-const DIAL_SECONDS: &str = "20";
 
 /// The front door of a server whose carrier is Twilio.
 #[derive(Debug)]
@@ -69,6 +66,10 @@ pub(super) struct About<'a> {
     pub(super) direction: Direction,
     /// Our number of the call.
     pub(super) ours: &'a str,
+    /// The agent of that number: a name of letters, digits and hyphens.
+    pub(super) agent: &'a str,
+    /// How long it rings at a person's.
+    pub(super) persons_timeout: Duration,
     /// What is said if nobody can take it.
     pub(super) apology: Words<'a>,
     /// What is said first where the caller has waited for us; `None`: nothing.
@@ -198,13 +199,22 @@ impl Front {
             Next::Busy => Document::Busy.render(),
             Next::Apologize => Document::Apologize(about.apology).render(),
             Next::Stream(card) => self.stream(about, *card),
-            Next::Dial(person, card) => Document::Transfer {
-                action: &self.action(about.call, *card),
-                timeout: DIAL_SECONDS,
-                whisper: &self.twilio.action_url.http("/twiml/whisper"),
-                person: &person.0,
-            }
-            .render(),
+            Next::Dial(person, card) => self.transfer(about, person, *card),
+        }
+    }
+
+    fn transfer(&self, about: About<'_>, person: &Person, card: Card) -> String {
+        let whisper = format!("/twiml/whisper?agent={}", about.agent);
+        let transfer = Transfer {
+            action: &self.action(about.call, card),
+            timeout: &about.persons_timeout.as_secs().to_string(),
+            whisper: &self.twilio.action_url.http(&whisper),
+            person: &person.0,
+        };
+        if person.is_sip() {
+            Document::TransferSip(transfer).render()
+        } else {
+            Document::Transfer(transfer).render()
         }
     }
 

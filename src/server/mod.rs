@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `accept`, `routes` | connections and what they may ask for, up to the upgrade |
 //! | [`admin`] | the listener of operators |
-//! | `addresses` | whose address asks, and how much of us it may take |
+//! | `addresses`, `lobby` | whose address asks, how much of us it may take, and who goes where too many wait |
 //! | `webhooks`, `front` | what Twilio asks besides, who is let in, and what is remembered between streams |
 //! | `call_task` | one call, one task, one loop |
 //! | `perform`, `sessions` | the effects of a call, and its providers' sockets |
@@ -34,6 +34,7 @@ mod desk;
 mod drain;
 mod front;
 mod keeper;
+mod lobby;
 mod messages;
 mod orders;
 mod overload;

@@ -91,19 +91,14 @@ impl CallLog {
             Observation::NotAdmitted(why) => {
                 warn!(%call, why = why.name(), "nobody is left who could take the call");
             }
-            Observation::SessionReady { attempt, after } => {
-                debug!(%call, %attempt, after_ms = millis(*after), "session ready");
-            }
             Observation::AttemptFailed { attempt, fault } => {
                 warn!(%call, %attempt, provider = self.provider(*attempt), %fault, "session failed");
             }
             Observation::FailingOver { attempt, fault } => {
                 info!(%call, %attempt, %fault, "seeking another session");
             }
-            Observation::FailedOver { attempt, after } => {
-                let provider = self.provider(*attempt);
-                info!(%call, %attempt, provider, after_ms = millis(*after), "the call goes on with another session");
-            }
+            Observation::FailedOver { attempt, after }
+            | Observation::Returned { attempt, after } => self.goes_on(*attempt, *after),
             Observation::Rotated { attempt } => info!(%call, %attempt, "moved to a fresh session"),
             Observation::ResponseFailed { fault } => {
                 warn!(%call, fault = fault.map_or("unknown", Fault::name), "response failed");
@@ -112,19 +107,9 @@ impl CallLog {
             Observation::Apologized { after } => {
                 warn!(%call, after_ms = millis(*after), "no model is left; the caller hears an apology");
             }
-            Observation::Chose(choice) => {
-                info!(%call, choice = choice.name(), "chose from the menu");
-            }
-            Observation::CallBackTold { told, after } => {
-                info!(%call, told = told.name(), after_ms = millis(*after), "was told of a call back");
-            }
-            Observation::MessageOver(left) => {
-                info!(%call, outcome = left.name(), "the message is over");
-            }
-            Observation::Returned { attempt, after } => {
-                let provider = self.provider(*attempt);
-                info!(%call, %attempt, provider, after_ms = millis(*after), "a model is back; the call goes on with it");
-            }
+            Observation::Chose(choice) => self.menu("choice", choice.name()),
+            Observation::CallBackTold { told, .. } => self.menu("told of a call back", told.name()),
+            Observation::MessageOver(left) => self.menu("message", left.name()),
             Observation::DeadAir { lasted } => {
                 warn!(%call, lasted_ms = millis(*lasted), "dead air");
             }
@@ -137,6 +122,7 @@ impl CallLog {
             Observation::MessageRefused(refusal) => self.refused(now, *refusal),
             Observation::CallEnded { reason, lasted } => self.ended(*reason, *lasted),
             Observation::Prompted(_)
+            | Observation::SessionReady { .. }
             | Observation::FirstAudio { .. }
             | Observation::Answered { .. }
             | Observation::Gap { .. }
@@ -156,6 +142,16 @@ impl CallLog {
                 | Ignored::UndeclaredTool,
             ) => {}
         }
+    }
+
+    fn goes_on(&self, attempt: AttemptId, after: Duration) {
+        let (call, provider) = (self.call, self.provider(attempt));
+        info!(%call, %attempt, provider, after_ms = millis(after), "the call goes on with another session");
+    }
+
+    /// What a caller for whom no model is left chose, or was told.
+    fn menu(&self, what: &str, outcome: &str) {
+        info!(call = %self.call, what, outcome, "menu");
     }
 
     fn dialling(&self, attempt: AttemptId, key: KeyId, tier: Tier, charge: Charge) {

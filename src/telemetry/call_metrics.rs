@@ -99,7 +99,9 @@ impl CallMetrics {
                 metrics.failover.observe(*after);
                 self.serve(*attempt);
             }
-            Observation::Rotated { attempt } => self.serve(*attempt),
+            Observation::Rotated { attempt } | Observation::Returned { attempt, .. } => {
+                self.serve(*attempt);
+            }
             Observation::HedgeWon { attempt } => {
                 metrics.hedges.add("won");
                 self.serve(*attempt);
@@ -120,7 +122,6 @@ impl CallMetrics {
                 metrics.promise.observe(*after);
             }
             Observation::MessageOver(left) => metrics.messages.add(left.name()),
-            Observation::Returned { attempt, .. } => self.serve(*attempt),
             Observation::UplinkOverflowed { bytes } => {
                 let bytes = u64::try_from(*bytes).unwrap_or(u64::MAX);
                 self.counts.add(Count::UplinkBytesDropped, bytes);

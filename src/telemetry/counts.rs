@@ -82,7 +82,7 @@ counts! {
     RejectedEvents = "rejected_events",
     /// Streams that named an agent that there is not.
     UnknownAgents = "unknown_agents",
-    /// Connections that were dropped because there were too many.
+    /// Connections that had to go before they were served, because there were too many.
     ConnectionsDropped = "connections_dropped",
     /// Connections that were dropped because their address had too many.
     ConnectionsOverAddress = "connections_over_address_max",

@@ -1,6 +1,11 @@
 //! Whoever is not Twilio: what they can take of us, and for how long. And documents that are not ours.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::model::{Manner, Model};
@@ -84,6 +89,35 @@ async fn an_address_that_is_refused_too_often_is_not_read_any_more() {
     for _ in 0..50 {
         assert_eq!(from("192.0.2.3").send(&server).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_at_the_door_and_asks_for_nothing_gives_way_to_the_carrier() {
+    let model = Model::start(Manner::Greets).await;
+    let sections = "[public]\nunstarted_max = 1\nconnections_per_address_max = 1000\n";
+    let server = serve(&model.url(), sections).await;
+    // Three times as many as have a place: some say nothing, the others begin a request and never end it.
+    let mut idle = Vec::new();
+    for number in 0..195 {
+        let mut stranger = TcpStream::connect(server.address).await.unwrap();
+        if number % 2 == 0 {
+            stranger
+                .write_all(b"POST /twiml/answer HTTP/1.1\r\nHost:")
+                .await
+                .unwrap();
+        }
+        idle.push(stranger);
+    }
+    for call in 1..=20 {
+        let document = ask(&server, "/twiml/answer", call, &[]).await;
+        let mut phone = document.stream(&server, call).await;
+        phone.hear_audio(160).await;
+    }
+    // The oldest had to go, and was told.
+    let mut said = Vec::new();
+    let end = idle[0].read_to_end(&mut said);
+    let end = timeout(Duration::from_secs(5), end).await;
+    assert!(end.is_ok(), "the oldest is still there");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The same values make the same documents there and here.
 
 use fastrand::Rng;
-use ringback::carrier::twilio::twiml::{Document, Stream, Words};
+use ringback::carrier::twilio::twiml::{Document, Stream, Transfer, Words};
 use serde_json::json;
 
 use crate::{Oracle, text};
@@ -34,6 +34,12 @@ fn documents_agree_with_twilios_library() {
             language: value("language"),
             words: value("words"),
         };
+        let transfer = Transfer {
+            action: value("action"),
+            timeout: value("timeout"),
+            whisper: value("whisper"),
+            person: value("person"),
+        };
         let (resume, promise) = (value("resume"), value("promise"));
         let documents = [
             Document::Answer(stream),
@@ -46,12 +52,8 @@ fn documents_agree_with_twilios_library() {
             Document::Apologize(words),
             Document::Busy,
             Document::Hangup,
-            Document::Transfer {
-                action: value("action"),
-                timeout: value("timeout"),
-                whisper: value("whisper"),
-                person: value("person"),
-            },
+            Document::Transfer(transfer),
+            Document::TransferSip(transfer),
             Document::Whisper(words),
             Document::Callback { stream, promise },
             Document::SmsReply {

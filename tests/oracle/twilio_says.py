@@ -64,9 +64,10 @@ def document(question):
         response.reject(reason="busy")
     elif name == "hangup":
         response.hangup()
-    elif name == "transfer":
+    elif name in ("transfer", "transfer_sip"):
         dial = Dial(action=value["action"], method="POST", timeout=value["timeout"])
-        dial.number(value["person"], url=value["whisper"], method="POST")
+        connect = dial.number if name == "transfer" else dial.sip
+        connect(value["person"], url=value["whisper"], method="POST")
         response.append(dial)
         response.redirect(value["action"], method="POST")
     elif name == "sms_reply":

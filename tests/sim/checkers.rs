@@ -189,15 +189,25 @@ fn uplink_conserved(life: &Life, findings: &mut Vec<Finding>) {
         let Some(stream) = uplink.streams.get(&life.phone.number) else {
             continue;
         };
+        let before = next;
         let first = stream.blocks.first().map_or(0, |range| range.start);
         let whole = stream.blocks.len() == 1 && stream.repeated == 0 && stream.out_of_order == 0;
-        let allowed = first_allowed(life, attempt).unwrap_or((0, next));
+        next = stream.blocks.last().map_or(next, |range| range.end);
+        if returned(life, attempt) {
+            continue; // What was said in the menu was said to nobody.
+        }
+        let allowed = first_allowed(life, attempt).unwrap_or((0, before));
         if !whole || !(allowed.0..=allowed.1).contains(&first) || uplink.unstamped_bytes > 0 {
             let what = format!("{attempt}: expected from {allowed:?}: {:?}", stream.blocks);
             findings.push(("frames conserved up", what));
         }
-        next = stream.blocks.last().map_or(next, |range| range.end);
     }
+}
+
+/// Whether this attempt took the call over from a menu.
+fn returned(life: &Life, attempt: AttemptId) -> bool {
+    let by_it = |seen: &Observation| matches!(seen, Observation::Returned { attempt: by, .. } if *by == attempt);
+    life.observations.iter().any(|(_, seen)| by_it(seen))
 }
 
 /// What was on its way when the call ended is lost to nobody; all else reached a model.

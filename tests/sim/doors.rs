@@ -149,10 +149,9 @@ impl World {
         self.take_news();
     }
 
-    pub(crate) fn isolate_all(&mut self) {
+    pub(crate) fn control_all(&mut self, control: Control) {
         let now = self.instant();
         for place in (0..).take(self.houses.len()) {
-            let control = Control::Isolate;
             self.pool
                 .control(now, ProviderId(place), None, control, &mut self.news);
         }

@@ -1,7 +1,8 @@
 //! The deterministic simulator: whole calls in virtual time, thousands of them, judged by checkers.
 //!
 //! `RINGBACK_SIM_CALLS` sets how many calls the swarm lives (5,000); `RINGBACK_SIM_SEED` lives one of them again and tells its
-//! story. `RINGBACK_SIM_STORM` does so with a call of the storm, `RINGBACK_SIM_SEVERED` with one whose streams are cut.
+//! story. `RINGBACK_SIM_STORM` does so with a call of the storm, `RINGBACK_SIM_SEVERED` with one whose streams are cut,
+//! `RINGBACK_SIM_MENU` with one whose caller has the menu.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,6 +21,7 @@ mod checkers;
 mod coverage;
 mod doors;
 mod legs;
+mod menu;
 mod network;
 mod scenarios;
 mod setup;

@@ -19,6 +19,7 @@ use ringback::core::observation::Observation;
 use ringback::core::pool::{Charge, PoolPolicy, ProviderPolicy, Transition};
 
 use crate::doors::{BrokenWay, Met, Probe};
+use crate::menu::desk::{DeskSetup, Seen};
 use crate::streams::{Carriage, StreamLife};
 
 /// The wall clock's seconds at the beginning of every call.
@@ -44,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) lingers: Duration,
     /// How the carrier goes on where a stream is over; without it the end of the stream is the end of the call.
     pub(crate) carriage: Option<Carriage>,
+    /// Who keeps promises and messages.
+    pub(crate) desk: DeskSetup,
     /// What happens beside the doubles, in order.
     pub(crate) interludes: Vec<(Duration, Interlude)>,
     /// The least and the most that a parcel takes on its way.
@@ -65,6 +68,8 @@ pub(crate) enum Interlude {
     Drain,
     /// An operator takes every provider out.
     AllIsolated,
+    /// They take calls again, and the call is told.
+    ModelsBack,
 }
 
 /// What became of a call.
@@ -88,6 +93,8 @@ pub(crate) struct Life {
     pub(crate) answers: Vec<(Duration, Next)>,
     /// What the caller did and heard, and when.
     pub(crate) happenings: Vec<(Duration, Happening)>,
+    /// What went in and out of a call that has a menu, in order.
+    pub(crate) menu: Vec<(Duration, Seen)>,
     pub(crate) frames: u64,
     /// A digest of every input and effect, in order.
     pub(crate) trace: u64,

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loadtest::carrier::{Answer, CarrierSettings, Happening};
+use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
+use ringback::core::call::menu::Menu;
 use ringback::core::observation::Observation;
 
 use crate::checkers::{Finding, judge_any};
 use crate::coverage::Coverage;
+use crate::menu::checkers::judge as judge_menu;
+use crate::menu::desk::Seen;
 use crate::setup::{Life, Setup};
 use crate::story::story;
 use crate::swarm::{Findings, each, number, setup, some};
@@ -29,13 +33,38 @@ fn stormy(seed: u64) -> Setup {
         answer_end_ms: carrier.answer_end_ms * if seed.is_multiple_of(8) { 8 } else { 1 },
         ..carrier
     };
-    storm(seed, Setup { carrier, ..calm })
+    // Every fifth has a menu, should it come to that.
+    let is_offered = seed.is_multiple_of(5);
+    let menu = Menu {
+        call_back: is_offered,
+        message: is_offered,
+        ..Menu::default()
+    };
+    let settings = CallSettings {
+        menu,
+        ..calm.call.clone()
+    };
+    storm(
+        seed,
+        Setup {
+            carrier,
+            call: settings,
+            ..calm
+        },
+    )
 }
 
 /// What is wrong with a call in a storm.
 fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
     let mut findings = judge_any(setup, life);
     nobody_lost(life, &mut findings);
+    if !life.menu.is_empty() {
+        // Who has heard an offer is waited for, and not the other way round; the menu has a judge of its own for that.
+        if life.menu.iter().any(|(_, seen)| *seen == Seen::Apologized) {
+            findings.retain(|(checker, _)| *checker != "no dead air");
+        }
+        findings.extend(judge_menu(setup, life));
+    }
     findings
 }
 
@@ -43,7 +72,9 @@ fn judge(setup: &Setup, life: &Life) -> Vec<Finding> {
 fn nobody_lost(life: &Life, findings: &mut Vec<Finding>) {
     let natural = match life.reason {
         None | Some(EndReason::CallerHungUp | EndReason::Goodbye) => true,
-        Some(EndReason::Apologized) => ran_out_of_patience(life),
+        Some(EndReason::Apologized | EndReason::Promised | EndReason::MessageLeft) => {
+            ran_out_of_patience(life)
+        }
         Some(_) => false,
     };
     let is_over = life.reason.is_some() && life.phone.ended.is_some();

@@ -53,6 +53,7 @@ pub(crate) struct StreamLife {
 const WELL: House = House {
     is_full: false,
     has_provider: true,
+    has_menu: false,
 };
 
 impl Door {

@@ -16,6 +16,7 @@ use ringback::core::observation::Observation;
 use ringback::provider::socket::SocketLimits;
 
 use crate::checkers::{judge, moved_in_mid_turn, truncations};
+use crate::menu::desk::DeskSetup;
 use crate::setup::{EPOCH_S, Life, Setup, ladder, prompts};
 use crate::story::story;
 use crate::world::World;
@@ -80,6 +81,7 @@ pub(crate) fn setup(seed: u64) -> Setup {
         unread_max: SocketLimits::default().write_buffer_bytes_max,
         lingers: Duration::ZERO,
         carriage: None,
+        desk: DeskSetup::default(),
         interludes: Vec::new(),
         latency: (Duration::from_micros(least), Duration::from_micros(most)),
         tells: false,

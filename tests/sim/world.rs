@@ -15,7 +15,7 @@ use ringback::core::call::input::{CarrierEvent, Input};
 use ringback::core::desk::Desk;
 use ringback::core::fault::Refusal;
 use ringback::core::ids::{AttemptId, CallId, TenantId};
-use ringback::core::pool::{News, Pool, Rung};
+use ringback::core::pool::{Control, News, Pool, Rung};
 use ringback::core::time::{Instant, Utc};
 
 use crate::legs::Leg;
@@ -45,6 +45,9 @@ pub(crate) struct World {
     pub(crate) door: Option<Door>,
     /// What the call is to be told next, before anything else happens.
     pub(crate) inputs: VecDeque<Input>,
+    /// What the desk answers, and when.
+    pub(crate) answers_due: Vec<(Duration, Input)>,
+    pub(crate) wishes: usize,
     effects: Effects,
     pub(crate) desk: Desk,
     pub(crate) pool: Pool,
@@ -85,6 +88,7 @@ impl World {
             answers: Vec::new(),
             seated: 0,
             happenings: Vec::new(),
+            menu: Vec::new(),
             frames: 0,
             trace: 0xcbf2_9ce4_8422_2325,
             story: Vec::new(),
@@ -99,6 +103,8 @@ impl World {
             call,
             door: setup.carriage.map(|carriage| Door::new(carriage, id)),
             inputs: VecDeque::new(),
+            answers_due: Vec::new(),
+            wishes: 0,
             effects: Effects::new(),
             desk: Desk::new(Instant::ZERO, id, TenantId::default()),
             pool: Pool::new(setup.policy.clone(), setup.seed).unwrap(),
@@ -121,6 +127,7 @@ impl World {
     /// Lives the call to its end.
     pub(crate) fn live(mut self) -> Life {
         let mut out = std::mem::take(&mut self.out);
+        self.input(Input::Caller(self.setup.desk.caller));
         if self.door.is_some() {
             self.ring(&mut out);
         } else {
@@ -169,6 +176,7 @@ impl World {
             models,
             pool,
             interlude,
+            self.desk_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -185,6 +193,9 @@ impl World {
         {
             let (_, interlude) = self.setup.interludes.remove(0);
             return self.interlude(interlude);
+        }
+        if self.desk_answers() {
+            return;
         }
         let mut out = std::mem::take(&mut self.out);
         if let Some((pipe, parcel)) = self.network.arrived(self.now) {
@@ -217,7 +228,12 @@ impl World {
             Interlude::CarrierSilent => self.phone_open = false,
             Interlude::CarrierStuck => self.input(Input::Carrier(CarrierEvent::WriteOverflow)),
             Interlude::Drain => self.input(Input::Drain),
-            Interlude::AllIsolated => self.isolate_all(),
+            Interlude::AllIsolated => self.control_all(Control::Isolate),
+            Interlude::ModelsBack => {
+                self.control_all(Control::Close);
+                let told = self.now + Duration::from_millis(100);
+                self.answers_due.push((told, Input::ModelsBack));
+            }
         }
     }
 
@@ -273,6 +289,7 @@ impl World {
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             self.count_input();
+            self.see_input(&input);
             self.note(|| format!("{input:?}"));
             let mut effects = std::mem::take(&mut self.effects);
             self.call.handle(self.instant(), input, &mut effects);
@@ -289,6 +306,7 @@ impl World {
     }
 
     fn perform(&mut self, effect: Effect) {
+        self.see_effect(&effect);
         match effect {
             Effect::Dial(attempt, kind) => {
                 let answer = self.dial(attempt, kind);
@@ -301,7 +319,8 @@ impl World {
                     door.keep(*checkpoint);
                 }
             }
-            Effect::Promise(_) | Effect::Record(_) => {}
+            Effect::Promise(_) => self.wish(),
+            Effect::Record(record) => self.record(&record),
             Effect::ToCarrier(command) => self.tell_carrier(&command),
             Effect::ToProvider(attempt, command) => self.tell_provider(attempt, &command),
             Effect::EndCall(reason) => {

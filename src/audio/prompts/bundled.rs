@@ -67,9 +67,10 @@ impl Name {
 
     /// The recording that a call plays as this prompt; `None`: it is no recording.
     pub const fn of(prompt: Prompt) -> Option<Self> {
-        match prompt {
-            Prompt::Tone => None,
-            recorded => Some(Self(recorded.name())),
+        if matches!(prompt, Prompt::Tone) {
+            None
+        } else {
+            Some(Self(prompt.name()))
         }
     }
 

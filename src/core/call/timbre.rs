@@ -8,9 +8,18 @@ use crate::core::audio::{Frame, duration_of, magnitude};
 /// Mean magnitude of a sample below which 20 ms count as silence: about −60 dBFS.
 const SILENT: u32 = 32;
 
-/// Mean magnitude above which 20 ms count as noise. µ-law codes drawn by lot have 6,000; speech has it in vowels only, and is
-/// never without pauses for long.
-const NOISY: u32 = 3_500;
+/// Mean magnitude from which on 20 ms are loud. µ-law codes drawn by lot have 6,000, and so have the vowels of a loud voice.
+const LOUD: u32 = 3_500;
+
+/// Mean magnitude from which on 20 ms are no voice: it would be cut off at both ends.
+const CUT_OFF: u32 = 10_000;
+
+/// How often of 100 the sign changes from one sample to the next in a vowel at most; codes drawn by lot change it half the time.
+const CHANGES_PERCENT_MAX: u32 = 30;
+
+/// How much of 100 the odd samples may be louder or softer than the even ones. Half of the bytes of 16-bit samples are high ones,
+/// and half are low ones; neighbours in a voice are alike.
+const LOPSIDED_PERCENT_MAX: u32 = 15;
 
 /// How long audio may be silent.
 const MUTE_AFTER: Duration = Duration::from_secs(2);
@@ -24,8 +33,42 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// How long nobody can tell: what is neither for so long is no speech.
 const UNCLEAR_MAX: Duration = Duration::from_secs(4);
 
-/// Pieces in a row that make speech: now and then a piece of noise looks like one.
-const CLEAR_MIN: u8 = 3;
+/// Pieces in a row that make speech: now and then a piece of noise looks like one. Each is 20 ms that a caller waits.
+const CLEAR_MIN: u8 = 2;
+
+/// What 20 ms sound like by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Silence,
+    Voice,
+    Noise,
+}
+
+impl Piece {
+    fn of(samples: &[u8]) -> Self {
+        let (mut sums, mut changes, mut last) = ([0, 0], 0, None);
+        for pair in samples.chunks(2) {
+            for (sum, &sample) in sums.iter_mut().zip(pair) {
+                *sum += magnitude(sample);
+                let sign = sample & 0x80;
+                changes += u32::from(last.is_some_and(|last| last != sign));
+                last = Some(sign);
+            }
+        }
+        let [even, odd] = sums;
+        let count = u32::try_from(samples.len()).unwrap_or(u32::MAX).max(1);
+        let mean = (even + odd) / count;
+        let is_lopsided = even.abs_diff(odd) * 100 > (even + odd) * LOPSIDED_PERCENT_MAX;
+        let is_rough = changes * 100 > count * CHANGES_PERCENT_MAX;
+        if mean < SILENT {
+            Self::Silence
+        } else if mean >= CUT_OFF || is_lopsided || (mean >= LOUD && is_rough) {
+            Self::Noise
+        } else {
+            Self::Voice
+        }
+    }
+}
 
 /// What the audio of one response sounds like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,28 +136,31 @@ impl Timbre {
     /// Adds a piece; whether it is speech.
     fn add(&mut self, piece: &[u8]) -> bool {
         let lasts = duration_of(piece.len() as u64);
-        let sum: u32 = piece.iter().map(|&byte| magnitude(byte)).sum();
-        let mean = sum / u32::try_from(piece.len()).unwrap_or(u32::MAX).max(1);
+        let piece = Piece::of(piece);
         if !self.is_speech {
             self.unclear += lasts;
         }
-        if mean < SILENT {
-            self.silent += lasts;
-            self.noisy = Duration::ZERO;
-            self.clear = 0;
-        } else if mean >= NOISY {
-            self.noisy += lasts;
-            self.silent = Duration::ZERO;
-            self.clear = 0;
-        } else {
-            self.clear = self.clear.saturating_add(1);
-            self.silent = Duration::ZERO;
-            if self.is_speech || self.clear >= CLEAR_MIN {
-                self.is_speech = true;
+        match piece {
+            Piece::Silence => {
+                self.silent += lasts;
                 self.noisy = Duration::ZERO;
+                self.clear = 0;
+            }
+            Piece::Noise => {
+                self.noisy += lasts;
+                self.silent = Duration::ZERO;
+                self.clear = 0;
+            }
+            Piece::Voice => {
+                self.clear = self.clear.saturating_add(1);
+                self.silent = Duration::ZERO;
+                if self.is_speech || self.clear >= CLEAR_MIN {
+                    self.is_speech = true;
+                    self.noisy = Duration::ZERO;
+                }
             }
         }
-        (SILENT..NOISY).contains(&mean)
+        piece == Piece::Voice
     }
 }
 
@@ -145,6 +191,57 @@ mod tests {
             for _ in 0..19 {
                 assert_ne!(timbre.hear(&frame(100, |_| 0xFF)), Sound::Mute);
             }
+        }
+    }
+
+    /// Two seconds of a vowel at 120 Hz, of this peak, as 16-bit samples.
+    fn vowel(peak: f64) -> Vec<i16> {
+        let harmonics = [(120.0, 1.0), (240.0, 0.8), (720.0, 0.6), (1_200.0, 0.2)];
+        let sample = |n: u32| {
+            let seconds = f64::from(n) / 8_000.0;
+            let wave =
+                |(hz, weight): (f64, f64)| weight * (hz * seconds * std::f64::consts::TAU).sin();
+            let sum: f64 = harmonics.into_iter().map(wave).sum();
+            #[expect(clippy::cast_possible_truncation, reason = "within the peak")]
+            let sample = (sum / 2.0 * peak) as i16;
+            sample
+        };
+        (0..16_000).map(sample).collect()
+    }
+
+    /// The µ-law code that is nearest.
+    fn encode(sample: i16) -> u8 {
+        let sign = if sample < 0 { 0 } else { 0x80 };
+        let distance = |code: &u8| u32::from(sample.unsigned_abs()).abs_diff(magnitude(*code));
+        (0..0x80)
+            .map(|code| sign | code)
+            .min_by_key(distance)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_loud_voice_is_speech_as_soon_as_a_soft_one() {
+        for peak in [1_000.0, 8_000.0, 20_000.0] {
+            let voice: Bytes = vowel(peak).into_iter().map(encode).collect();
+            let mut timbre = Timbre::default();
+            let heard = timbre.hear(&Frame::from_raw(voice.slice(..320)));
+            assert_eq!(heard, Sound::Speech, "{peak}");
+            let rest = timbre.hear(&Frame::from_raw(voice.slice(320..)));
+            assert_eq!(rest, Sound::Speech, "{peak}");
+        }
+    }
+
+    #[test]
+    fn samples_of_16_bits_are_noise_and_never_speech() {
+        for peak in [500.0, 1_000.0, 8_000.0, 20_000.0] {
+            let bytes: Bytes = vowel(peak).into_iter().flat_map(i16::to_le_bytes).collect();
+            let mut timbre = Timbre::default();
+            let sounds: Vec<_> = bytes
+                .chunks(160)
+                .map(|piece| timbre.hear(&Frame::from_raw(Bytes::copy_from_slice(piece))))
+                .collect();
+            assert!(!sounds.contains(&Sound::Speech), "{peak}");
+            assert!(sounds.contains(&Sound::Noise), "{peak}");
         }
     }
 

@@ -9,6 +9,15 @@ pub struct House {
     pub is_full: bool,
     /// Some provider takes new calls.
     pub has_provider: bool,
+    /// A caller for whom there is none has something to choose: a call back, a person, a message.
+    pub has_menu: bool,
+}
+
+impl House {
+    /// Whether a stream has anything to say to its caller.
+    pub const fn has_words(self) -> bool {
+        self.has_provider || self.has_menu
+    }
 }
 
 /// What a new caller gets.
@@ -32,7 +41,7 @@ pub const fn answer(house: House, progress: Progress, is_over: bool) -> Welcome 
         (Progress::Over, _) | (_, true) => Welcome::Hangup,
         (Progress::Ringing, false) if house.is_full => Welcome::Busy,
         (Progress::Answered, false) if house.is_full => Welcome::Apology,
-        (Progress::Ringing | Progress::Answered, false) if !house.has_provider => Welcome::Apology,
+        (Progress::Ringing | Progress::Answered, false) if !house.has_words() => Welcome::Apology,
         (Progress::Ringing | Progress::Answered, false) => Welcome::Stream,
     }
 }
@@ -46,6 +55,7 @@ mod tests {
         const WELL: House = House {
             is_full: false,
             has_provider: true,
+            has_menu: false,
         };
         const FULL: House = House {
             is_full: true,
@@ -55,9 +65,13 @@ mod tests {
             has_provider: false,
             ..WELL
         };
+        const OFFERS: House = House {
+            has_menu: true,
+            ..ALONE
+        };
         const BOTH: House = House {
             is_full: true,
-            has_provider: false,
+            ..ALONE
         };
         for (house, progress, is_over, welcome) in [
             (WELL, Progress::Ringing, false, Welcome::Stream),
@@ -71,6 +85,8 @@ mod tests {
             (ALONE, Progress::Ringing, false, Welcome::Apology),
             (ALONE, Progress::Answered, false, Welcome::Apology),
             (ALONE, Progress::Over, false, Welcome::Hangup),
+            (OFFERS, Progress::Ringing, false, Welcome::Stream),
+            (OFFERS, Progress::Answered, false, Welcome::Stream),
             (BOTH, Progress::Ringing, false, Welcome::Busy),
             (BOTH, Progress::Answered, false, Welcome::Apology),
         ] {

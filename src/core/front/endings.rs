@@ -19,14 +19,44 @@ pub const RESUMES_MAX: usize = 2;
 /// See [`RESUMES_MAX`].
 pub const RESUMES_WITHIN: Duration = Duration::from_mins(1);
 
-/// The number of a person whom a caller is connected to.
+/// Where a person is whom a caller is connected to: a number in E.164, or a SIP address with `sip:` before it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person(pub Box<str>);
+
+impl Person {
+    /// Whether it is a SIP address.
+    pub fn is_sip(&self) -> bool {
+        self.0.starts_with("sip:")
+    }
+}
 
 /// A number stays out of logs.
 impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Person(_)")
+    }
+}
+
+/// Those whom a caller is connected to, one after the other until somebody answers; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct People {
+    first: Person,
+    others: Box<[Person]>,
+}
+
+impl People {
+    /// In this order; `None`: there is nobody.
+    pub fn new(people: impl IntoIterator<Item = Person>) -> Option<Self> {
+        let mut people = people.into_iter();
+        Some(Self {
+            first: people.next()?,
+            others: people.collect(),
+        })
+    }
+
+    /// Whom to ring now, and those who come after.
+    pub(super) fn split(self) -> (Person, Option<Self>) {
+        (self.first, Self::new(self.others))
     }
 }
 
@@ -49,9 +79,11 @@ pub enum Standing {
     /// Everything was said: whoever asks for it again is to hang up.
     Ended,
     /// Its caller is to be connected to a person.
-    Wanted(Person),
-    /// Its caller is being connected, or speaks with that person.
-    Connected,
+    Wanted(People),
+    /// Its caller is being connected, or speaks with a person; these were not rung yet.
+    Connected(Option<People>),
+    /// It goes on, for nobody whom its caller wanted could be reached.
+    Unreached,
 }
 
 impl Known {
@@ -160,9 +192,9 @@ impl Endings {
         self.settle(now, call, card, Standing::Ended)
     }
 
-    /// The caller of this document's stream is to be connected to a person, as soon as the carrier asks.
-    pub fn wants(&mut self, now: Instant, call: CallSid, card: Card, person: Person) -> bool {
-        self.settle(now, call, card, Standing::Wanted(person))
+    /// The caller of this document's stream is to be connected to one of these, as soon as the carrier asks.
+    pub fn wants(&mut self, now: Instant, call: CallSid, card: Card, people: People) -> bool {
+        self.settle(now, call, card, Standing::Wanted(people))
     }
 
     /// The carrier says that the call is over.
@@ -172,11 +204,32 @@ impl Endings {
         }
     }
 
-    /// The caller is being connected.
-    pub(super) fn connect(&mut self, now: Instant, call: CallSid) {
+    /// Whether nobody whom the caller wanted could be reached, and this is the document that follows.
+    pub fn is_unreached(&self, now: Instant, call: CallSid) -> bool {
+        let known = self.known(now, call);
+        known.is_some_and(|known| known.standing == Standing::Unreached)
+    }
+
+    /// The caller is being connected; these were not rung yet.
+    pub(super) fn connect(&mut self, now: Instant, call: CallSid, others: Option<People>) {
         if let Some(known) = self.0.get_mut(now, &call) {
-            known.standing = Standing::Connected;
+            known.standing = Standing::Connected(others);
         }
+    }
+
+    /// The same as [`issue`](Self::issue), where nobody whom the caller wanted could be reached.
+    pub(super) fn issue_unreached(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        earlier: Option<Card>,
+        new: CallId,
+    ) -> Card {
+        let card = self.issue(now, call, earlier, new);
+        if let Some(known) = self.0.get_mut(now, &call) {
+            known.standing = Standing::Unreached;
+        }
+        card
     }
 
     fn settle(&mut self, now: Instant, call: CallSid, card: Card, standing: Standing) -> bool {

@@ -80,18 +80,27 @@ pub fn next(
     }
     match (standing, over) {
         (Standing::Ended, _) => Next::Hangup,
-        (Standing::Open | Standing::Connected, Over::Conversation) => {
+        (Standing::Open | Standing::Unreached | Standing::Connected(_), Over::Conversation) => {
             end(endings, now, call, last);
             Next::Hangup
         }
-        (Standing::Wanted(person), Over::Stream | Over::Conversation | Over::Dial) => {
+        (Standing::Wanted(people), Over::Stream | Over::Conversation | Over::Dial)
+        | (Standing::Connected(Some(people)), Over::Dial) => {
             let card = last.unwrap_or(Card { id: new, epoch: 0 });
-            endings.connect(now, call);
+            let (person, others) = people.split();
+            endings.connect(now, call, others);
             Next::Dial(person, card)
         }
-        (Standing::Open | Standing::Connected, Over::Stream | Over::Dial) => {
+        // Each time is one that the caller has chosen.
+        (Standing::Connected(None), Over::Dial) if house.has_words() => {
+            Next::Stream(endings.issue_unreached(now, call, card, new))
+        }
+        (
+            Standing::Open | Standing::Unreached | Standing::Connected(_),
+            Over::Stream | Over::Dial,
+        ) => {
             let is_worn_out = known.is_some_and(|known| known.is_worn_out(now));
-            if is_worn_out || !house.has_provider {
+            if is_worn_out || !house.has_words() {
                 end(endings, now, call, last);
                 return Next::Apologize;
             }

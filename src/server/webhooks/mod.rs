@@ -93,16 +93,7 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
             }
             xml(&document)
         }
-        Hook::Whisper => {
-            let (agent, _) = shared.agents.find(None, Some(&voice.ours));
-            let words = format!("A call for {}.", agent.name);
-            let language = "en-US";
-            xml(&Document::Whisper(Words {
-                language,
-                words: &words,
-            })
-            .render())
-        }
+        Hook::Whisper => xml(&whisper(shared, &received)),
         Hook::CallStatus => {
             if voice.progress == Progress::Over {
                 let now = shared.clock.now();
@@ -185,6 +176,8 @@ fn document(
         call: voice.call,
         direction: voice.direction,
         ours: &voice.ours,
+        agent: &agent.name,
+        persons_timeout: agent.persons.timeout,
         apology: apology.words(),
         moment: has_waited.then(|| moment.words()),
     };
@@ -233,6 +226,27 @@ fn decide(
     }
 }
 
+/// What a person hears before the caller: who is calling, and why. The leg to them has their number and the caller's, and not ours.
+fn whisper(shared: &Shared, received: &Received) -> String {
+    let (agent, _) = shared.agents.find(received.agent.as_deref(), None);
+    let caller = received.form.get("From").unwrap_or_default();
+    let digits: Vec<_> = caller
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(CALLER_DIGITS_MAX)
+        .map(String::from)
+        .collect();
+    // Digit by digit: a voice would read a number of millions.
+    let words = format!("{} {}.", agent.persons.whisper, digits.join(" "));
+    let language = agent.language.as_deref().unwrap_or("en");
+    let language = &spoken(language);
+    let words = &words;
+    Document::Whisper(Words { language, words }).render()
+}
+
+/// No number has more digits (E.164).
+const CALLER_DIGITS_MAX: usize = 15;
+
 /// How the house stands. The pool is asked ten times a second at most: it is every call's.
 fn house(shared: &Shared, front: &Front) -> House {
     let now = shared.clock.now();
@@ -250,6 +264,7 @@ fn house(shared: &Shared, front: &Front) -> House {
     House {
         is_full,
         has_provider,
+        has_menu: false,
     }
 }
 

@@ -29,15 +29,22 @@ pub(super) struct Received {
     pub(super) form: Form,
     /// The ticket in its URL.
     pub(super) ticket: Option<String>,
+    /// The agent in its URL.
+    pub(super) agent: Option<String>,
     /// What its repetitions have in common with it.
     token: Option<String>,
+    /// The leg to a person that is over, where one is.
+    dial: Option<String>,
 }
 
 impl Received {
     /// The name of the question: the same when it is asked again. `None`: it has no name, and is another one each time.
     pub(super) fn question(&self, hook: Hook, call: CallSid) -> Option<String> {
         let mark = self.token.as_ref().or(self.ticket.as_ref())?;
-        (mark.len() <= QUESTION_BYTES_MAX).then(|| format!("{} {call} {mark}", hook.path()))
+        // After each person the same document is asked behind.
+        let dial = self.dial.as_deref().unwrap_or_default();
+        let is_short = mark.len() + dial.len() <= QUESTION_BYTES_MAX;
+        is_short.then(|| format!("{} {call} {mark} {dial}", hook.path()))
     }
 }
 
@@ -92,9 +99,12 @@ fn read(front: &Front, parts: &Parts, body: &[u8]) -> Result<Received, (Count, S
         (false, true) => form,
         (false, false) => Form::parse_json(body).ok_or(malformed)?,
     };
+    let dial = form.get("DialCallSid").or(form.get("DialCallStatus"));
     Ok(Received {
-        form,
         ticket: query.get("ticket").map(str::to_owned),
+        agent: query.get("agent").map(str::to_owned),
+        dial: dial.map(str::to_owned),
+        form,
         token: text(&parts.headers, "i-twilio-idempotency-token").map(str::to_owned),
     })
 }

@@ -1,8 +1,11 @@
 //! What is no fault of a session's: the carrier's, an operator's, or that nobody is left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadtest::model::outages::{Trouble, Window};
+use loadtest::recording::Then;
+use ringback::core::call::menu::{Caller, Menu, Promised};
 
 use super::{calm, tell};
 use crate::setup::{Interlude, Setup, ladder};
@@ -80,4 +83,47 @@ fn only_one_provider() {
         .push(Window::new(9_000, dead));
     let words = ["goes on with provider-1"];
     tell("only_one_provider", &setup, &words);
+}
+
+/// Nobody to dial from the beginning; the caller presses 1 when the offer was heard.
+fn with_menu() -> Setup {
+    let mut setup = with(Duration::ZERO, Interlude::AllIsolated);
+    setup.call.menu = Menu {
+        call_back: true,
+        person: true,
+        message: true,
+        ..Menu::default()
+    };
+    setup.desk.caller = Caller::Textable;
+    let recording = Arc::make_mut(&mut setup.recording);
+    recording.caller.truncate(1);
+    recording.caller[0].line.audio = Vec::new();
+    recording.caller[0].then = Then::Keys("1".into());
+    setup.carrier.patience_ms = 60_000;
+    setup
+}
+
+#[test]
+fn promised_a_call() {
+    let mut setup = with_menu();
+    let kept = Promised::Kept { asks: false };
+    setup.desk.promises = vec![(Duration::from_millis(40), Some(kept))];
+    let words = ["plays promised", "is over: promised"];
+    tell("promised_a_call", &setup, &words);
+}
+
+#[test]
+fn promise_unanswered() {
+    let words = ["call back: unanswered", "is over: transferred"];
+    tell("promise_unanswered", &with_menu(), &words);
+}
+
+#[test]
+fn back_in_the_menu() {
+    let mut setup = with_menu();
+    setup
+        .interludes
+        .push((Duration::from_secs(3), Interlude::ModelsBack));
+    setup.recording = calm().recording;
+    tell("back_in_the_menu", &setup, &["goes on with provider-1"]);
 }

@@ -37,6 +37,19 @@ pub struct Words<'a> {
     pub words: &'a str,
 }
 
+/// What a document says that connects a caller to a person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Transfer<'a> {
+    /// What Twilio asks when that has ended, or failed.
+    pub action: &'a str,
+    /// How long it rings, in seconds.
+    pub timeout: &'a str,
+    /// Where Twilio finds what the person hears first.
+    pub whisper: &'a str,
+    /// The person's number in E.164, or SIP address with `sip:` before it.
+    pub person: &'a str,
+}
+
 /// A document with everything that it says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Document<'a> {
@@ -64,17 +77,10 @@ pub enum Document<'a> {
     Busy,
     /// The call ends.
     Hangup,
-    /// The caller is connected to a person.
-    Transfer {
-        /// What Twilio asks when that has ended, or failed.
-        action: &'a str,
-        /// How long it rings, in seconds.
-        timeout: &'a str,
-        /// Where Twilio finds what the person hears first.
-        whisper: &'a str,
-        /// The person's number.
-        person: &'a str,
-    },
+    /// The caller is connected to a person who has a number.
+    Transfer(Transfer<'a>),
+    /// The same for one who has a SIP address.
+    TransferSip(Transfer<'a>),
     /// What a person hears before the caller is connected.
     Whisper(Words<'a>),
     /// A call that we placed reaches its agent.
@@ -93,7 +99,7 @@ pub enum Document<'a> {
 
 impl Document<'_> {
     /// The names of all documents: those of their templates.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "answer",
         "resume",
         "fallback",
@@ -101,6 +107,7 @@ impl Document<'_> {
         "busy",
         "hangup",
         "transfer",
+        "transfer_sip",
         "whisper",
         "callback",
         "sms_reply",
@@ -143,7 +150,11 @@ impl Document<'_> {
             Self::Apologize(_) => ("apologize", include_str!("../../../../twiml/apologize.xml")),
             Self::Busy => ("busy", include_str!("../../../../twiml/busy.xml")),
             Self::Hangup => ("hangup", include_str!("../../../../twiml/hangup.xml")),
-            Self::Transfer { .. } => ("transfer", include_str!("../../../../twiml/transfer.xml")),
+            Self::Transfer(_) => ("transfer", include_str!("../../../../twiml/transfer.xml")),
+            Self::TransferSip(_) => (
+                "transfer_sip",
+                include_str!("../../../../twiml/transfer_sip.xml"),
+            ),
             Self::Whisper(_) => ("whisper", include_str!("../../../../twiml/whisper.xml")),
             Self::Callback { .. } => ("callback", include_str!("../../../../twiml/callback.xml")),
             Self::SmsReply { .. } => ("sms_reply", include_str!("../../../../twiml/sms_reply.xml")),
@@ -168,22 +179,23 @@ impl Document<'_> {
             ]
             .concat(),
             Self::Apologize(words) | Self::Whisper(words) => words.values().to_vec(),
-            Self::Transfer {
-                action,
-                timeout,
-                whisper,
-                person,
-            } => vec![
-                ("action", action),
-                ("timeout", timeout),
-                ("whisper", whisper),
-                ("person", person),
-            ],
+            Self::Transfer(transfer) | Self::TransferSip(transfer) => transfer.values().to_vec(),
             Self::Callback { stream, promise } => {
                 [stream.values().as_slice(), &[("promise", promise)]].concat()
             }
             Self::SmsReply { text } => vec![("text", text)],
         }
+    }
+}
+
+impl<'a> Transfer<'a> {
+    const fn values(&self) -> [(&'static str, &'a str); 4] {
+        [
+            ("action", self.action),
+            ("timeout", self.timeout),
+            ("whisper", self.whisper),
+            ("person", self.person),
+        ]
     }
 }
 
@@ -216,6 +228,13 @@ impl fmt::Debug for Document<'_> {
 impl fmt::Debug for Stream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Stream(_)")
+    }
+}
+
+/// Without the person.
+impl fmt::Debug for Transfer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transfer(_)")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Documents with values as one would see them: for `ringback twiml`, and for whoever reads a template.
 
-use super::{Document, Stream, Words};
+use super::{Document, Stream, Transfer, Words};
 
 const STREAM: Stream<'_> = Stream {
     media: "wss://voice.example.com/media",
@@ -11,6 +11,13 @@ const STREAM: Stream<'_> = Stream {
 };
 
 const RESUME: &str = "call-00000000000000000000000000004711";
+
+const TRANSFER: Transfer<'_> = Transfer {
+    action: STREAM.action,
+    timeout: "20",
+    whisper: "https://voice.example.com/twiml/whisper?agent=default",
+    person: "+14155550101",
+};
 
 const fn say(words: &'static str) -> Words<'static> {
     let language = "en-US";
@@ -33,12 +40,11 @@ pub(super) fn sample(name: &str) -> Option<Document<'static>> {
         )),
         "busy" => Document::Busy,
         "hangup" => Document::Hangup,
-        "transfer" => Document::Transfer {
-            action: STREAM.action,
-            timeout: "20",
-            whisper: "https://voice.example.com/twiml/whisper",
-            person: "+14155550101",
-        },
+        "transfer" => Document::Transfer(TRANSFER),
+        "transfer_sip" => Document::TransferSip(Transfer {
+            person: "sip:desk@example.com",
+            ..TRANSFER
+        }),
         "whisper" => Document::Whisper(say("A caller of the dental practice.")),
         "callback" => Document::Callback {
             stream,

@@ -52,7 +52,7 @@ fn documents_look_as_they_did() {
 }
 
 /// What Twilio knows of these verbs and nouns: attributes by element.
-const SCHEMA: [(&str, &[&str]); 12] = [
+const SCHEMA: [(&str, &[&str]); 13] = [
     ("Response", &[]),
     ("Connect", &["action", "method"]),
     ("Stream", &["url", "statusCallback", "statusCallbackMethod"]),
@@ -63,6 +63,7 @@ const SCHEMA: [(&str, &[&str]); 12] = [
     ("Reject", &["reason"]),
     ("Dial", &["action", "method", "timeout"]),
     ("Number", &["url", "method"]),
+    ("Sip", &["url", "method"]),
     ("Message", &[]),
     ("Pause", &["length"]),
 ];

@@ -1,5 +1,7 @@
 //! The phase in which a caller has the menu instead of a model.
 
+use std::time::Duration;
+
 use crate::core::audio::Frame;
 use crate::core::call::checkpoint::{CallBack, Origin};
 use crate::core::call::clock::Attempts;
@@ -11,7 +13,7 @@ use crate::core::call::line::Line;
 use crate::core::call::memory::Voice;
 use crate::core::call::menu::settings::Menu;
 use crate::core::call::menu::state::{Cue, State};
-use crate::core::call::menu::wish::Caller;
+use crate::core::call::menu::wish::{Caller, Record};
 use crate::core::call::menu::words::Opening;
 use crate::core::call::prompt::Prompt;
 use crate::core::call::settings::CallSettings;
@@ -128,11 +130,16 @@ impl Apologizing {
     }
 
     /// The caller's audio: a message, or words that nobody is there to hear. They do not interrupt a prompt: it says what to press.
-    pub(in crate::core::call) fn on_media(&mut self, now: Instant, frame: Frame, at: &mut Effects) {
+    pub(in crate::core::call) fn on_media(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        effects: &mut Effects,
+    ) {
         frame.with_raw(|audio| self.line.ear.hear(now, audio));
         if let State::Taping { said, .. } = &mut self.state {
             *said |= self.line.ear.hears_speech();
-            at.push(Effect::Record(super::Record::Audio(frame)));
+            effects.push(Effect::Record(Record::Audio(frame)));
         }
     }
 
@@ -250,7 +257,7 @@ impl Apologizing {
         for _ in 0..STEPS_MAX {
             if let State::Closing { cue, reason } = &mut self.state {
                 let grace = at.settings.goodbye_grace;
-                let is_over = cue.has_lapsed(at.now, &self.line, grace, std::time::Duration::ZERO);
+                let is_over = cue.has_lapsed(at.now, &self.line, grace, Duration::ZERO);
                 return if is_over { Err(*reason) } else { Ok(()) };
             }
             if !self.advance(at) {

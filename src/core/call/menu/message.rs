@@ -1,5 +1,7 @@
 //! The message after the tone.
 
+use std::time::Duration;
+
 use crate::core::call::effect::{Effect, Effects, EndReason};
 use crate::core::call::menu::apologizing::{Apologizing, At};
 use crate::core::call::menu::choice::{Choice, Left};
@@ -31,7 +33,7 @@ impl Apologizing {
         let line = &self.line;
         match &mut self.state {
             State::Inviting { cue } => {
-                if !cue.has_lapsed(at.now, line, grace, std::time::Duration::ZERO) {
+                if !cue.has_lapsed(at.now, line, grace, Duration::ZERO) {
                     return false;
                 }
                 self.beep(at);

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// What is on offer when no model is left. With all three parts off the caller hears an apology and a goodbye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own for a business"
+)]
 pub struct Menu {
     /// A text message and a call back (key 1).
     pub call_back: bool,

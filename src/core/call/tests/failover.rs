@@ -344,7 +344,7 @@ fn who_cannot_be_seated_hears_two_fillers_and_then_an_apology() {
     story.says(QUIET, ms(5_000));
     assert_eq!(
         prompts(&mut story),
-        [Prompt::OneMoment, Prompt::StillHere, Prompt::Apology]
+        [Prompt::OneMoment, Prompt::StillHere, Prompt::ApologyOnly]
     );
     story.says(QUIET, ms(3_000));
     assert_eq!(story.end_reason(), Some(EndReason::Apologized));
@@ -362,7 +362,7 @@ fn with_nobody_left_the_caller_hears_the_apology_at_once_and_no_offer_of_help() 
     let clear = effects
         .iter()
         .position(|effect| *effect == Effect::ToCarrier(CarrierCommand::Clear));
-    let apology = Effect::Observe(Observation::Prompted(Prompt::Apology));
+    let apology = Effect::Observe(Observation::Prompted(Prompt::ApologyOnly));
     let apology = effects.iter().position(|effect| *effect == apology);
     assert!(clear.is_some() && clear < apology, "{effects:?}");
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::core::front::{Known, RESUMES_MAX, RESUMES_WITHIN};
+use crate::core::front::{Known, People, RESUMES_MAX, RESUMES_WITHIN};
 
 const WELL: House = House {
     is_full: false,
     has_provider: true,
+    has_menu: false,
 };
 
 const NEW: CallId = CallId::from_bits(1);
@@ -135,11 +136,10 @@ fn a_full_house_goes_on_with_its_calls_and_one_without_providers_apologizes() {
 #[test]
 fn a_person_follows_the_stream_and_their_goodbye_is_the_end() {
     let mut endings = answered();
-    let person = Person("+14155550101".into());
-    assert!(endings.wants(at(5), sid(), card(1), person.clone()));
+    assert!(endings.wants(at(5), sid(), card(1), people(&["+14155550101"])));
     assert_eq!(
         after_stream(&mut endings, at(6), 1),
-        Next::Dial(person, card(1))
+        Next::Dial(person("+14155550101"), card(1))
     );
     let over = (Progress::Answered, Over::Conversation);
     let decided = next(
@@ -154,21 +154,57 @@ fn a_person_follows_the_stream_and_their_goodbye_is_the_end() {
     assert!(endings.is_over(at(91), sid()));
 }
 
+fn person(number: &str) -> Person {
+    Person(number.into())
+}
+
+fn people(numbers: &[&str]) -> People {
+    People::new(numbers.iter().map(|number| person(number))).unwrap()
+}
+
 #[test]
-fn a_person_who_cannot_be_reached_is_followed_by_the_agent() {
+fn people_are_rung_one_after_the_other_and_then_the_agent_goes_on() {
     let mut endings = answered();
-    endings.wants(at(5), sid(), card(1), Person("+14155550101".into()));
+    let both = people(&["+14155550101", "sip:desk@example.com"]);
+    endings.wants(at(5), sid(), card(1), both);
+    assert_eq!(
+        after_stream(&mut endings, at(6), 1),
+        Next::Dial(person("+14155550101"), card(1))
+    );
+    let mut after_dial = |second, house| {
+        let over = (Progress::Answered, Over::Dial);
+        let cards = (Some(card(1)), NEW);
+        next(&mut endings, at(second), sid(), cards, over, house)
+    };
+    let other = Next::Dial(person("sip:desk@example.com"), card(1));
+    assert_eq!(after_dial(26, WELL), other);
+    // Without a model as well, as long as there is something to choose.
+    let alone = House {
+        has_provider: false,
+        has_menu: true,
+        ..WELL
+    };
+    assert_eq!(after_dial(46, alone), Next::Stream(card(2)));
+    assert!(endings.is_unreached(at(47), sid()));
+    // What is lost from here on is a stream like any other.
+    assert_eq!(after_stream(&mut endings, at(60), 2), Next::Stream(card(3)));
+    assert!(!endings.is_unreached(at(61), sid()));
+}
+
+#[test]
+fn where_nobody_is_reached_and_nothing_can_be_said_the_call_ends_with_an_apology() {
+    let mut endings = answered();
+    endings.wants(at(5), sid(), card(1), people(&["+14155550101"]));
     after_stream(&mut endings, at(6), 1);
     let over = (Progress::Answered, Over::Dial);
-    let decided = next(
-        &mut endings,
-        at(26),
-        sid(),
-        (Some(card(1)), NEW),
-        over,
-        WELL,
-    );
-    assert_eq!(decided, Next::Stream(card(2)));
+    let cards = (Some(card(1)), NEW);
+    let alone = House {
+        has_provider: false,
+        ..WELL
+    };
+    let decided = next(&mut endings, at(26), sid(), cards, over, alone);
+    assert_eq!(decided, Next::Apologize);
+    assert!(endings.is_over(at(27), sid()));
 }
 
 #[test]
