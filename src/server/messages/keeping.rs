@@ -124,7 +124,7 @@ async fn deliver(inner: &Arc<Inner>, hook: &Hook, pace: &mut Pace, id: MessageId
 
 async fn taken(inner: &Arc<Inner>, pace: &mut Pace, id: MessageId) {
     inner.telemetry.count(Count::MessagesDelivered);
-    tracing::info!(message = %id, "a message was delivered");
+    tracing::info!(message_id = %id, "a message was delivered");
     if pace.failures > 0 {
         tracing::info!("the receiver of messages is back");
     }
@@ -144,14 +144,14 @@ async fn not_taken(
     let tries = inner.book().failed(id);
     if inner.book().age(id, Clock::utc()) > hook.delivery.deliver_for {
         inner.telemetry.count(Count::MessagesGivenUp);
-        tracing::error!(message = %id, error = %refused, "a message is given up; `ringback messages export` has it");
+        tracing::error!(message_id = %id, error = %refused, "a message is given up; `ringback messages export` has it");
         over(inner, id, MessageState::Undelivered).await;
     }
     let now = inner.clock.now();
     match refused {
         Refused::Away { retry_after, .. } => {
             if pace.failures == 0 {
-                tracing::warn!(message = %id, error = %refused, "messages wait for their receiver");
+                tracing::warn!(message_id = %id, error = %refused, "messages wait for their receiver");
             }
             pace.failures = pace.failures.saturating_add(1);
             let failures = pace.failures;
@@ -159,7 +159,7 @@ async fn not_taken(
         }
         Refused::This(_) => {
             if tries == 1 {
-                tracing::warn!(message = %id, error = %refused, "a message was not taken, and is sent again");
+                tracing::warn!(message_id = %id, error = %refused, "a message was not taken, and is sent again");
             }
             let until = now + pace.pause(hook, tries);
             inner.book().rest(id, until);
