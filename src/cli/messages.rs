@@ -86,10 +86,10 @@ fn list(archive: &Archive) -> Result<(), ExitCode> {
 
 fn row(record: &MessageRecord, state: MessageState) -> String {
     let (at, seconds) = (record.date(), record.duration().as_secs_f64());
-    let caller = record.caller.as_deref().unwrap_or("-");
-    let called = record.called.as_deref().unwrap_or("-");
+    let from = record.caller.as_deref().unwrap_or("-");
+    let to = record.called.as_deref().unwrap_or("-");
     let (id, state) = (record.id, state.name());
-    format!("{id:<32} {at:<24} {seconds:>7.1}  {state:<11}  {caller:<16} {called}")
+    format!("{id:<32} {at:<24} {seconds:>7.1}  {state:<11}  {from:<16} {to}")
 }
 
 fn export(archive: &Archive, id: MessageId, out: Option<PathBuf>) -> Result<(), ExitCode> {

@@ -133,7 +133,7 @@ fn read_place(
         (None, StorePlace::Memory) => Ok(None),
         (Some(folder), StorePlace::Memory) => {
             let what = "wants a store, whose key seals messages";
-            let value = format!("{folder:?}");
+            let value = format!("\"{}\"", folder.display());
             section.wrong_now("folder", &value, what, "a folder, with store.path");
             Err(Told)
         }

@@ -67,10 +67,10 @@ impl Book {
         id: MessageId,
         at: Utc,
         caller: Option<CallerHash>,
-        state: MessageState,
+        how_far: MessageState,
         now: Instant,
     ) {
-        let stage = match state {
+        let stage = match how_far {
             MessageState::Waiting => Stage::Waiting {
                 tries: 0,
                 next: now,
