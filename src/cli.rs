@@ -1,6 +1,7 @@
 //! The command line: what one can ask for, and what the process answers with.
 
 mod breaker;
+mod callbacks;
 mod messages;
 mod operator;
 mod prompts;
@@ -42,6 +43,10 @@ enum Command {
     Check(Settings),
     /// See how the providers of a running server stand, and open, close or isolate their breakers.
     Breaker(breaker::BreakerArgs),
+    /// See whom a running server is to ring back; cancel promises, or hurry them.
+    Callbacks(callbacks::CallbacksArgs),
+    /// Make a running server forget all that is kept of a person.
+    Forget(callbacks::ForgetArgs),
     /// List and fetch what callers left after the tone.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -78,6 +83,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
+        Command::Callbacks(args) => callbacks::run(&args),
+        Command::Forget(args) => callbacks::forget(&args),
         Command::Messages(command) => messages::run(command),
         Command::Prompts(command) => prompts::run(command),
         Command::Twiml(args) => twiml::run(&args),
@@ -128,6 +135,12 @@ fn check(settings: &Settings) -> ExitCode {
                 providers.entries.len(),
                 config.public.listen
             ));
+            let is_on = config.callbacks.is_some();
+            say(if is_on {
+                "callers whose call is lost are texted and rung back"
+            } else {
+                "callers whose call is lost are not rung back: see [callbacks]"
+            });
             for line in prompts::summary(&config)
                 .into_iter()
                 .chain(messages::summary(&config))

@@ -16,7 +16,15 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("store", &["core"]),
     (
         "config",
-        &["core", "audio", "carrier", "provider", "store", "telemetry"],
+        &[
+            "core",
+            "audio",
+            "carrier",
+            "provider",
+            "store",
+            "telemetry",
+            "zones",
+        ],
     ),
     ("telemetry", &["core"]),
     ("zones", &["core"]),

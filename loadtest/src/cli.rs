@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod check_number;
+pub(crate) mod drill;
 pub(crate) mod import;
 pub(crate) mod number;
 pub(crate) mod proxy;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Call(call::Args),
     /// Runs a plan of many calls and judges it by its objectives.
     Run(run::Args),
+    /// Does harm to a server under load, and judges what becomes of its callers.
+    Drill(drill::Args),
     /// Makes a recording out of a call as the carrier recorded it.
     Import(loadtest::import::ImportArgs),
     /// Is a realtime model until it is stopped.
@@ -50,6 +53,7 @@ impl Command {
         match self {
             Self::Call(_)
             | Self::Run(_)
+            | Self::Drill(_)
             | Self::Import(_)
             | Self::Model(_)
             | Self::Proxy(_)

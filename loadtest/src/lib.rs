@@ -6,6 +6,7 @@
 pub mod arrivals;
 pub mod call;
 pub mod carrier;
+pub mod drill;
 pub mod g711;
 pub mod import;
 pub mod key;

@@ -53,6 +53,7 @@ async fn act(command: Command) -> ExitCode {
     match command {
         Command::Call(args) => cli::call::run(args).await,
         Command::Run(args) => cli::run::run(args).await,
+        Command::Drill(args) => cli::drill::run(args).await,
         Command::Import(args) => cli::import::run(&args),
         Command::Model(args) => cli::serve::model(args).await,
         Command::Proxy(args) => cli::proxy::run(args).await,

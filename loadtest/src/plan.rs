@@ -5,6 +5,7 @@
 
 mod beside;
 mod breaker;
+mod drill;
 mod server;
 mod template;
 
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub use beside::Beside;
 pub use breaker::Breaker;
+pub use drill::{Drill, Kills, Mix};
 pub use server::Server;
 pub use template::{ACCOUNT_SID, AUTH_TOKEN, Names, fill};
 
@@ -28,7 +30,11 @@ use crate::{
     recording::Recording,
     report::Objective,
     tls::Certificate,
-    twilio::settings::TwilioSettings,
+    twilio::{
+        network::PhoneSettings,
+        rest::{FaultWindow, RestShares},
+        settings::TwilioSettings,
+    },
 };
 
 /// A plan, as it stands in its file.
@@ -45,6 +51,19 @@ pub struct Plan {
     /// How the carrier behaves before and between streams, where callers come in through a Voice URL.
     #[serde(default)]
     pub twilio: TwilioSettings,
+    /// How people behave whom the server texts and rings.
+    #[serde(default)]
+    pub phones: PhoneSettings,
+    /// How often Twilio's REST interface goes wrong.
+    #[serde(default)]
+    pub rest: RestShares,
+    /// When all of it goes wrong.
+    #[serde(default)]
+    pub rest_faults: Vec<FaultWindow>,
+    /// The folder of prompts that callers know: `LANGUAGE/NAME.wav` in it. Without it nobody knows what was promised.
+    pub prompts: Option<PathBuf>,
+    /// What a drill does; [`crate::drill`] reads it, a run does not.
+    pub drill: Option<Drill>,
     /// Who else is there, in the steady window.
     #[serde(default)]
     pub beside: Beside,
@@ -93,6 +112,9 @@ pub struct Calls {
     /// Each caller's stream is cut by the next of these; only a call that came in through a Voice URL outlives it.
     #[serde(default)]
     pub cuts: Vec<StreamCut>,
+    /// Each calls from a number of their own; else all from `carrier.from`.
+    #[serde(default)]
+    pub own_numbers: bool,
     /// What chance is drawn from. The same seed gives the same calls.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -272,6 +294,16 @@ impl Plan {
             return wrong("twilio", "{..}", &allowed);
         }
         self.check_beside()?;
+        let drill = self.drill.as_ref().map_or(Ok(()), Drill::validate);
+        for (key, checked) in [
+            ("phones", self.phones.validate()),
+            ("rest", self.rest.validate()),
+            ("drill", drill),
+        ] {
+            if let Err(allowed) = checked {
+                return wrong(key, "{..}", &allowed);
+            }
+        }
         if self.model.is_some() && !self.models.is_empty() {
             let allowed = "allowed: [model], or [models.NAME] for each of several";
             return wrong("model", "{..}", allowed);

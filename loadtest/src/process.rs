@@ -196,6 +196,12 @@ impl Child {
             .collect()
     }
 
+    /// Kills it where it stands, and waits until it is gone: its port and its files are free then.
+    pub async fn kill(mut self) {
+        // One that is gone already cannot be killed, and is gone.
+        let _killed = self.process.kill().await;
+    }
+
     /// Asks it to end, and kills it if it does not.
     pub async fn end(mut self) {
         // A child that is gone already has no id: it may be somebody else's by now.

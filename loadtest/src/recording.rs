@@ -45,6 +45,19 @@ impl Recording {
     }
 }
 
+impl Recording {
+    /// A caller who says nothing.
+    pub fn silent() -> Self {
+        Self {
+            name: "silent".into(),
+            language: "en-US".into(),
+            opening: Then::Wait,
+            caller: Vec::new(),
+            agent: Vec::new(),
+        }
+    }
+}
+
 /// One turn of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {

@@ -5,11 +5,12 @@
 
 mod beside;
 mod build;
-mod callers;
+pub(crate) mod callers;
 mod collect;
 mod house;
+pub(crate) mod interface;
 mod round;
-mod subject;
+pub(crate) mod subject;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -78,6 +79,9 @@ pub enum RunError {
     /// A child could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Prompts, or recordings of those who are rung, could not be read.
+    #[error("{0}")]
+    Audio(String),
     /// Certificates could not be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -181,10 +185,10 @@ fn set_ratios(subjects: &[Subject], columns: &mut [Column]) {
 }
 
 /// A folder of this run, gone after it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn create() -> Result<Self, RunError> {
+    pub(crate) fn create() -> Result<Self, RunError> {
         let name = format!("loadtest-{}-{:08x}", std::process::id(), fastrand::u32(..));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).map_err(|source| RunError::File {

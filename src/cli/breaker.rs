@@ -209,6 +209,6 @@ fn times(times: Option<TimesView>) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "this is what was asked for")]
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     println!("{text}");
 }

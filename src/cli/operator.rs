@@ -76,6 +76,12 @@ impl OperatorError {
         Self::Refused(StatusCode::NOT_FOUND, sentence)
     }
 
+    /// There is no such promise.
+    pub(super) fn no_promise() -> Self {
+        let sentence = "There is no such promise that is open.".to_owned();
+        Self::Refused(StatusCode::NOT_FOUND, sentence)
+    }
+
     /// Whether what was asked for is wrong, and not the way there.
     pub(super) fn is_wrong_request(&self) -> bool {
         match self {

@@ -10,6 +10,7 @@ use super::problem::{Origin, Problems};
 use super::prompts;
 use super::raw::{entries, parse, read_file};
 use super::section::{Form, Located, Section};
+use super::texts::{self, Texts};
 use crate::audio::prompts::script::Lines;
 use crate::audio::prompts::{Greets, Language, Name};
 
@@ -46,6 +47,8 @@ pub struct Agent {
     pub prompts: Lines,
     /// Whom its callers reach who ask for a person.
     pub persons: Persons,
+    /// What its callers are texted in words of its own.
+    pub texts: Texts,
 }
 
 /// Without its words and numbers.
@@ -212,6 +215,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
     let own = own.unwrap_or_else(Language::english);
     let prompts = prompts::read(&mut section, origin, &own, greeting.as_ref());
     let persons = persons::read(&mut section, language.as_deref());
+    let texts = texts::read(&mut section, origin, &own);
     let greeting = prompts.get(&(own, Name::GREETING));
     let agent = Agent {
         name: section.text("name", NAME),
@@ -223,6 +227,7 @@ fn read_one(origin: &Origin, text: &str, problems: &mut Problems) -> Option<(Ori
         greets: section.choice("greets", &Greets::NAMES),
         prompts,
         persons,
+        texts,
     };
     section.finish();
     Some((origin.clone(), agent))

@@ -6,10 +6,12 @@
 
 mod admin;
 mod agents;
+mod callbacks;
 mod carrier;
 mod environment;
 mod keys;
 mod ladder;
+mod menu;
 mod messages;
 mod overload;
 mod persons;
@@ -22,6 +24,7 @@ mod raw;
 mod rest;
 mod section;
 mod store;
+mod texts;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +33,7 @@ use std::time::Duration;
 
 pub use self::admin::Admin;
 pub use self::agents::{Agent, Agents, Found};
+pub use self::callbacks::{Callbacks, ConsentPolicy, Sender};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
@@ -41,6 +45,7 @@ pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
 pub use self::store::{StorePlace, StoreSettings};
+pub use self::texts::{TextName, Texts};
 use crate::audio::prompts::PromptCache;
 use crate::core::call::CallSettings;
 use crate::core::call::menu::Menu;
@@ -77,6 +82,10 @@ pub struct Config {
     pub prompts_dir: Option<PathBuf>,
     /// Where what outlives a call is kept.
     pub store: StoreSettings,
+    /// How lost callers are texted and rung back; `None`: they are not.
+    pub callbacks: Option<Callbacks>,
+    /// The zone of the business, as in `Europe/Paris`.
+    pub zone: String,
     /// Messages after the tone.
     pub messages: MessageSettings,
     /// What is told on standard error.
@@ -146,6 +155,8 @@ impl Layers {
         let calls = self.read_calls();
         let call = self.read_call();
         let store = self.read_store(environment);
+        let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
+        let menu = self.read_menu();
         let place = store.as_ref().map(|store| &store.place);
         let messages = self.read_messages(place, environment);
         let log = self.read_log();
@@ -174,13 +185,18 @@ impl Layers {
             admin,
             twilio,
             calls,
-            call,
+            call: CallSettings {
+                menu: menu?,
+                ..call
+            },
             providers: Providers { entries, policy },
             overload,
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
             store: store?,
+            callbacks,
+            zone: zone?,
             messages: messages?,
             log: log?,
         })

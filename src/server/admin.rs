@@ -4,7 +4,9 @@
 //! sent by a web page. It must not decide anything, and it must not be in the way: its connections are few, run beside the
 //! calls' tasks in the one future that [`serve`] is, and end with the process.
 
+mod callbacks;
 mod doors;
+mod promises;
 pub mod view;
 
 use std::panic::AssertUnwindSafe;
@@ -80,6 +82,16 @@ fn router(shared: Arc<Shared>, token: Option<Secret>) -> Router {
         .route("/admin/v1/breakers", get(breakers))
         .route("/admin/v1/breakers/{provider}", post(order))
         .route("/admin/v1/breakers/{provider}/{key}", post(order_key))
+        .route("/admin/v1/callbacks", get(callbacks::list))
+        .route(
+            "/admin/v1/callbacks/{promise}",
+            get(callbacks::show).post(callbacks::order),
+        )
+        .route(
+            "/admin/v1/callbacks/{promise}/number",
+            get(callbacks::number),
+        )
+        .route("/admin/v1/forget", post(callbacks::forget))
         .with_state(shared)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::new(token), doors::check))

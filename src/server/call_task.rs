@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::desk::CallDesk;
 use super::front::{foreign_card, last_wish};
 use super::keeper::CallState;
+use super::menu::{self, MenuDesk};
 use super::sessions::{SESSIONS_MAX, Sessions};
 use crate::carrier::socket::CarrierSocket;
 use crate::carrier::twilio;
@@ -66,6 +67,8 @@ pub(super) struct CallTask {
     pub(super) admitted: Option<(CallSid, Card)>,
     /// What the end of the call waits for.
     pub(super) parting: Option<Parting>,
+    /// What a caller without a model waits for.
+    pub(super) menu: MenuDesk,
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
@@ -93,6 +96,7 @@ impl CallTask {
             seat,
             admitted: None,
             parting: None,
+            menu: MenuDesk::default(),
             next_source: 0,
             timer: Timer::default(),
             is_draining: false,
@@ -173,6 +177,10 @@ impl CallTask {
         if self.call.deadline().is_some_and(|deadline| now >= deadline) {
             return Poll::Ready(Input::Tick);
         }
+        let answer = self.menu.poll_answer(cx);
+        if answer.is_ready() {
+            return answer;
+        }
         for _ in 0..SOURCES {
             let source = self.next_source;
             self.next_source = (source + 1) % SOURCES;
@@ -202,17 +210,25 @@ impl CallTask {
     fn handle(&mut self, now: Instant, input: Input) {
         let input = match input {
             Input::Carrier(CarrierEvent::Started(started)) => {
-                let (started, checkpoint) = self.on_started(now, started);
+                let call = started.call;
+                let (started, resumed) = self.on_started(now, started);
                 let prompts = Input::Prompts(Box::new(self.prompts()));
                 self.call.handle(now, prompts, &mut self.effects);
-                if let Some(checkpoint) = checkpoint {
-                    let resumed = Input::Resumed(Origin::LineLost, Box::new(checkpoint));
+                for input in self.menu_inputs(now, call) {
+                    self.call.handle(now, input, &mut self.effects);
+                }
+                if let Some((origin, checkpoint)) = resumed {
+                    let resumed = Input::Resumed(origin, Box::new(checkpoint));
                     self.call.handle(now, resumed, &mut self.effects);
                 }
                 Input::Carrier(started)
             }
             Input::Carrier(CarrierEvent::Media(_)) => {
                 self.log.frame_in();
+                if self.call.is_apologizing() && self.menu.are_models_back(now, &self.shared) {
+                    let back = Input::ModelsBack;
+                    self.call.handle(now, back, &mut self.effects);
+                }
                 input
             }
             Input::Carrier(_)
@@ -220,6 +236,7 @@ impl CallTask {
             | Input::DialAnswer(..)
             | Input::Prompts(_)
             | Input::Resumed(..)
+            | Input::Menu(_)
             | Input::Caller(_)
             | Input::Promised(_)
             | Input::Recorded(_)
@@ -244,7 +261,11 @@ impl CallTask {
 
     /// The stream started: the call takes its place among the live ones, and its agent. With it comes where an earlier stream of
     /// the call has left it, if that was lost.
-    fn on_started(&mut self, now: Instant, started: Started) -> (CarrierEvent, Option<Checkpoint>) {
+    fn on_started(
+        &mut self,
+        now: Instant,
+        started: Started,
+    ) -> (CarrierEvent, Option<(Origin, Checkpoint)>) {
         if self.admitted.is_some() {
             return (CarrierEvent::Started(started), None); // The call refuses a second start.
         }
@@ -257,6 +278,7 @@ impl CallTask {
         let (agent, found) = agents.find(parameters.get("agent"), parameters.get("to"));
         self.agent = Arc::clone(agent);
         self.language = parameters.get("language").map(Into::into);
+        self.menu.start(parameters.get("to"));
         let tenant = self.shared.tenants.get(&agent.name).copied();
         let shared = Arc::clone(&self.shared);
         self.desk = CallDesk::new(shared, now, self.call.id(), tenant.unwrap_or_default());
@@ -264,7 +286,35 @@ impl CallTask {
             Found::Named | Found::Unnamed => {}
             Found::Unknown => self.log.unknown_agent(),
         }
-        (CarrierEvent::Started(started), checkpoint)
+        let rings_back = parameters.get("promise").is_some();
+        let origin = self.origin(now, started.call, rings_back);
+        // Whoever is rung back is told so, also where nothing is known any more of what they said.
+        let checkpoint = checkpoint.or_else(|| rings_back.then(Checkpoint::default));
+        let resumed = checkpoint.map(|checkpoint| (origin, checkpoint));
+        (CarrierEvent::Started(started), resumed)
+    }
+
+    /// Why there is a stream of a call that had another before.
+    fn origin(&self, now: Instant, call: CallSid, rings_back: bool) -> Origin {
+        let front = self.shared.front.as_ref();
+        if rings_back {
+            Origin::RingBack
+        } else if front.is_some_and(|front| front.memory().endings.is_unreached(now, call)) {
+            Origin::TransferFailed
+        } else {
+            Origin::LineLost
+        }
+    }
+
+    /// The call's name.
+    pub(super) const fn id(&self) -> CallId {
+        self.call.id()
+    }
+
+    /// The language that the caller hears without a model.
+    pub(super) fn spoken_language(&self) -> &str {
+        let own = self.language.as_deref().or(self.agent.language.as_deref());
+        own.unwrap_or("en")
     }
 }
 
@@ -341,6 +391,13 @@ impl CallTask {
             return;
         };
         let shared = &self.shared;
+        if reason == EndReason::Transferred {
+            let people = menu::people(&self.agent);
+            if let (Some(front), Some(people)) = (&shared.front, people) {
+                // Of a newer document the caller is asked again.
+                front.memory().endings.wants(now, call, card, people);
+            }
+        }
         if reason.may_go_on() {
             return;
         }

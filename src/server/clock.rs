@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant as TokioInstant;
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::core::ids::CallId;
+use crate::core::ids::{CallId, PromiseId};
 use crate::core::time::{Instant, Utc};
 use crate::store::messages::MessageId;
 
@@ -65,6 +65,11 @@ pub(super) fn draw_call_id() -> CallId {
 /// A name for a message that no other message has.
 pub(super) fn draw_message_id() -> MessageId {
     MessageId::from_bits(u128::from_le_bytes(draw()))
+}
+
+/// A name for a promise that no other has, anywhere.
+pub(super) fn draw_promise_id() -> PromiseId {
+    PromiseId::from_bits(u128::from_le_bytes(draw()))
 }
 
 /// What the pool's chance begins with.

@@ -16,10 +16,11 @@ use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError}
 use crate::carrier::twilio::twiml::{Document, Stream, Transfer, Words};
 use crate::config::{Mode, Twilio, UpgradeSignature};
 use crate::core::call::effect::EndReason;
+use crate::core::callback::promise::{SendId, SendKind};
 use crate::core::front::{
     Card, Direction, Endings, Expiring, Means, Next, Person, Reach, Standing, Strangers, Wish,
 };
-use crate::core::ids::{AccountSid, CallId, CallSid};
+use crate::core::ids::{AccountSid, CallId, CallSid, PromiseId};
 use crate::core::time::{Instant, Utc};
 use crate::telemetry::Count;
 
@@ -219,6 +220,37 @@ impl Front {
     }
 
     fn stream(&self, about: About<'_>, card: Card) -> String {
+        let resume = card.id.to_string();
+        let resume = resume.as_str();
+        self.with_stream(about, card, |stream| {
+            match about.moment {
+                Some(words) => Document::Fallback {
+                    words,
+                    stream,
+                    resume,
+                },
+                None if card.epoch > 1 => Document::Resume { stream, resume },
+                None => Document::Answer(stream),
+            }
+            .render()
+        })
+    }
+
+    /// The document that connects whoever was rung back with their agent.
+    pub(super) fn callback(&self, about: About<'_>, card: Card, promise: PromiseId) -> String {
+        let promise = promise.to_string();
+        let promise = promise.as_str();
+        self.with_stream(about, card, |stream| {
+            Document::Callback { stream, promise }.render()
+        })
+    }
+
+    fn with_stream(
+        &self,
+        about: About<'_>,
+        card: Card,
+        write: impl FnOnce(Stream<'_>) -> String,
+    ) -> String {
         let token = self.twilio.keyring.seal_token(&StreamToken {
             call: about.call,
             card,
@@ -227,25 +259,24 @@ impl Front {
             expires: Clock::utc_after(TOKEN_LIFE),
             nonce: draw_nonce(),
         });
-        let stream = Stream {
+        write(Stream {
             media: &self.twilio.public_url.web_socket("/media"),
             action: &self.action(about.call, card),
             stream_status: &self.twilio.action_url.http("/stream/status"),
             token: &token,
             to: about.ours,
-        };
-        let resume = card.id.to_string();
-        let resume = resume.as_str();
-        match about.moment {
-            Some(words) => Document::Fallback {
-                words,
-                stream,
-                resume,
-            },
-            None if card.epoch > 1 => Document::Resume { stream, resume },
-            None => Document::Answer(stream),
-        }
-        .render()
+        })
+    }
+
+    /// Where Twilio asks or tells about a text or a ring: below this path.
+    pub(super) fn link(&self, path: &str, kind: SendKind, send: SendId) -> String {
+        let sealed = self.twilio.keyring.seal_send(kind, send);
+        self.twilio.action_url.http(&format!("{path}/{sealed}"))
+    }
+
+    /// The text or ring that such a path is about.
+    pub(super) fn sent(&self, kind: SendKind, send: &str, token: &str) -> Option<SendId> {
+        self.twilio.keyring.open_send(kind, send, token).ok()
     }
 
     /// Where Twilio asks what comes after the document of this card.

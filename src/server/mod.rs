@@ -11,6 +11,7 @@
 //! | `desk` | a call's place at the pool, given up whatever happens |
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | `overload` | how loaded the process is |
+//! | `callbacks` | what the ledger of promises wants done |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
 //! | `keeper` | what outlives the process, behind what is known in memory |
@@ -27,6 +28,7 @@ mod accept;
 mod addresses;
 pub mod admin;
 mod call_task;
+mod callbacks;
 mod calls;
 mod checkpoints;
 mod clock;
@@ -35,6 +37,7 @@ mod drain;
 mod front;
 mod keeper;
 mod lobby;
+mod menu;
 mod messages;
 mod orders;
 mod overload;
@@ -58,6 +61,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::addresses::{PerAddress, Proxies};
+use self::callbacks::Callbacks;
 use self::calls::Calls;
 use self::checkpoints::Checkpoints;
 use self::clock::{Clock, draw_seed};
@@ -82,6 +86,7 @@ use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
 use crate::telemetry::{Count, Telemetry};
+use crate::zones::Zones;
 
 /// Why the server does not start, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +147,10 @@ struct Shared {
     messages: Option<Messages>,
     /// Without it the carrier is ordered nothing.
     orders: Option<Orders>,
+    /// Without it nobody is promised anything.
+    callbacks: Option<Callbacks>,
+    /// The clocks on walls; the business's among them.
+    zones: Zones,
     /// Without it connections are plain ones.
     tls: Option<Tls>,
     settings: CallSettings,
@@ -260,6 +269,8 @@ impl Server {
         let collecting = Arc::clone(&shared);
         let collect = async move { collecting.keeper.collect().await };
         shared.tasks.spawn("store", collect);
+        let acting = callbacks::keep(Arc::clone(&shared));
+        shared.tasks.spawn("callbacks", acting);
         if let Some(messages) = &shared.messages {
             shared.tasks.spawn("messages", messages.clone().keep());
         }
@@ -329,7 +340,11 @@ impl Shared {
             .twilio
             .as_ref()
             .and_then(|twilio| twilio.rest.clone());
-        let orders = rest.map(|rest| Orders::new(rest, clock, tasks.clone(), telemetry.clone()));
+        let callbacks = config.callbacks;
+        let orders = rest.map(|rest| {
+            let callbacks = callbacks.as_ref();
+            Orders::new(rest, callbacks, clock, tasks.clone(), telemetry.clone())
+        });
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio
@@ -344,6 +359,8 @@ impl Shared {
             keeper,
             messages,
             orders,
+            callbacks: callbacks.and_then(Callbacks::new),
+            zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
             checkpoints: Checkpoints::default(),

@@ -12,6 +12,7 @@ use super::drain::Tasks;
 use crate::carrier::twilio::rest::{
     Advice, ApiHost, CallChange, Credentials, Rest, RestError, RestSettings,
 };
+use crate::config;
 use crate::core::ids::CallSid;
 use crate::provider::tls::client_config;
 use crate::telemetry::{Count, Telemetry};
@@ -25,14 +26,22 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// Beside what calls need the interface is used as fast and as patiently as `callbacks` say.
     pub(super) fn new(
         (host, credentials): (ApiHost, Credentials),
+        callbacks: Option<&config::Callbacks>,
         clock: Clock,
         tasks: Tasks,
         telemetry: Telemetry,
     ) -> Self {
         let tls = client_config(None).expect("without a file there is none to be wrong");
-        let settings = RestSettings::new(host, credentials);
+        let mut settings = RestSettings::new(host, credentials);
+        if let Some(callbacks) = callbacks {
+            settings.timeout = callbacks.ledger.request_timeout;
+            // The ledger keeps the pace; two of them may come close to each other on their way here.
+            settings.limits.texts_per_second = callbacks.texts_per_second + 1;
+            settings.limits.rings_per_second = callbacks.rings_per_second + 1;
+        }
         let rest = Rest::new(settings, (*tls).clone(), Box::new(move || clock.now()));
         Self {
             rest: Arc::new(rest),
@@ -52,6 +61,11 @@ impl Orders {
             answered.send(()).ok(); // The call's task need not have waited.
         });
         is_answered
+    }
+
+    /// The interface itself.
+    pub(super) fn rest(&self) -> Arc<Rest> {
+        Arc::clone(&self.rest)
     }
 
     /// Whether orders pass: the breaker before the interface is closed.

@@ -34,8 +34,9 @@ impl CallTask {
             Effect::ToProvider(attempt, command) => self.sessions.send(attempt, &command),
             Effect::Observe(observation) => self.log.observe(now, &observation),
             Effect::Checkpoint(checkpoint) => self.keep(now, *checkpoint),
-            // No agent offers either: nobody keeps promises or messages here yet, and a call that asks goes on without an answer.
-            Effect::Promise(_) | Effect::Record(_) => {}
+            Effect::Promise(wish) => self.promise(now, &wish),
+            // No agent offers it: nobody keeps messages here, and a call that asks goes on without an answer.
+            Effect::Record(_) => {}
             // The call is over now, so the loop ends and the task closes both sides.
             Effect::EndCall(reason) => self.part(now, reason),
         }

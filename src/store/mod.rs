@@ -85,6 +85,13 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: Utc,
     ) -> Answer<Vec<PromiseRecord>>;
 
+    /// Keeps how far a call in progress is beside an open promise as well, over what stood there: until the promise ends, or is
+    /// thrown away. `false`: there is no such call, or no such promise.
+    fn keep_context(&self, promise: PromiseId, call: CallId, now: Utc) -> Answer<bool>;
+
+    /// What was kept beside a promise: the state of a call.
+    fn context(&self, promise: PromiseId) -> Answer<Option<State>>;
+
     /// Promises that are due, the longest due first; at most `max`, and [`LOOK_UP_MAX`].
     fn due(&self, max: usize, now: Utc) -> Answer<Vec<PromiseRecord>>;
 

@@ -158,6 +158,22 @@ counts! {
     RestEnded = "rest_calls_ended",
     /// Orders to the carrier by REST that were not carried out, or of which that is not known.
     RestFailed = "rest_failed",
+    /// Texts of callers that came in, repetitions included.
+    CallbackTexts = "callback_texts",
+    /// Texts of callers that were not taken, so that the carrier asks again.
+    CallbackTextsPutOff = "callback_texts_put_off",
+    /// Status callbacks and outcomes that belong to no promise.
+    CallbackStrangers = "callback_strangers",
+    /// Status callbacks and questions about rings whose path was not ours.
+    CallbackPathsForged = "callback_paths_forged",
+    /// Status callbacks that were dropped because there was too much to do.
+    CallbacksDropped = "callbacks_dropped",
+    /// Changes of promises that were not kept, and tried again.
+    CallbackWritesFailed = "callback_writes_failed",
+    /// Outcomes of requests that came too late to be believed.
+    CallbackOutcomesLate = "callback_outcomes_late",
+    /// Rings that the carrier refused because of our side.
+    CallbackRingsRefused = "callback_rings_refused",
     /// Connections whose TLS handshake failed.
     HandshakesFailed = "handshakes_failed",
     /// Certificates that were read anew and are in use.

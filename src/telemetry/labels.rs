@@ -166,6 +166,54 @@ pub(super) const HEDGE_OUTCOMES: [&str; 2] = ["won", "wasted"];
 /// What becomes of a probe.
 pub(super) const PROBE_OUTCOMES: [&str; 2] = ["good", "failed"];
 
+/// What the ledger of promises says to whoever wants to be called back.
+pub(super) const LEDGER_TOLD: [&str; 14] = [
+    "promised",
+    "asks",
+    "already",
+    "store_slow",
+    "not_ready",
+    "clock_unsure",
+    "destination",
+    "opted_out",
+    "hours",
+    "queue_long",
+    "full",
+    "capped",
+    "no_text",
+    "had",
+];
+
+/// How promises end.
+pub(super) const ENDS: [&str; 9] = [
+    "done",
+    "declined",
+    "unanswered",
+    "no_text",
+    "not_rung",
+    "untold",
+    "cancelled",
+    "opted_out",
+    "expired",
+];
+
+/// Which cap was reached.
+pub(super) const CAPS: [&str; 4] = ["destination", "caller", "prefix", "money"];
+
+/// What is requested of the carrier.
+pub(super) const REQUESTED: [&str; 2] = ["text", "ring"];
+
+/// What becomes of a request to the carrier.
+pub(super) const REQUESTS: [&str; 7] = [
+    "requested",
+    "unknown",
+    "found",
+    "lost",
+    "look_up_failed",
+    "refused",
+    "double",
+];
+
 /// Whether something was dialled again.
 pub(super) const RETRIED: [&str; 2] = ["no", "yes"];
 
@@ -193,6 +241,9 @@ mod tests {
         assert_eq!(names_in("call/menu/choice.rs", "Choice"), CHOICES);
         assert_eq!(names_in("call/menu/choice.rs", "Told"), TOLD);
         assert_eq!(names_in("call/menu/choice.rs", "Left"), LEFT);
+        assert_eq!(names_in("callback/effect.rs", "Told"), LEDGER_TOLD);
+        assert_eq!(names_in("callback/promise.rs", "End"), ENDS);
+        assert_eq!(names_in("callback/caps.rs", "Cap"), CAPS);
         assert_eq!(names_in("fault.rs", "Fault"), FAULTS);
         assert_eq!(names_in("fault.rs", "Refusal"), REFUSED);
         assert_eq!(names_in("pool/admission.rs", "Charge"), CHARGES);

@@ -3,6 +3,7 @@
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::callbacks::Callbacks;
 use super::family::Family;
 use super::histogram::Histogram;
 use super::labels::{CHOICES, HEDGE_OUTCOMES, LEFT, PROMPTS, RETRIES, RETRY_OUTCOMES, TOLD, WHYS};
@@ -14,6 +15,7 @@ use crate::core::pool::Charge;
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) providers: Providers,
+    pub(super) callbacks: Callbacks,
     pub(super) served: Served,
     pub(super) first_audio: Histogram,
     pub(super) gap: Histogram,
@@ -40,6 +42,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             providers: Providers::default(),
+            callbacks: Callbacks::default(),
             served: Served::default(),
             first_audio: Histogram::default(),
             gap: Histogram::default(),

@@ -6,6 +6,7 @@
 //! | `counts`, `metrics`, `provider` | the numbers: fixed arrays of atomics |
 //! | `call_metrics`, `call_log` | one call's observations, as numbers and as lines |
 //! | `spares` | what becomes of them |
+//! | `callbacks` | what is seen of the ledger of promises |
 //! | `render`, `exposition`, `process` | the text of `/metrics` |
 //! | `log` | where lines go |
 //!
@@ -15,6 +16,7 @@
 
 mod call_log;
 mod call_metrics;
+mod callbacks;
 mod counts;
 mod exposition;
 mod family;

@@ -164,6 +164,18 @@ metrics! {
     StoreWrites = Counter "ringback_store_writes_total" [],
     /// How often the file of the store was opened anew after its disk had refused.
     StoreMended = Counter "ringback_store_mended_total" [],
+    /// Promises that are open.
+    CallbacksOpen = Gauge "ringback_callbacks_open" [],
+    /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.
+    CallbacksClock = Gauge "ringback_callbacks_clock_unsure" [],
+    /// Wishes to be called back, by what the caller was told.
+    CallbacksTold = Counter "ringback_callbacks_told_total" ["told"],
+    /// Promises that ended, by how.
+    CallbacksEnded = Counter "ringback_callbacks_ended_total" ["end"],
+    /// Times a cap was reached, by which.
+    CallbacksCapped = Counter "ringback_callbacks_capped_total" ["cap"],
+    /// Texts and rings that were requested of the carrier, and what became of the requests.
+    CallbackRequests = Counter "ringback_callback_requests_total" ["kind", "outcome"],
     /// Messages after the tone that wait for somebody to take them.
     MessagesWaiting = Gauge "ringback_messages_waiting" [],
     /// From when on the listener's certificate is of no use, in seconds since 1970.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Telemetry;
+use super::callbacks;
 use super::counts::Count;
 use super::exposition::Exposition;
 use super::labels::RETRIED;
@@ -56,6 +57,7 @@ pub(super) fn render(telemetry: &Telemetry, moment: &Moment<'_>) -> String {
     process(&mut to, moment.now);
     room(&mut to, moment);
     kept(&mut to, moment);
+    callbacks::render(&mut to, &telemetry.metrics);
     calls(&mut to, telemetry);
     attempts(&mut to, &telemetry.metrics);
     again(&mut to, &telemetry.metrics);

@@ -30,6 +30,17 @@ impl Default for Daily {
     }
 }
 
+/// A moment as the clocks on the walls show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Whether it is on the day that it is there now.
+    pub is_today: bool,
+    /// The day, as `2026-12-31`.
+    pub day: String,
+    /// The time, as `17:30`.
+    pub time: String,
+}
+
 /// The rules of all zones.
 #[derive(Debug)]
 pub struct Zones {
@@ -63,12 +74,7 @@ impl Zones {
         hours: &AllowedHours,
         now: Utc,
     ) -> Option<Utc> {
-        let zones = self.of(number);
-        let zone = if zones.contains(&self.business) {
-            &self.business
-        } else {
-            zones.first()?
-        };
+        let zone = &self.likeliest(number);
         let today = timestamp(now)?.to_zoned(zone.clone()).date();
         let tomorrow = today.tomorrow().ok()?;
         let days: &[Date] = if time.is_tomorrow {
@@ -100,6 +106,31 @@ impl Zones {
         let all: Vec<Utc> = all.collect();
         let allowed = all.iter().find(|moment| hours.allow(**moment));
         allowed.or(all.first()).copied()
+    }
+
+    /// What the clocks show at a moment where a number may be; of several zones, where [`Self::moment`] takes it to be.
+    pub fn wall_clock(&self, number: Number, at: Utc, now: Utc) -> Option<Moment> {
+        let zone = self.likeliest(number);
+        let day_of = |at: Utc| Some(timestamp(at)?.to_zoned(zone.clone()).date());
+        let shown = timestamp(at)?.to_zoned(zone.clone());
+        Some(Moment {
+            is_today: day_of(now)? == shown.date(),
+            day: shown.date().to_string(),
+            time: format!("{:02}:{:02}", shown.hour(), shown.minute()),
+        })
+    }
+
+    /// The business's zone, if the number may be there; else the first.
+    fn likeliest(&self, number: Number) -> TimeZone {
+        let zones = self.of(number);
+        let is_ours = zones.contains(&self.business);
+        let first = zones.into_iter().next().filter(|_| !is_ours);
+        first.unwrap_or_else(|| self.business.clone())
+    }
+
+    /// Whether it is one of these hours now, by the clock of the business.
+    pub fn is_open(&self, daily: Daily, now: Utc) -> bool {
+        in_zone(&self.business, daily, now, 1).allow(now)
     }
 
     /// The zones that a number may be in; where nothing is known of it, the business's.

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod callbacks;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod command_line;
@@ -17,6 +19,8 @@ mod doors;
 mod doubles;
 #[cfg(test)]
 mod endings;
+#[cfg(test)]
+mod exchange;
 #[cfg(test)]
 #[path = "../telemetry/exposition.rs"]
 mod exposition;

@@ -105,6 +105,7 @@ async fn a_call_is_made_with_all_that_was_asked_for() {
         answer: Answer::Url("https://example.com/twiml/callback"),
         status_callback: Some("https://example.com/calls/status/7"),
         ring_seconds: Some(25),
+        talk_seconds: Some(1_800),
         machine_detection: MachineDetection::Beside,
     };
     let call = rest.create_call(&new).await.unwrap();
@@ -118,6 +119,7 @@ async fn a_call_is_made_with_all_that_was_asked_for() {
             "From=%2B15550199",
             "Url=https%3A%2F%2Fexample.com%2Ftwiml%2Fcallback",
             "Timeout=25",
+            "TimeLimit=1800",
             "StatusCallback=https%3A%2F%2Fexample.com%2Fcalls%2Fstatus%2F7",
             "StatusCallbackEvent=initiated",
             "StatusCallbackEvent=ringing",
@@ -193,6 +195,7 @@ async fn nothing_of_a_caller_and_no_secret_is_printed() {
         answer: Answer::Twiml("<Response>token</Response>"),
         status_callback: None,
         ring_seconds: None,
+        talk_seconds: None,
         machine_detection: MachineDetection::First,
     };
     let printed = format!(

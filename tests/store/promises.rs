@@ -1,10 +1,11 @@
 //! Promises: one open one for each caller, none to those who want none, and no request that is not known of.
 
+use ringback::core::ids::CallId;
 use ringback::store::{
-    Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store as _, StoreError,
+    Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store, StoreError,
 };
 
-use crate::support::{Folder, LATER, NOW, at, change, close, promise, send, state};
+use crate::support::{Folder, LATER, NOW, at, call, change, close, ended, promise, send, state};
 
 #[tokio::test]
 async fn a_caller_has_one_open_promise() {
@@ -214,7 +215,7 @@ async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
     store.promise(record.clone(), NOW).await.unwrap();
     let begin = change(&record, SendStep::Begin(send(&record, 77)));
     store.change_promise(begin, NOW).await.unwrap();
-    let mut call = crate::support::call(1);
+    let mut call = call(1);
     call.state = state("my card number is");
     store.checkpoint(call).await.unwrap();
     close(store).await;
@@ -226,4 +227,50 @@ async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
         assert!(!found, "{secret} is in the file");
         assert!(!printed.contains(secret), "{printed}");
     }
+}
+
+/// Keeps the conversation of call 7 beside a promise.
+async fn keep(store: &impl Store, promise: &PromiseRecord) -> Result<bool, StoreError> {
+    store
+        .keep_context(promise.id, CallId::from_bits(7), NOW)
+        .await
+}
+
+#[tokio::test]
+async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let (first, second) = (promise(&store, 1), promise(&store, 2));
+    store.promise(first.clone(), NOW).await.unwrap();
+    store.promise(second.clone(), NOW).await.unwrap();
+    assert_eq!(
+        keep(&store, &first).await,
+        Ok(false),
+        "there is no such call"
+    );
+    store.checkpoint(call(7)).await.unwrap();
+    for one in [&first, &second] {
+        assert_eq!(keep(&store, one).await, Ok(true));
+    }
+    assert_eq!(
+        keep(&store, &promise(&store, 3)).await,
+        Ok(false),
+        "no such promise"
+    );
+    store.end_call(ended(7)).await.unwrap();
+    close(store).await;
+
+    let store = folder.open();
+    let context = async |promise: &PromiseRecord| store.context(promise.id).await.unwrap();
+    assert_eq!(context(&first).await, Some(call(7).state));
+    assert_eq!(context(&promise(&store, 3)).await, None);
+    let done = PromiseChange {
+        is_open: false,
+        ..change(&first, SendStep::None)
+    };
+    store.change_promise(done, NOW).await.unwrap();
+    assert_eq!(context(&first).await, None);
+    assert_eq!(keep(&store, &first).await, Ok(false), "it is over");
+    store.forget(second.caller).await.unwrap();
+    assert_eq!(context(&second).await, None);
 }

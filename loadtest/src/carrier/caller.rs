@@ -147,6 +147,11 @@ impl Caller {
         matches!(self.doing, Doing::Listening { .. })
     }
 
+    /// Says nothing any more, and stays on the line.
+    pub(super) fn rest(&mut self) {
+        self.doing = Doing::Resting;
+    }
+
     /// What the caller does in the 20 ms up to now.
     pub(super) fn act(&mut self, moment: Moment<'_>) -> Act {
         if moment.now.saturating_sub(moment.began) >= millis(moment.settings.call_max_ms) {

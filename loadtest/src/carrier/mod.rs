@@ -1,15 +1,17 @@
 //! The carrier's end of one call: a media stream as Twilio sends it, and the caller on the other side of it.
 //!
 //! Owns a call's beginning and end. What happens in between is [`stream`]'s, which couples [`wire`] (the messages), [`play_out`] (the
-//! buffer and its marks), [`items`] (what was really played), [`hearing`] (what is owed), [`caller`] (what is said) and [`report`]
-//! (what is known in the end). No clock and no socket: see [`Peer`].
+//! buffer and its marks), [`items`] (what was really played), [`hearing`] (what is owed), [`known`] (which prompt it was), [`caller`]
+//! (what is said), [`menu`] (which keys are pressed) and [`report`] (what is known in the end). No clock and no socket: see [`Peer`].
 
 mod caller;
 mod carried;
 mod cuts;
 mod hearing;
 mod items;
+mod known;
 mod log;
+mod menu;
 mod play_out;
 mod prompts;
 mod report;
@@ -20,6 +22,8 @@ mod wire;
 
 pub use carried::Identity;
 pub use cuts::{During, StreamCut};
+pub use known::{KnownPrompts, PromptHeard, PromptsError};
+pub use menu::MenuChoice;
 pub use report::{Arrival, CallReport, Ended, Happening, PlayedItem, Timeline, Violation};
 pub use settings::{Answer, AnswerEnd, CarrierSettings, SettingError};
 pub use waiting::{After, Gap, PAUSE_MAX, Turn};
@@ -80,6 +84,14 @@ impl Phone {
             stop_before_close,
             is_carried: false,
         }
+    }
+
+    /// The caller knows these prompts when they hear them: they are in the report, and may be answered by
+    /// [`menu`](CarrierSettings::menu).
+    #[must_use]
+    pub fn knowing(mut self, prompts: Arc<KnownPrompts>) -> Self {
+        self.stream.know(prompts);
+        self
     }
 
     /// The socket is open: the stream begins. Does nothing the second time.

@@ -171,6 +171,11 @@ impl PlayOut {
         Some(window)
     }
 
+    /// When all that came will have sounded.
+    pub(super) fn ends(&self) -> Duration {
+        self.ends
+    }
+
     /// Whether something that can be heard is buffered.
     pub(super) fn has_sound(&self) -> bool {
         self.loud_windows > 0

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use crate::g711;
 
 pub use super::items::PlayedItem;
+use super::known::PromptHeard;
 use super::waiting::{Gap, Turn};
 
 /// All that one call showed. Points in time are since the beginning of the run, as everywhere; lengths of time say from when.
@@ -70,6 +71,8 @@ pub struct CallReport {
     pub first_sound: Option<Duration>,
     /// When the last sound began that was not the model's: a filler, or the apology.
     pub prompted: Option<Duration>,
+    /// Prompts that the caller knew, in the order in which they came; at most 256.
+    pub prompts: Vec<PromptHeard>,
     /// From the end of a turn to the first sound of its answer, for each turn that was answered; at most 4,096.
     pub answer_latencies: Vec<Duration>,
     /// Turns whose answer was owed when the caller spoke again or the call ended.
@@ -88,6 +91,18 @@ pub struct CallReport {
     /// From a stamped block's sending to its arrival, for the first two seconds of each item, so that holding back what is not
     /// due yet is not counted; at most 8,192.
     pub downlink_latencies: Vec<Duration>,
+}
+
+impl CallReport {
+    /// When the caller had heard enough of a prompt of this name to know what it says: a second of it.
+    pub fn heard_prompt(&self, name: &str) -> Option<Duration> {
+        const ENOUGH: Duration = Duration::from_secs(1);
+        let heard = |prompt: &&PromptHeard| prompt.name == name && prompt.played >= ENOUGH;
+        self.prompts
+            .iter()
+            .find(heard)
+            .map(|prompt| prompt.began + ENOUGH)
+    }
 }
 
 /// How a call ended.

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Deserialize;
 
-use super::cuts::StreamCut;
+use super::{
+    cuts::StreamCut,
+    menu::{KEYS_MAX, MenuChoice},
+};
 
 /// Settings of a [`Phone`](super::Phone); a plan's `[carrier]` table. Every key may be left out.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -69,6 +72,8 @@ pub struct CarrierSettings {
     pub talk_for_ms: u64,
     /// Cuts of the stream, in this order, each once. Only a carried call outlives one.
     pub cuts: Vec<StreamCut>,
+    /// What the caller does at prompts that they know. Whoever has heard one of these says nothing more of the recording.
+    pub menu: Vec<MenuChoice>,
     /// The caller never says anything and stays on the line until [`call_max_ms`](Self::call_max_ms).
     pub listens_only: bool,
     /// The caller hangs up after this, whatever happens.
@@ -128,6 +133,7 @@ impl Default for CarrierSettings {
             hang_up_after_ms: 400,
             talk_for_ms: 0,
             cuts: Vec::new(),
+            menu: Vec::new(),
             listens_only: false,
             call_max_ms: 600_000,
             record: true,
@@ -183,6 +189,19 @@ impl CarrierSettings {
                     allowed,
                 });
             }
+        }
+        let is_key = |key: char| key.is_ascii_digit() || "*#ABCD".contains(key);
+        let is_choice = |choice: &&MenuChoice| {
+            choice.press.len() <= KEYS_MAX
+                && choice.press.chars().all(is_key)
+                && (0.0..=1.0).contains(&choice.share)
+        };
+        if let Some(wrong) = self.menu.iter().find(|choice| !is_choice(choice)) {
+            return Err(SettingError {
+                key: "menu",
+                value: format!("{{ prompt = {:?}, .. }}", wrong.prompt),
+                allowed: "allowed are up to 64 keys (0-9, *, #, A-D) and a share of 0 to 1",
+            });
         }
         if !(-90.0..=0.0).contains(&self.loud_dbfs) {
             return Err(SettingError {

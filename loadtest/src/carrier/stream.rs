@@ -12,7 +12,9 @@ use super::{
     cuts::{self, Cuts},
     hearing::{Heard, Hearing},
     items::Ledger,
+    known::{KnownPrompts, Recognition},
     log::Log,
+    menu::{Due, Menu},
     play_out::PlayOut,
     prompts::Prompts,
     report::{Arrival, CallReport, Ended, Happening, Timeline, Violation},
@@ -51,6 +53,8 @@ pub(super) struct Stream {
     waiting: Waiting,
     caller: Caller,
     prompts: Prompts,
+    recognition: Recognition,
+    menu: Menu,
     cuts: Cuts,
     /// Decoded audio, kept for its memory.
     audio: Vec<u8>,
@@ -77,12 +81,18 @@ impl Stream {
             waiting: Waiting::default(),
             caller: Caller::new(&recording, &settings, began),
             prompts: Prompts::default(),
+            recognition: Recognition::default(),
+            menu: Menu::new(&settings.menu, settings.key_gap_ms),
             cuts: Cuts::new(&settings.cuts),
             audio: Vec::new(),
             recording,
             settings,
             rng,
         }
+    }
+
+    pub(super) fn know(&mut self, prompts: Arc<KnownPrompts>) {
+        self.recognition.know(prompts);
     }
 
     /// The caller is on the line.
@@ -115,6 +125,7 @@ impl Stream {
     pub(super) fn close(&mut self, now: Duration, log: &mut Log) {
         self.play_and_hear(now, log);
         self.play_out.clear(now);
+        self.recognition.cut(now);
         let until = self.play_out.sounded_until(now);
         self.ledger.lose(until, self.play_out.place());
         self.is_open = false;
@@ -179,6 +190,7 @@ impl Stream {
         self.play_and_hear(now, log);
         self.hearing.interrupt(now);
         self.waiting.give_up(now);
+        self.recognition.cut(now);
         log.report.lasted = now.saturating_sub(self.began);
     }
 
@@ -191,7 +203,8 @@ impl Stream {
         report.turns_said = self.caller.turns_said;
         report.turns_repeated = self.caller.turns_repeated;
         report.barge_ins = self.caller.barge_ins;
-        report.keys_pressed = self.caller.keys_pressed;
+        report.keys_pressed = self.caller.keys_pressed + self.menu.keys_pressed;
+        report.prompts = self.recognition.heard(ends);
         let first_sound = self.hearing.first_sound;
         report.first_sound = first_sound.map(|at| at.saturating_sub(report.began));
         report.prompted = self.hearing.prompted();
@@ -237,11 +250,20 @@ impl Stream {
         self.prompts.receive(now, &self.audio, stamped.any, behind);
         self.play_out
             .queue(now, &self.audio, stamped.any, &mut self.rng);
+        let begins = self
+            .play_out
+            .ends()
+            .saturating_sub(g711::duration(self.audio.len()));
+        let known = self.recognition.receive(&self.audio, begins, stamped.any);
+        for (name, begins) in known {
+            self.menu.hear(&name, begins, &mut self.rng);
+        }
         Ok(())
     }
 
     fn on_clear(&mut self, now: Duration, log: &mut Log) {
         let unplayed = self.play_out.clear(now);
+        self.recognition.cut(now);
         let until = self.play_out.sounded_until(now);
         self.ledger.cut(until, self.play_out.place());
         log.arrive(now, Arrival::Clear);
@@ -279,6 +301,12 @@ impl Stream {
         log: &mut Log,
         out: &mut Outbox,
     ) -> Option<Ended> {
+        if self.menu.is_in(at) {
+            self.caller.rest();
+            if self.choose(at, out) {
+                return Some(Ended::HungUp);
+            }
+        }
         let moment = Moment {
             now: at,
             began: self.began,
@@ -324,6 +352,22 @@ impl Stream {
         self.frames += 1;
         self.cut(at, speaks, log, out);
         None
+    }
+
+    /// Does what is due in a menu. Whether the caller hangs up.
+    fn choose(&mut self, at: Duration, out: &mut Outbox) -> bool {
+        match self.menu.due(at) {
+            Some(Due::HangUp) => return true,
+            Some(Due::Press(key)) => {
+                self.hearing.key_pressed(at);
+                self.waiting.key_pressed(at);
+                if self.is_open {
+                    out.push(Action::Send(self.wire.dtmf(key)));
+                }
+            }
+            None => {}
+        }
+        false
     }
 
     /// Cuts the stream if it is time.

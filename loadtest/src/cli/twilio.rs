@@ -1,6 +1,12 @@
 //! `loadtest twilio`: Twilio's REST interface, and calls that come in when they are asked for, until it is stopped.
 
-use std::{io::BufRead as _, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::BufRead as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use loadtest::{
     carrier::{CarrierSettings, Phone},
@@ -8,9 +14,11 @@ use loadtest::{
     recording::Recording,
     twilio::{
         Account, VoiceCall,
+        network::{Network, PhoneSettings},
         number::{Number, Parties},
-        rest::{self, FaultWindow},
+        rest::{self, FaultWindow, RestShares},
         settings::TwilioSettings,
+        twiml::Link,
     },
 };
 use serde::Deserialize;
@@ -32,9 +40,12 @@ pub(crate) struct Args {
     listen: SocketAddr,
     #[command(flatten)]
     number: NumberArgs,
-    /// What goes wrong at the REST interface, and when: a TOML file of [[fault]].
+    /// What goes wrong at the REST interface, and how phones behave: a TOML file of [[fault]], [rest] and [phones], as in plans.
     #[arg(long, value_name = "FILE.toml")]
     faults: Option<PathBuf>,
+    /// "A message comes in": where what phones write goes.
+    #[arg(long, value_name = "URL")]
+    sms_url: Option<String>,
     /// What callers say.
     #[arg(long, value_name = "NAME|DIR", default_value = "order_status")]
     recording: String,
@@ -50,6 +61,20 @@ pub(crate) struct Args {
 #[serde(default, deny_unknown_fields)]
 struct Faults {
     fault: Vec<FaultWindow>,
+    rest: RestShares,
+    phones: PhoneSettings,
+}
+
+impl Faults {
+    fn read(path: Option<&Path>) -> Result<Self, String> {
+        let faults = match path {
+            None => Self::default(),
+            Some(path) => serve::settings_of::<Self>(path)?,
+        };
+        faults.rest.validate()?;
+        faults.phones.validate()?;
+        Ok(faults)
+    }
 }
 
 /// What every call has in common.
@@ -63,12 +88,12 @@ struct Calls {
 }
 
 pub(crate) async fn run(args: Args) -> ExitCode {
-    let faults = match args.faults.as_deref().map(serve::settings_of::<Faults>) {
-        None => Faults::default(),
-        Some(Ok(faults)) => faults,
-        Some(Err(error)) => return serve::wrong(&error),
+    let faults = match Faults::read(args.faults.as_deref()) {
+        Ok(faults) => faults,
+        Err(error) => return serve::wrong(&error),
     };
-    let calls = match calls(&args) {
+    let windows = faults.fault.clone();
+    let calls = match calls(&args, faults) {
         Ok(calls) => calls,
         Err(error) => return serve::wrong(&error),
     };
@@ -77,7 +102,13 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         Err(error) => return serve::failed(&format!("{}: {error}", args.listen)),
     };
     let account = Arc::clone(&calls.account);
-    account.set_faults(faults.fault);
+    account.set_faults(windows);
+    account
+        .network
+        .set_sms(args.sms_url.as_ref().map(|url| Link {
+            url: url.clone(),
+            ..Link::default()
+        }));
     println!(
         "REST at http://{}/2010-04-01/Accounts/{}/",
         args.listen, account.sid
@@ -91,15 +122,22 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     }
 }
 
-fn calls(args: &Args) -> Result<Calls, String> {
+fn calls(args: &Args, faults: Faults) -> Result<Calls, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let recording = Recording::find(&args.recording).map_err(|error| text(&error))?;
     let tls = trust(args.ca_file.as_ref()).map_err(|error| text(&error))?;
+    let recordings = faults.phones.recordings.iter();
+    let recordings = recordings.map(|name| Recording::find(name).map(Arc::new));
+    let recordings = recordings.collect::<Result<Vec<_>, _>>();
+    let recordings = recordings.map_err(|error| text(&error))?;
+    let settings = args.number.settings()?;
+    let network = Network::new(faults.phones, (*settings).clone(), recordings);
     let account = args.number.account(Some(tls), Clock::start())?;
+    let account = account.with_network(network).with_shares(faults.rest);
     Ok(Calls {
         account: Arc::new(account),
         number: args.number.number().unwrap_or_default(),
-        settings: args.number.settings()?,
+        settings,
         recording: Arc::new(recording),
         args: args.number.clone(),
         rng: fastrand::Rng::with_seed(args.seed),

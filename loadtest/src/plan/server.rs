@@ -12,7 +12,8 @@ use crate::twilio::{number::Number, twiml::Link};
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}` (or
-    /// `{NAME_url}`, of several models), `{ca_file}`, `{folder}`, `{account_sid}` and `{auth_token}`.
+    /// `{NAME_url}`, of several models), `{ca_file}`, `{folder}`, `{account_sid}`, `{auth_token}` and `{rest_url}`: where Twilio's REST
+    /// interface is.
     pub command: Vec<String>,
     /// Added to its environment.
     #[serde(default)]
@@ -30,6 +31,8 @@ pub struct Server {
     pub fallback_path: Option<String>,
     /// Where the end of a call is told.
     pub status_path: Option<String>,
+    /// What phones write goes there: "a message comes in".
+    pub sms_path: Option<String>,
     /// A path that answers 200 when it is ready; without it a connection is enough.
     pub ready_path: Option<String>,
     /// It must be ready by then.
@@ -59,6 +62,15 @@ impl Server {
         })
     }
 
+    /// Where what phones write goes where it listens at `address`.
+    pub fn sms(&self, address: &str) -> Option<Link> {
+        let path = self.sms_path.as_ref()?;
+        Some(Link {
+            url: format!("http://{address}{path}"),
+            ..Link::default()
+        })
+    }
+
     pub(super) fn check(&self, names: &[String]) -> Result<(), Wrong> {
         if self.command.is_empty() {
             return wrong(
@@ -72,6 +84,7 @@ impl Server {
             ("server.voice_path", self.voice_path.as_ref()),
             ("server.fallback_path", self.fallback_path.as_ref()),
             ("server.status_path", self.status_path.as_ref()),
+            ("server.sms_path", self.sms_path.as_ref()),
         ] {
             if let Some(path) = path.filter(|path| !path.starts_with('/')) {
                 return wrong(key, path, "allowed: a path that begins with /");

@@ -18,12 +18,21 @@ pub struct Names<'a> {
     pub ca_file: &'a Path,
     /// `{folder}`: where the plan's files are written.
     pub folder: &'a Path,
+    /// `{rest_url}`: where Twilio's REST interface is.
+    pub rest_url: &'a str,
 }
 
 /// The names that a plan with these models may use.
 pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let names = ["port", "ca_file", "folder", "account_sid", "auth_token"]
-        .map(|name| format!("{{{name}}}"));
+    let names = [
+        "port",
+        "ca_file",
+        "folder",
+        "account_sid",
+        "auth_token",
+        "rest_url",
+    ];
+    let names = names.map(|name| format!("{{{name}}}"));
     let urls = models.map(|name| format!("{{{name}_url}}"));
     names.into_iter().chain(urls).collect()
 }
@@ -34,6 +43,7 @@ pub fn fill(text: &str, names: &Names<'_>) -> String {
         .replace("{port}", &names.port.to_string())
         .replace("{ca_file}", &names.ca_file.display().to_string())
         .replace("{folder}", &names.folder.display().to_string())
+        .replace("{rest_url}", names.rest_url)
         .replace("{account_sid}", ACCOUNT_SID)
         .replace("{auth_token}", AUTH_TOKEN);
     names.models.iter().fold(text, |text, (name, url)| {
@@ -64,6 +74,7 @@ mod tests {
             models: &[("model".to_owned(), "ws://m".to_owned())],
             ca_file: Path::new("/ca"),
             folder: Path::new("/f"),
+            rest_url: "http://t",
         };
         let text = "{port} {model_url} {ca_file} {folder} [{ env = 'X' }] {\"a\":{}}";
         assert_eq!(

@@ -77,8 +77,10 @@ fn a_wrong_plan_names_file_key_value_and_what_is_allowed() {
 #[test]
 fn every_plan_that_comes_with_loadtest_is_good() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let drills = std::fs::read_dir(folder.join("drills")).unwrap();
     let plans: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
+        .chain(drills)
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|it| it == "toml"))
         .collect();

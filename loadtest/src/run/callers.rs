@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::{
-    carrier::{CallReport, CarrierSettings, Ended, Phone, StreamCut},
+    carrier::{CallReport, CarrierSettings, Ended, KnownPrompts, Phone, StreamCut},
+    drill::numbers,
     net::{Clock, Ending, couple, dial},
     peer::Outbox,
     recording::Recording,
@@ -24,6 +25,9 @@ use crate::{
 /// A caller whose call failed tries again after this, not at once.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// The prompt that promises a text and a call back.
+pub(crate) const PROMISED: &str = "promised";
+
 /// Who calls, and until when.
 #[derive(Debug)]
 pub(super) struct Callers {
@@ -32,6 +36,10 @@ pub(super) struct Callers {
     pub(super) settings: Arc<CarrierSettings>,
     /// Each takes the next.
     pub(super) cuts: Vec<StreamCut>,
+    /// Prompts that they know.
+    pub(super) prompts: Option<Arc<KnownPrompts>>,
+    /// Each calls from a number of their own.
+    pub(super) own_numbers: bool,
     pub(super) seed: u64,
     pub(super) clock: Clock,
     /// Nobody calls after this.
@@ -169,6 +177,12 @@ impl Callers {
                 settings,
             } => {
                 let CarrierSettings { from, to, .. } = &*self.settings;
+                let from = if self.own_numbers {
+                    &numbers::caller(number)
+                } else {
+                    from
+                };
+                account.network.tally().call(from, false);
                 let call = VoiceCall {
                     account: Arc::clone(account),
                     number: called.clone(),
@@ -177,8 +191,17 @@ impl Callers {
                     seed,
                 };
                 let settings = self.settings_from(self.clock.now(), number);
-                let phone = Phone::new(Arc::clone(recording), settings, number, seed);
-                self.ring(call, phone).await
+                let mut phone = Phone::new(Arc::clone(recording), settings, number, seed);
+                if let Some(prompts) = &self.prompts {
+                    phone = phone.knowing(Arc::clone(prompts));
+                }
+                let outcome = self.ring(call, phone).await;
+                if let Outcome::Over(told) = &outcome
+                    && let Some(heard) = told.report.heard_prompt(PROMISED)
+                {
+                    account.network.tally().promise(from, heard);
+                }
+                outcome
             }
         }
     }

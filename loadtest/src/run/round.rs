@@ -14,18 +14,18 @@ use super::{
     callers::{Callers, Counts, Outcome, Way},
     collect::{self, Window},
     house::{Models, Seen},
+    interface::Interface,
     subject::{Running, Subject, free_port, start_relay, start_server},
 };
 use crate::{
     arrivals::arrivals,
     carrier::CarrierSettings,
     net::Clock,
-    plan::{ACCOUNT_SID, AUTH_TOKEN, Names, Plan},
+    plan::{Names, Plan},
     process::{Usage, usage},
     recording::Recording,
     report::{Dialled, Figures},
     tls::Authority,
-    twilio::Account,
 };
 
 /// How often whoever watches is told how far it is.
@@ -99,13 +99,15 @@ pub(super) async fn measure(
     watch: &mut dyn Watch,
 ) -> Result<(Figures, Vec<Dialled>), RunError> {
     let models = Models::open(stage, subject).await?;
-    let running = start(stage, subject, &models.urls(), watch).await?;
+    let interface = Interface::open(stage.plan, stage.clock).await?;
+    let running = start(stage, subject, &models.urls(), &interface.url, watch).await?;
+    interface.reach(stage.plan, &running.address);
     let idle = used(&running)?;
     let calls = &stage.plan.calls;
     let begin = stage.clock.now();
     models.begin(begin);
     let window = (begin + calls.ramp(), begin + calls.ramp() + calls.steady());
-    let callers = Arc::new(callers(stage, &running, window.1));
+    let callers = Arc::new(callers(stage, &running, &interface, window.1));
     let mut lines = JoinSet::new();
     for at in arrivals(calls.concurrent, calls.ramp(), calls.seed) {
         lines.spawn(Arc::clone(&callers).line(begin + at));
@@ -156,7 +158,8 @@ pub(super) async fn measure(
         zero: begin,
     };
     tell(&outcomes, &seen, &window, watch);
-    let figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
+    let mut figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
+    interface.figures(&mut figures);
     let dialled = seen.into_iter().map(|seen| Dialled {
         model: seen.name,
         dials: seen.dials,
@@ -190,11 +193,11 @@ fn tell(outcomes: &[Outcome], seen: &[Seen], window: &Window, watch: &mut dyn Wa
 }
 
 /// Who calls, until the window ends.
-fn callers(stage: &Stage<'_>, running: &Running, end: Duration) -> Callers {
+fn callers(stage: &Stage<'_>, running: &Running, interface: &Interface, end: Duration) -> Callers {
     let calls = &stage.plan.calls;
     let way = match &running.number {
         Some(number) => Way::Number {
-            account: Arc::new(Account::new(ACCOUNT_SID, AUTH_TOKEN, None, stage.clock)),
+            account: Arc::clone(&interface.account),
             number: number.clone(),
             settings: Arc::new(stage.plan.twilio.clone()),
         },
@@ -208,6 +211,8 @@ fn callers(stage: &Stage<'_>, running: &Running, end: Duration) -> Callers {
             ..stage.plan.carrier.clone()
         }),
         cuts: calls.cuts.clone(),
+        prompts: interface.account.network.prompts.clone(),
+        own_numbers: calls.own_numbers,
         seed: calls.seed,
         clock: stage.clock,
         until: end.saturating_sub(LAST_CALLS.min(calls.steady() / 4)),
@@ -220,6 +225,7 @@ async fn start(
     stage: &Stage<'_>,
     subject: Subject,
     models: &[(String, String)],
+    rest_url: &str,
     watch: &mut dyn Watch,
 ) -> Result<Running, RunError> {
     if let (Subject::Server, Some(elsewhere)) = (subject, stage.elsewhere) {
@@ -240,6 +246,7 @@ async fn start(
         models,
         ca_file: &stage.ca_file(),
         folder: &stage.folder,
+        rest_url,
     };
     match subject {
         Subject::Relay => start_relay(stage.plan.compare.relay_workers, &names, stage.clock).await,

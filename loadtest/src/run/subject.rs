@@ -60,21 +60,21 @@ impl Subject {
 
 /// A subject that takes calls.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     /// Where streams go that no document names.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The number that calls come in at, if there is one.
-    pub(super) number: Option<Number>,
+    pub(crate) number: Option<Number>,
     /// Where it listens.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// Whose CPU time and memory are read.
-    pub(super) pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     /// Ours, if we started it.
-    pub(super) child: Option<Child>,
+    pub(crate) child: Option<Child>,
 }
 
 /// Starts the plan's server as a child.
-pub(super) async fn start_server(
+pub(crate) async fn start_server(
     server: &Server,
     names: &Names<'_>,
     clock: Clock,
@@ -163,7 +163,7 @@ async fn running(
 }
 
 /// A port that nobody listens on just now. Another process might take it before the child does; then the child says so.
-pub(super) fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     listener.local_addr().map(|address| address.port())
 }

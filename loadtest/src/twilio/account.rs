@@ -1,11 +1,14 @@
 //! An account at the carrier: who it is, what signs its requests, and which calls it has.
 //!
 //! Owns the list of calls that [`rest`](super::rest) serves and that live calls are found in. Finished calls are kept until there
-//! are too many.
+//! are too many. What becomes of texts and calls of its own is its [`network`](super::network)'s.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -14,14 +17,15 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     interpreter::Update,
-    number::{Parties, Status},
-    rest::{FaultWindow, Faults, Messages, Resource, RestFault},
+    network::Network,
+    number::{Direction, Parties, Status},
+    rest::{FaultWindow, Faults, Messages, Resource, RestShares, Trouble},
     signature::AuthToken,
 };
 use crate::net::Clock;
 
 /// Calls that are known: the oldest that is over is forgotten first, and where all are live the next one is not listed.
-const CALLS_MAX: usize = 10_000;
+const CALLS_MAX: usize = 50_000;
 /// What REST wants of one call and nobody has taken yet; further wishes are refused with 429.
 const UPDATES_MAX: usize = 8;
 
@@ -35,10 +39,15 @@ pub struct Account {
     pub tls: Option<Arc<ClientConfig>>,
     /// The run's clock.
     pub clock: Clock,
+    /// What is behind the REST interface: phones, and how they are reached.
+    pub network: Arc<Network>,
     /// User names and passwords that REST accepts.
     pub(super) keys: Vec<(String, String)>,
     began: SystemTime,
     faults: Mutex<Faults>,
+    shares: RestShares,
+    /// Requests so far: what chance counts by.
+    requests: AtomicU64,
     messages: Mutex<Messages>,
     calls: Mutex<Calls>,
 }
@@ -52,8 +61,12 @@ pub struct Listed {
     pub status: Status,
     /// When it came in, by the run's clock.
     pub began: Duration,
+    /// When it was answered.
+    pub answered: Option<Duration>,
     /// When it was over.
     pub ended: Option<Duration>,
+    /// From when on lists show it.
+    pub seen: Duration,
     pub(super) updates: Option<mpsc::Sender<Update>>,
 }
 
@@ -62,6 +75,20 @@ struct Calls {
     by_sid: BTreeMap<String, Listed>,
     /// In the order in which they came.
     order: std::collections::VecDeque<String>,
+    /// How many the account has made itself.
+    placed: u64,
+}
+
+impl Listed {
+    /// When it began, once it has: one that waits to be made has no date.
+    pub fn started(&self) -> Option<Duration> {
+        (self.status != Status::Queued).then_some(self.began)
+    }
+
+    /// Whether the account has made it itself.
+    pub fn is_outbound(&self) -> bool {
+        self.parties.direction == Direction::OutboundApi
+    }
 }
 
 impl Account {
@@ -74,7 +101,10 @@ impl Account {
             clock,
             keys: vec![(sid.to_owned(), token.to_owned())],
             began: clock.wall(),
+            network: Arc::default(),
             faults: Mutex::default(),
+            shares: RestShares::default(),
+            requests: AtomicU64::new(0),
             messages: Mutex::default(),
             calls: Mutex::default(),
         }
@@ -87,15 +117,46 @@ impl Account {
         self
     }
 
+    /// Behind the REST interface is this network.
+    #[must_use]
+    pub fn with_network(mut self, network: Network) -> Self {
+        self.network = Arc::new(network);
+        self
+    }
+
+    /// REST goes wrong by chance too.
+    #[must_use]
+    pub fn with_shares(mut self, shares: RestShares) -> Self {
+        self.shares = shares;
+        self
+    }
+
     /// From now on REST goes wrong in these windows, and in no others.
     pub fn set_faults(&self, windows: Vec<FaultWindow>) {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         *faults = Faults(windows);
     }
 
-    pub(super) fn fault(&self, resource: Resource, writes: bool) -> Option<RestFault> {
+    /// What goes wrong with the next request.
+    pub(super) fn trouble(&self, resource: Resource, writes: bool) -> Trouble {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.at(self.clock.now(), resource, writes)
+        if let Some(fault) = faults.at(self.clock.now(), resource, writes) {
+            return Trouble::of(fault);
+        }
+        let nth = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.shares.trouble(nth, writes)
+    }
+
+    /// The code with which this number is refused. A number that takes no texts may be rung.
+    pub(super) fn refused_number(&self, number: &str, is_text: bool) -> Option<u32> {
+        let code = self.shares.refusal(number)?;
+        let only_texts = matches!(code, 21_610 | 21_612 | 21_614 | 21_408);
+        (is_text || !only_texts).then_some(code)
+    }
+
+    /// How long lists do not show the `nth` message.
+    pub(super) fn list_lag(&self, nth: u64) -> Duration {
+        self.shares.lag(Resource::Messages, nth)
     }
 
     /// The account's messages, which nobody else sees or changes meanwhile.
@@ -120,12 +181,32 @@ impl Account {
 
     /// A call has come in. What REST wants of it comes here.
     pub(super) fn begin(&self, parties: &Parties) -> mpsc::Receiver<Update> {
+        self.enlist(parties, Status::Ringing, Duration::ZERO)
+    }
+
+    /// The place of the next call that the account makes itself.
+    pub(super) fn next_placed(&self) -> u64 {
+        let mut calls = self.calls();
+        calls.placed += 1;
+        calls.placed
+    }
+
+    /// The `nth` call was taken in that is to be made. What REST wants of it comes here.
+    pub(super) fn place(&self, parties: &Parties, nth: u64) -> mpsc::Receiver<Update> {
+        let lag = self.shares.lag(Resource::Calls, nth);
+        self.enlist(parties, Status::Queued, lag)
+    }
+
+    fn enlist(&self, parties: &Parties, status: Status, lag: Duration) -> mpsc::Receiver<Update> {
         let (updates, wanted) = mpsc::channel(UPDATES_MAX);
+        let began = self.clock.now();
         let listed = Listed {
             parties: parties.clone(),
-            status: Status::Ringing,
-            began: self.clock.now(),
+            status,
+            began,
+            answered: None,
             ended: None,
+            seen: began + lag,
             updates: Some(updates),
         };
         let mut calls = self.calls();
@@ -139,11 +220,21 @@ impl Account {
         wanted
     }
 
+    /// Who has picked up is known now.
+    pub(super) fn note_answered_by(&self, call_sid: &str, answered_by: &'static str) {
+        if let Some(call) = self.calls().by_sid.get_mut(call_sid) {
+            call.parties.answered_by = Some(answered_by);
+        }
+    }
+
     /// The call has come so far.
     pub(super) fn note(&self, call_sid: &str, status: Status) {
         let now = self.clock.now();
         if let Some(call) = self.calls().by_sid.get_mut(call_sid) {
             call.status = status;
+            if status == Status::InProgress {
+                call.answered.get_or_insert(now);
+            }
             if status.is_over() {
                 call.ended.get_or_insert(now);
                 call.updates = None;

@@ -3,7 +3,7 @@
 //!
 //! Owns the carrier's side of the front door. Look next at [`interpreter`] for what it does with a document (no clock, no socket),
 //! at [`twiml`] for how it reads one, at [`settings`] for what no document promises, and at [`VoiceCall`] for one whole call over
-//! real sockets. The media stream itself is [`carrier`](crate::carrier)'s.
+//! real sockets. Texts, and calls that REST makes, are [`network`]'s. The media stream itself is [`carrier`](crate::carrier)'s.
 //!
 #![doc = include_str!("voice-url.md")]
 
@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod form;
 pub mod http;
 pub mod interpreter;
+pub mod network;
 pub mod note;
 pub mod number;
 pub mod overrides;

@@ -28,6 +28,32 @@ pub struct Parties {
     pub from: String,
     /// Who is called.
     pub to: String,
+    /// Who has begun the call.
+    pub direction: Direction,
+    /// Whether the network vouches for the caller's number: `StirVerstat`, where it says so.
+    pub verstat: Option<String>,
+    /// Who has picked up, where that was to be found out and is known: `AnsweredBy`.
+    pub answered_by: Option<&'static str>,
+}
+
+/// Who has begun a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Somebody who called the number.
+    #[default]
+    Inbound,
+    /// The number's owner, by REST.
+    OutboundApi,
+}
+
+impl Direction {
+    /// Its word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::OutboundApi => "outbound-api",
+        }
+    }
 }
 
 impl fmt::Debug for Parties {
@@ -46,6 +72,9 @@ impl Parties {
             call_sid: sid("CA", rng),
             from: from.to_owned(),
             to: to.to_owned(),
+            direction: Direction::Inbound,
+            verstat: None,
+            answered_by: None,
         }
     }
 
@@ -56,22 +85,33 @@ impl Parties {
 
     /// What every request about the call begins with.
     pub(crate) fn form(&self, status: Status) -> Form {
-        Form::new()
+        let mut form = Form::new()
             .with("AccountSid", self.account_sid.clone())
             .with("ApiVersion", "2010-04-01")
             .with("CallSid", self.call_sid.clone())
             .with("CallStatus", status.word())
             .with("Called", self.to.clone())
             .with("Caller", self.from.clone())
-            .with("Direction", "inbound")
+            .with("Direction", self.direction.word())
             .with("From", self.from.clone())
-            .with("To", self.to.clone())
+            .with("To", self.to.clone());
+        if let Some(verstat) = &self.verstat {
+            form.push("StirVerstat", verstat.clone());
+        }
+        if let Some(answered_by) = self.answered_by {
+            form.push("AnsweredBy", answered_by);
+        }
+        form
     }
 }
 
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// It waits to be made.
+    Queued,
+    /// It is being made.
+    Initiated,
     /// It rings.
     Ringing,
     /// It was answered.
@@ -84,26 +124,31 @@ pub enum Status {
     NoAnswer,
     /// It could not be answered.
     Failed,
+    /// It was taken back before it was answered.
+    Canceled,
 }
 
 impl Status {
     /// Its word on the wire.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
+            Self::Initiated => "initiated",
             Self::Ringing => "ringing",
             Self::InProgress => "in-progress",
             Self::Completed => "completed",
             Self::Busy => "busy",
             Self::NoAnswer => "no-answer",
             Self::Failed => "failed",
+            Self::Canceled => "canceled",
         }
     }
 
     /// Whether the call is over.
     pub fn is_over(self) -> bool {
         match self {
-            Self::Ringing | Self::InProgress => false,
-            Self::Completed | Self::Busy | Self::NoAnswer | Self::Failed => true,
+            Self::Queued | Self::Initiated | Self::Ringing | Self::InProgress => false,
+            Self::Completed | Self::Busy | Self::NoAnswer | Self::Failed | Self::Canceled => true,
         }
     }
 }

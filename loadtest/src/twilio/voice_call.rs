@@ -4,7 +4,7 @@
 //! decided there; what its caller says is the [`Phone`]'s; a stream while it is open is in [`stream`], and callbacks go out in
 //! [`courier`].
 
-mod courier;
+pub(super) mod courier;
 mod stream;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -17,7 +17,7 @@ use super::{
     account::Account,
     fault::{FetchFault, StreamFault},
     fetch::{Fetcher, Wanted},
-    interpreter::{Ask, Event, Interpreter, Page, Step, Update},
+    interpreter::{Ask, Event, Interpreter, Opening, Page, Step, Update},
     note::{End, Note, StreamOver},
     number::{Number, Parties},
     settings::{TwilioSettings, millis},
@@ -123,13 +123,30 @@ impl VoiceCall {
         phone: Phone,
         story: impl FnMut(Duration, Told),
     ) -> Pin<Box<impl Future<Output = VoiceReport>>> {
+        let updates = self.account.begin(&self.parties);
         // On the heap: hundreds of calls wait beside each other in futures of others.
-        Box::pin(self.line(phone, story).live())
+        Box::pin(self.line(phone, updates, None, story).live())
     }
 
-    fn line<F: FnMut(Duration, Told)>(self, phone: Phone, story: F) -> Line<F> {
+    /// As [`live`](Self::live), a call that the account has made itself, and that this phone has just picked up. `updates` is what
+    /// REST wants of it.
+    pub(super) fn picked_up(
+        self,
+        phone: Phone,
+        updates: mpsc::Receiver<Update>,
+        opening: Opening,
+    ) -> Pin<Box<impl Future<Output = VoiceReport>>> {
+        Box::pin(self.line(phone, updates, Some(opening), |_, _| {}).live())
+    }
+
+    fn line<F: FnMut(Duration, Told)>(
+        self,
+        phone: Phone,
+        updates: mpsc::Receiver<Update>,
+        opening: Option<Opening>,
+        story: F,
+    ) -> Line<F> {
         let clock = self.account.clock;
-        let updates = self.account.begin(&self.parties);
         let fetcher = Fetcher {
             token: self.account.token.clone(),
             tls: self.account.tls.clone(),
@@ -149,6 +166,7 @@ impl VoiceCall {
             settings: self.settings,
             fetcher,
             interpreter,
+            opening,
             phone,
             updates,
             asking: None,
@@ -175,6 +193,8 @@ struct Line<F> {
     settings: Arc<TwilioSettings>,
     fetcher: Fetcher,
     interpreter: Interpreter,
+    /// How it begins, where it does not come in.
+    opening: Option<Opening>,
     phone: Phone,
     updates: mpsc::Receiver<Update>,
     courier: Courier,
@@ -206,7 +226,10 @@ impl<F: FnMut(Duration, Told)> Line<F> {
     async fn live(mut self) -> VoiceReport {
         let clock = self.account.clock;
         let mut steps = Vec::new();
-        self.interpreter.start(clock.now(), &mut steps);
+        match self.opening.take() {
+            None => self.interpreter.start(clock.now(), &mut steps),
+            Some(opening) => self.interpreter.pick_up(clock.now(), opening, &mut steps),
+        }
         loop {
             for step in steps.drain(..) {
                 self.take(step).await;

@@ -11,11 +11,19 @@ mod endings;
 #[cfg(test)]
 mod fetching;
 #[cfg(test)]
+mod interface;
+#[cfg(test)]
 mod rest;
+#[cfg(test)]
+mod rest_faults;
+#[cfg(test)]
+mod rings;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod texts;
 #[cfg(test)]
 mod verbs;
 #[cfg(test)]

@@ -179,8 +179,12 @@ pub(crate) fn phone(call_max_ms: u64) -> Phone {
 }
 
 pub(crate) fn account() -> Arc<Account> {
+    Arc::new(bare_account())
+}
+
+pub(crate) fn bare_account() -> Account {
     let sid = format!("AC{:032x}", 1);
-    Arc::new(Account::new(&sid, TOKEN, None, Clock::start()))
+    Account::new(&sid, TOKEN, None, Clock::start())
 }
 
 /// A call to the number whose Voice URL is `/answer`, with connection overrides that are fast.

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use super::signature::hex;
+use crate::core::callback::promise::{SendId, SendKind};
 use crate::core::front::{Card, Direction};
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Utc;
@@ -80,6 +81,8 @@ pub enum TokenError {
 enum Purpose {
     Stream,
     Next,
+    Text,
+    Ring,
 }
 
 impl Purpose {
@@ -87,6 +90,17 @@ impl Purpose {
         match self {
             Self::Stream => "ringback stream token 1",
             Self::Next => "ringback next ticket 1",
+            Self::Text => "ringback text callback 1",
+            Self::Ring => "ringback ring callback 1",
+        }
+    }
+}
+
+impl From<SendKind> for Purpose {
+    fn from(kind: SendKind) -> Self {
+        match kind {
+            SendKind::Text => Self::Text,
+            SendKind::Ring => Self::Ring,
         }
     }
 }
@@ -177,6 +191,24 @@ impl Keyring {
             return Err(TokenError::Expired);
         }
         Ok(ticket)
+    }
+
+    /// What stands behind the name of a text or a ring in the paths that Twilio asks about it: two segments that nobody else
+    /// can make, good for as long as the key.
+    pub fn seal_send(&self, kind: SendKind, send: SendId) -> String {
+        let sealed = self.seal(kind.into(), &send.to_string());
+        let (id, rest) = sealed.split_once('.').unwrap_or_default();
+        let (send, tag) = rest.rsplit_once('.').unwrap_or_default();
+        format!("{send}/{id}.{tag}")
+    }
+
+    /// The name in such a path. Compares in constant time.
+    pub fn open_send(&self, kind: SendKind, send: &str, token: &str) -> Result<SendId, TokenError> {
+        let (id, tag) = token.split_once('.').ok_or(TokenError::Malformed)?;
+        let text = format!("{id}.{send}.{tag}");
+        let send = self.open(kind.into(), &text)?;
+        let bits = u128::from_str_radix(send, 16).map_err(|_| TokenError::Malformed)?;
+        Ok(SendId::from_bits(bits))
     }
 
     fn seal(&self, purpose: Purpose, fields: &str) -> String {
@@ -312,6 +344,30 @@ mod tests {
         let late = after(TICKET_LIFE + Duration::from_millis(1));
         let opened = keys.open_ticket(late, sid('a'), &ticket_text);
         assert_eq!(opened, Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_path_of_a_text_leads_to_it_and_to_nothing_else() {
+        let keys = Keyring::new([("k", "secret")]);
+        let id = SendId::from_bits(u128::MAX / 7);
+        let path = keys.seal_send(SendKind::Text, id);
+        let (send, token) = path.split_once('/').unwrap();
+        assert_eq!(keys.open_send(SendKind::Text, send, token), Ok(id));
+        let open = |kind, send: &str, token: &str| keys.open_send(kind, send, token).unwrap_err();
+        assert_eq!(open(SendKind::Ring, send, token), TokenError::Forged);
+        let other = SendId::from_bits(1).to_string();
+        assert_eq!(open(SendKind::Text, &other, token), TokenError::Forged);
+        for (send, token) in [
+            ("", ""),
+            (send, ""),
+            (send, "k."),
+            (send, "x.y"),
+            ("é", token),
+        ] {
+            assert!(keys.open_send(SendKind::Text, send, token).is_err());
+        }
+        let long = "k".repeat(10_000);
+        assert_eq!(open(SendKind::Text, &long, token), TokenError::Malformed);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod callbacks;
 mod carrier;
 mod messages;
 mod prompts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::core::audio::Frame;
 use crate::core::call::checkpoint::{Checkpoint, Origin};
-use crate::core::call::menu::{Caller, Promised, Recorded};
+use crate::core::call::menu::{Caller, Menu, Promised, Recorded};
 use crate::core::call::prompt::Prompts;
 use crate::core::fault::{Fault, Refusal};
 use crate::core::ids::{
@@ -24,6 +24,8 @@ pub enum Input {
     DialAnswer(AttemptId, DialAnswer),
     /// The stream goes on with a call that had another stream; told before it starts.
     Resumed(Origin, Box<Checkpoint>),
+    /// What is on offer should no model be left; told before the stream starts, or nothing is.
+    Menu(Box<Menu>),
     /// What is known of the caller's number; told before the stream starts.
     Caller(Caller),
     /// What became of the wish to be called back.

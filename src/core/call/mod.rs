@@ -128,6 +128,10 @@ impl Call {
                 self.resumed = Some((origin, *checkpoint));
                 Ok(())
             }
+            Input::Menu(menu) => {
+                self.settings.menu = *menu;
+                Ok(())
+            }
             Input::Caller(caller) => {
                 self.caller = caller;
                 Ok(())
@@ -157,6 +161,11 @@ impl Call {
             Phase::Parting(parting) => Some(parting.deadline(&self.settings)),
             Phase::Ended => None,
         }
+    }
+
+    /// Whether its caller has the menu: [`Input::ModelsBack`] means something to it.
+    pub const fn is_apologizing(&self) -> bool {
+        matches!(self.phase, Phase::Apologizing(_))
     }
 
     /// Whether the call is over: it takes no more inputs.

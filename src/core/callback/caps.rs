@@ -24,6 +24,18 @@ pub enum Cap {
     Money,
 }
 
+impl Cap {
+    /// Its name in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Destination => "destination",
+            Self::Caller => "caller",
+            Self::Prefix => "prefix",
+            Self::Money => "money",
+        }
+    }
+}
+
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The most events of a window; when it is full, its cap is reached. With the default prices the money is spent far earlier.

@@ -127,6 +127,28 @@ pub enum Told {
     Cannot(Cannot),
 }
 
+impl Told {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Promised { asks: false } => "promised",
+            Self::Promised { asks: true } => "asks",
+            Self::Already => "already",
+            Self::Cannot(Cannot::StoreSlow) => "store_slow",
+            Self::Cannot(Cannot::NotReady) => "not_ready",
+            Self::Cannot(Cannot::ClockUnsure) => "clock_unsure",
+            Self::Cannot(Cannot::Destination) => "destination",
+            Self::Cannot(Cannot::OptedOut) => "opted_out",
+            Self::Cannot(Cannot::Hours) => "hours",
+            Self::Cannot(Cannot::QueueLong) => "queue_long",
+            Self::Cannot(Cannot::Full) => "full",
+            Self::Cannot(Cannot::Capped(_)) => "capped",
+            Self::Cannot(Cannot::NoText) => "no_text",
+            Self::Cannot(Cannot::Had) => "had",
+        }
+    }
+}
+
 /// Why nothing can be promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cannot {

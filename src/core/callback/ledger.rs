@@ -10,7 +10,7 @@ use crate::core::callback::effect::{Effect, Effects, Seen, WriteId};
 use crate::core::callback::entry::{Entry, Queued, Waiting};
 use crate::core::callback::errands::Errands;
 use crate::core::callback::input::{Input, Models};
-use crate::core::callback::number::{Number, Prefix};
+use crate::core::callback::number::{Language, Number, Prefix};
 use crate::core::callback::past::Past;
 use crate::core::callback::promise::{End, Promise, SendId, Stage};
 use crate::core::callback::settings::Settings;
@@ -165,6 +165,29 @@ impl CallbackLedger {
     /// The promises in memory, in the order of their names: for operators.
     pub fn promises(&self) -> impl Iterator<Item = &Promise> {
         self.entries.values().map(|entry| &entry.promise)
+    }
+
+    /// The open promise to a number.
+    pub fn promise_to(&self, number: Number) -> Option<&Promise> {
+        let id = self.by_number.get(&number)?;
+        self.entries.get(id).map(|entry| &entry.promise)
+    }
+
+    /// The open promise that a request serves.
+    pub fn promise_of(&self, send: SendId) -> Option<&Promise> {
+        let id = self.by_send.get(&send)?;
+        self.entries.get(id).map(|entry| &entry.promise)
+    }
+
+    /// What is spoken by whoever has a promise, or had one of late.
+    pub fn language_of(&self, number: Number) -> Option<&Language> {
+        let open = self.promise_to(number).map(|promise| &promise.language);
+        open.or_else(|| self.past.of(number).map(|over| &over.language))
+    }
+
+    /// Whether it is known what time it is.
+    pub const fn is_clock_sane(&self) -> bool {
+        self.clock.is_sane()
     }
 
     fn on_time(&mut self, at: At, effects: &mut Effects) {

@@ -72,6 +72,13 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         (now < entry.until).then_some(&mut entry.value)
     }
 
+    /// Forgets all entries but these.
+    pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
+        self.entries.retain(|_, entry| keep(&entry.value));
+        let entries = &self.entries;
+        self.by_age.retain(|_, key| entries.contains_key(key));
+    }
+
     /// How many entries there are, those included that are over and not yet gone.
     pub fn len(&self) -> usize {
         self.entries.len()

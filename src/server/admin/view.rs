@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::promises::{
+    CallbackOrder, CallbackVerb, CallbacksView, ForgetOrder, NumberView, PromiseView,
+};
+
 use crate::core::pool::{Control, KeyStatus, ProviderStatus, Quantiles};
 use crate::core::time::Instant;
 

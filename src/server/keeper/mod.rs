@@ -21,7 +21,7 @@ use super::clock::Clock;
 use super::drain::{Stage, Tasks};
 use crate::config::{StorePlace, StoreSettings};
 use crate::core::front::Card;
-use crate::core::ids::{CallId, CallSid};
+use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::time::Utc;
 use crate::store::embedded::{Embedded, OpenFault, StoreFile};
 use crate::store::{
@@ -217,6 +217,25 @@ impl Keeper {
             KnownCall::Ended(ended) => Recalled::Ended(ended.id),
             KnownCall::InProgress(call) => Recalled::InProgress(self.tally.read(&call)),
         })
+    }
+
+    /// The store itself, for promises.
+    pub(super) const fn store(&self) -> Option<&Arc<Embedded>> {
+        self.store.as_ref()
+    }
+
+    /// Counts what failed, and tells when it begins.
+    pub(super) fn note<T>(&self, answer: Result<T, StoreError>) -> Option<T> {
+        self.tally.note(answer)
+    }
+
+    /// The conversation that a promise was made in; `None` as well where the store does not say so in time.
+    pub(super) async fn context(&self, promise: PromiseId) -> Option<CallState> {
+        let store = self.store.as_ref()?;
+        let state = self.tally.note(store.context(promise).await)??;
+        let read = CallState::read(&state);
+        self.tally
+            .note(read.map_err(|_| StoreError::Damaged("conversation")))
     }
 
     /// Whether anything is kept.

@@ -5,6 +5,8 @@
 //! where nothing is known of a call.
 
 mod receive;
+mod rings;
+mod texts;
 
 use std::sync::Arc;
 
@@ -18,13 +20,16 @@ pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
+use super::callbacks::Caller;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
+use super::menu::{has_provider, offers};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
+use crate::config::Agent;
 use crate::core::front::{
-    Card, House, Next, Progress, Standing, fallback, next, receive as welcome,
+    Card, Direction, House, Next, Progress, Standing, fallback, next, receive as welcome,
 };
 use crate::core::ids::CallSid;
 use crate::telemetry::Count;
@@ -51,7 +56,8 @@ const HOOKS: [Hook; 6] = [
 
 /// The routes of all hooks; without Twilio there are none.
 pub(super) fn router() -> Router<Arc<Shared>> {
-    HOOKS.into_iter().fold(Router::new(), |router, hook| {
+    let others = texts::router().merge(rings::router());
+    HOOKS.into_iter().fold(others, |router, hook| {
         let handle = async move |State(shared): State<Arc<Shared>>,
                                  Extension(peer): Extension<Peer>,
                                  request: Request| {
@@ -84,8 +90,12 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         return StatusCode::FORBIDDEN.into_response();
     }
     match hook {
-        Hook::Answer => xml(&document(hook, shared, front, &voice, &received)),
+        Hook::Answer => {
+            introduce(shared, &voice, &received);
+            xml(&document(hook, shared, front, &voice, &received))
+        }
         Hook::Next | Hook::Fallback => {
+            introduce(shared, &voice, &received);
             recall(shared, front, &voice, &received).await;
             let document = document(hook, shared, front, &voice, &received);
             if voice.progress == Progress::Over {
@@ -104,6 +114,20 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         }
         Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+/// Who is on the other end, for the menu of a call: a stream does not say.
+fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
+    let Some(callbacks) = &shared.callbacks else {
+        return;
+    };
+    let form = &received.form;
+    let caller = match voice.direction {
+        Direction::Inbound => Caller::new(form.get("From"), form.get("StirVerstat")),
+        // Whom we rang is who answers.
+        Direction::Outbound => Caller::new(form.get("To"), None),
+    };
+    callbacks.introduce(shared.clock.now(), voice.call, caller);
 }
 
 /// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for
@@ -165,9 +189,8 @@ fn document(
         shared.telemetry.count(Count::WebhooksRepeated);
         return before;
     }
-    let house = house(shared, front);
-    let next = decide(hook, shared, front, voice, received, house);
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    let next = decide(hook, shared, front, voice, received, house(shared, agent));
     let apology = Spoken::find(&shared.prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&shared.prompts, &agent.name, "one_moment");
     // Twilio has tried for seconds before it asks here, and nobody has answered the call yet or said a word since.
@@ -247,24 +270,13 @@ fn whisper(shared: &Shared, received: &Received) -> String {
 /// No number has more digits (E.164).
 const CALLER_DIGITS_MAX: usize = 15;
 
-/// How the house stands. The pool is asked ten times a second at most: it is every call's.
-fn house(shared: &Shared, front: &Front) -> House {
+/// How the house stands, for callers of this agent.
+fn house(shared: &Shared, agent: &Agent) -> House {
     let now = shared.clock.now();
-    let known = front.memory().has_provider(now);
-    let has_provider = known.unwrap_or_else(|| {
-        let status = shared.providers.status(now);
-        let has = status
-            .providers
-            .iter()
-            .any(|provider| provider.permille > 0);
-        front.memory().found_provider(now, has);
-        has
-    });
-    let is_full = !shared.overload.stage().allows_calls() || !shared.calls.has_room();
     House {
-        is_full,
-        has_provider,
-        has_menu: false,
+        is_full: !shared.overload.stage().allows_calls() || !shared.calls.has_room(),
+        has_provider: has_provider(shared, now),
+        has_menu: offers(shared, agent).offers_anything(),
     }
 }
 

@@ -40,11 +40,16 @@ pub(super) struct Received {
 impl Received {
     /// The name of the question: the same when it is asked again. `None`: it has no name, and is another one each time.
     pub(super) fn question(&self, hook: Hook, call: CallSid) -> Option<String> {
+        self.named(hook.path(), call)
+    }
+
+    /// The same for a path of which there are many.
+    pub(super) fn named(&self, path: &str, call: CallSid) -> Option<String> {
         let mark = self.token.as_ref().or(self.ticket.as_ref())?;
         // After each person the same document is asked behind.
         let dial = self.dial.as_deref().unwrap_or_default();
         let is_short = mark.len() + dial.len() <= QUESTION_BYTES_MAX;
-        is_short.then(|| format!("{} {call} {mark} {dial}", hook.path()))
+        is_short.then(|| format!("{path} {call} {mark} {dial}"))
     }
 }
 

@@ -8,7 +8,7 @@ use super::tables::{CALL_SIDS, CALLS, ENDED, Kind, Reading, Writing, check_lengt
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Utc;
 use crate::store::{
-    CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, NODE_BYTES_MAX, StoreError,
+    CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, NODE_BYTES_MAX, State, StoreError,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -105,6 +105,19 @@ impl Writing<'_> {
         self.expire(Kind::Ended, id, expired, Some(row.expires))?;
         self.put(ENDED, id, &row)?;
         Ok(true)
+    }
+
+    /// How far a call in progress is.
+    pub(super) fn state_of_call(
+        &self,
+        call: CallId,
+        now: Utc,
+    ) -> Result<Option<State>, StoreError> {
+        let id = call.bits();
+        let row: Option<CallRow> = self.row(CALLS, id)?;
+        let row = row.filter(|row| !is_over(row.expires, now));
+        row.map(|row| self.open::<CallRow>(CALL_PLACE, id, &row.sealed))
+            .transpose()
     }
 
     /// Throws away a call in progress that has expired. Its expiry is gone already.

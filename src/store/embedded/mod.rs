@@ -6,6 +6,7 @@
 
 mod calls;
 mod collect;
+mod contexts;
 mod counts;
 mod fault;
 mod medium;
@@ -33,7 +34,7 @@ use self::worker::{ReadJob, Shared, Write, WriteJob, read_job};
 use super::records::CallerHash;
 use super::{
     Answer, CallKey, CallRecord, Changed, Checkpointed, Collected, EndedCall, KnownCall,
-    PromiseChange, PromiseRecord, Promised, SendId, SendRecord, Store, StoreError, TokenId,
+    PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
 };
 use crate::core::ids::{CallId, PromiseId};
 use crate::core::time::Utc;
@@ -275,6 +276,16 @@ impl Store for Embedded {
         now: Utc,
     ) -> Answer<Vec<PromiseRecord>> {
         self.read(move |reading| reading.promises(after, max, now))
+    }
+
+    fn keep_context(&self, promise: PromiseId, call: CallId, now: Utc) -> Answer<bool> {
+        self.write(false, move |writing| {
+            writing.keep_context(promise, call, now)
+        })
+    }
+
+    fn context(&self, promise: PromiseId) -> Answer<Option<State>> {
+        self.read(move |reading| reading.context(promise))
     }
 
     fn due(&self, max: usize, now: Utc) -> Answer<Vec<PromiseRecord>> {

@@ -115,6 +115,9 @@ impl Writing<'_> {
             expires: change.expires.millis(),
             sealed: self.seal(PROMISE_PLACE, id, &change.state),
         };
+        if !row.is_open {
+            self.drop_context(id)?;
+        }
         self.put_promise(id, Some(&before), &row)?;
         Ok(Changed::Kept)
     }
@@ -161,6 +164,7 @@ impl Writing<'_> {
         for send in self.sends_of(id)? {
             self.end_send(send)?;
         }
+        self.drop_context(id)?;
         self.expire(Kind::Promise, id, Some(row.expires), None)?;
         self.remove(PROMISES, id)
     }
@@ -232,6 +236,11 @@ impl Writing<'_> {
             return Ok(None);
         }
         Ok(row)
+    }
+
+    /// Whether there is such a promise, and something is still to happen.
+    pub(super) fn is_open(&self, id: u128, now: Utc) -> Result<bool, StoreError> {
+        Ok(self.promise_row(id, now)?.is_some_and(|row| row.is_open))
     }
 
     /// The open promise of a caller; as above.

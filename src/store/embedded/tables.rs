@@ -22,6 +22,8 @@ pub(super) const CALL_SIDS: TableDefinition<'_, &str, u128> = TableDefinition::n
 pub(super) const TOKENS: TableDefinition<'_, u128, u64> = TableDefinition::new("used_tokens");
 /// Promises, by name.
 pub(super) const PROMISES: Rows = TableDefinition::new("promises");
+/// Where the calls stood that promises were made in, by the promise's name.
+pub(super) const CONTEXTS: Rows = TableDefinition::new("contexts");
 /// The open promise of a caller.
 pub(super) const OPEN: TableDefinition<'_, u128, u128> = TableDefinition::new("open_promises");
 /// All promises of a caller.
@@ -59,7 +61,7 @@ impl Kind {
 
 /// Makes the tables, so that a reader finds them.
 pub(super) fn make_all(txn: &WriteTransaction) -> Result<(), StoreError> {
-    for rows in [CALLS, ENDED, PROMISES, SENDS] {
+    for rows in [CALLS, ENDED, PROMISES, CONTEXTS, SENDS] {
         txn.open_table(rows)?;
     }
     for pairs in [OF_CALLER, OF_PROMISE] {
@@ -126,6 +128,16 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Opens a state that was sealed for its place.
+    pub(super) fn open<R: Row>(
+        &self,
+        table: &'static str,
+        id: u128,
+        sealed: &[u8],
+    ) -> Result<State, StoreError> {
+        unseal::<R>(self.sealer, Place { table, id }, sealed)
+    }
+
     /// Seals a state for its place.
     pub(super) fn seal(&self, table: &'static str, id: u128, state: &State) -> Vec<u8> {
         self.sealer.seal(Place { table, id }, &state.0)
@@ -168,9 +180,13 @@ impl Reading<'_> {
         id: u128,
         sealed: &[u8],
     ) -> Result<State, StoreError> {
-        let state = self.sealer.open(Place { table, id }, sealed);
-        state.map(State).map_err(|_| StoreError::Damaged(R::NAME))
+        unseal::<R>(self.sealer, Place { table, id }, sealed)
     }
+}
+
+fn unseal<R: Row>(by: &Sealer, place: Place, sealed: &[u8]) -> Result<State, StoreError> {
+    let state = by.open(place, sealed);
+    state.map(State).map_err(|_| StoreError::Damaged(R::NAME))
 }
 
 fn row<R: Row>(

@@ -19,17 +19,27 @@ pub(super) fn caller(rng: &mut fastrand::Rng) -> Recording {
         0..20 => acts.push(speech(rng, Then::Wait)),
         20..45 => {
             acts.push(keys("1".into()));
+            if rng.u8(..100) < 10 {
+                acts.push(speech(rng, Then::Wait));
+            }
             number(rng, &mut acts);
         }
         45..55 => acts.push(keys("2".into())),
         55..75 => {
             acts.push(keys("3".into()));
-            let then = if rng.bool() {
-                Then::Keys(any_key(rng))
-            } else {
-                Then::Wait
+            let then = match rng.u8(..100) {
+                0..40 => Then::Keys(any_key(rng)),
+                // Once to end it, and once more.
+                40..55 => Then::Keys(any_key(rng) + "#"),
+                // Until it has just ended by itself.
+                55..75 => Then::Pause(Duration::from_millis(rng.u64(3_500..5_000))),
+                _ => Then::Wait,
             };
+            let leaves = matches!(then, Then::Pause(_));
             acts.push(speech(rng, then));
+            if leaves {
+                acts.push(silent(Then::HangUp));
+            }
         }
         75..90 => {
             // Wrong ones first.
@@ -74,6 +84,9 @@ fn number(rng: &mut fastrand::Rng, acts: &mut Vec<Turn>) {
             typed.push('#');
         }
         acts.push(keys(typed));
+        if rng.u8(..100) < 10 {
+            acts.push(speech(rng, Then::Wait));
+        }
         if rng.u8(..100) < 80 {
             acts.push(keys(if rng.u8(..100) < 70 { "1" } else { "2" }.into()));
         }

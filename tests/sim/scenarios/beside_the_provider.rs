@@ -97,7 +97,8 @@ fn with_menu() -> Setup {
     setup.desk.caller = Caller::Textable;
     let recording = Arc::make_mut(&mut setup.recording);
     recording.caller.truncate(1);
-    recording.caller[0].line.audio = Vec::new();
+    recording.caller[0].line.audio.clear();
+    recording.caller[0].line.text.clear();
     recording.caller[0].then = Then::Keys("1".into());
     setup.carrier.patience_ms = 60_000;
     setup

@@ -5,12 +5,14 @@
 
 mod asking;
 mod dialling;
+mod picked_up;
 mod streaming;
 mod telling;
 mod verbs;
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
+pub use self::picked_up::Opening;
 use self::{asking::Asked, dialling::Dialling, streaming::Streaming, verbs::Waiting};
 use super::{
     address::Address,

@@ -20,6 +20,9 @@ pub struct FaultWindow {
     /// Only requests that change something.
     #[serde(default)]
     pub writes_only: bool,
+    /// Only requests that look something up.
+    #[serde(default)]
+    pub reads_only: bool,
     /// What goes wrong.
     pub fault: RestFault,
 }
@@ -46,6 +49,8 @@ pub enum RestFault {
     Unavailable,
     /// 429 with error 20429 and `Retry-After: 1`, before any effect.
     TooMany,
+    /// The same without `Retry-After`.
+    TooManyBare,
     /// The connection is cut before any effect.
     Reset,
     /// The effect takes place, then the connection is cut.
@@ -60,7 +65,12 @@ impl RestFault {
     /// Whether what was asked for happens all the same.
     pub fn has_effect(self) -> bool {
         match self {
-            Self::Hang | Self::Error | Self::Unavailable | Self::TooMany | Self::Reset => false,
+            Self::Hang
+            | Self::Error
+            | Self::Unavailable
+            | Self::TooMany
+            | Self::TooManyBare
+            | Self::Reset => false,
             Self::ResetAfterEffect | Self::ErrorAfterEffect | Self::HangAfterEffect => true,
         }
     }
@@ -79,6 +89,7 @@ impl Faults {
                 && until.is_none_or(|until| now < until)
                 && window.of.is_none_or(|of| of == resource)
                 && (writes || !window.writes_only)
+                && !(writes && window.reads_only)
         };
         self.0.iter().find(fits).map(|window| window.fault)
     }

@@ -1,20 +1,24 @@
 //! The carrier's REST interface: calls and messages of one account.
 //!
 //! Owns paths, authentication and errors: [`answer`] is told a request and says what is answered. Sockets and what goes wrong
-//! with them are in [`serve`], the resources in [`calls`] and [`messages`]. What a call does when it is changed is
-//! [`super::interpreter`]'s.
+//! with them are in [`serve`], [`faults`] and [`shares`], the resources in [`calls`] and [`messages`]. What a call does when it is
+//! changed is [`super::interpreter`]'s; what becomes of texts and calls that were taken in, [`super::network`]'s.
 
-mod calls;
+pub(super) mod calls;
 mod faults;
-mod messages;
+mod list;
+pub(super) mod messages;
 mod serve;
+mod shares;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 pub use faults::{FaultWindow, Faults, Resource, RestFault};
 pub use messages::{Message, Messages};
+pub(super) use serve::Accepting;
 pub use serve::serve;
+pub use shares::{Refused, RestShares, Trouble};
 
 use super::{account::Account, form::Form};
 
@@ -74,9 +78,9 @@ impl Reply {
         Self::error(400, 20_001, &format!("Invalid parameter: {parameter}"))
     }
 
-    fn too_many() -> Self {
+    fn too_many(retry_after: Option<u32>) -> Self {
         Self {
-            retry_after: Some(1),
+            retry_after,
             ..Self::error(429, 20_429, "Too many concurrent requests")
         }
     }
@@ -113,10 +117,12 @@ impl Place {
     }
 }
 
-/// What goes wrong with this request now, if anything does.
-pub fn fault_of(account: &Account, request: &Request) -> Option<RestFault> {
-    let place = Place::of(account, &request.path)?;
-    account.fault(place.resource(), request.writes)
+/// What goes wrong with this request now: as a window says, else by chance. Asked once a request.
+pub fn trouble_of(account: &Account, request: &Request) -> Trouble {
+    let Some(place) = Place::of(account, &request.path) else {
+        return Trouble::default();
+    };
+    account.trouble(place.resource(), request.writes)
 }
 
 /// Does what a request asks for, and says what is answered.
@@ -131,10 +137,11 @@ pub fn answer(account: &Account, request: &Request) -> Reply {
         (Place::Call(sid), false) => calls::one(account, &sid),
         (Place::Call(sid), true) => calls::update(account, &sid, &request.form),
         (Place::Calls, false) => calls::list(account, &request.query),
+        (Place::Calls, true) => calls::create(account, &request.form),
         (Place::Messages, false) => messages::list(account, &request.query),
         (Place::Messages, true) => messages::create(account, &request.form),
         (Place::Message(sid), false) => messages::one(account, &sid),
-        (Place::Calls | Place::Message(_), true) => Reply::error(405, 20_004, "Method not allowed"),
+        (Place::Message(_), true) => Reply::error(405, 20_004, "Method not allowed"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The REST interface over sockets.
+//! The REST interface over sockets, and what follows from what it took in.
 
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
@@ -8,37 +8,65 @@ use hyper::{Method, Response, body::Incoming, header, server::conn::http1, servi
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::oneshot,
     task::JoinSet,
 };
 
-use super::{Message, Reply, Request, RestFault, answer, fault_of, messages::STAGE};
+use super::{Reply, Request, RestFault, answer, trouble_of};
 use crate::twilio::{
     account::Account,
-    address::Address,
-    fetch::{Fetcher, Wanted},
     form::Form,
-    twiml::Method as How,
+    network::{Errand, post, ringing},
 };
 
 /// Connections at a time; further ones wait for one of them to end.
 const CONNECTIONS_MAX: usize = 512;
+/// Texts under way, phones that ring and calls at a time; further ones wait for one of them to end.
+const ERRANDS_MAX: usize = 20_000;
 /// The largest body that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves an account's REST interface until it is dropped.
+/// Serves an account's REST interface, carries its texts and makes its calls, until it is dropped.
 pub async fn serve(account: Arc<Account>, listener: TcpListener) -> Infallible {
     let mut connections = JoinSet::new();
+    let mut errands = JoinSet::new();
+    let network = Arc::clone(&account.network);
     loop {
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
-            continue;
-        }
-        // A connection that failed before it was there is its client's to notice.
-        if let Ok((tcp, _)) = listener.accept().await {
-            connections.spawn(converse(Arc::clone(&account), tcp));
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
+                // A connection that failed before it was there is its client's to notice.
+                if let Ok((tcp, _)) = accepted {
+                    connections.spawn(converse(Arc::clone(&account), tcp));
+                }
+            }
+            errand = network.next_errand(), if errands.len() < ERRANDS_MAX => {
+                errands.spawn(run(Arc::clone(&account), errand));
+            }
+            Some(_ended) = connections.join_next() => {}
+            Some(_done) = errands.join_next() => {}
         }
     }
+}
+
+async fn run(account: Arc<Account>, errand: Errand) {
+    match errand {
+        Errand::Deliver(delivering) => post::deliver(account, *delivering).await,
+        Errand::Ring(placed) => ringing::ring(account, *placed).await,
+        Errand::Accept(accepting) => {
+            tokio::time::sleep(accepting.after).await;
+            let reply = answer(&account, &accepting.request);
+            // Whoever has asked may have given up.
+            drop(accepting.reply.send(reply));
+        }
+    }
+}
+
+/// A request that is taken in late, whoever still waits for its answer.
+#[derive(Debug)]
+pub(in crate::twilio) struct Accepting {
+    request: Request,
+    after: Duration,
+    reply: oneshot::Sender<Reply>,
 }
 
 /// The connection is cut in place of an answer.
@@ -53,62 +81,34 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// One connection, and the callbacks of what was asked on it.
+/// One connection.
 async fn converse(account: Arc<Account>, tcp: TcpStream) {
-    let (told, mut tells) = tokio::sync::mpsc::channel(64);
     let service = service_fn(|request| {
-        let (account, told) = (Arc::clone(&account), told.clone());
-        async move {
-            let (response, message) = respond(&account, request).await?;
-            if let Some(message) = message {
-                // A sender of more texts than that waits for their callbacks.
-                let _gone = told.send(message).await;
-            }
-            Ok::<_, Cut>(response)
-        }
+        let account = Arc::clone(&account);
+        async move { respond(&account, request).await }
     });
-    let serving = async {
-        // It ends as its client ends it, or is cut: both are as they should be.
-        let _ended = http1::Builder::new()
-            .serve_connection(TokioIo::new(tcp), service)
-            .await;
-    };
-    let mut callbacks = JoinSet::new();
-    tokio::pin!(serving);
-    loop {
-        tokio::select! {
-            () = &mut serving => break,
-            Some(message) = tells.recv() => {
-                callbacks.spawn(tell(Arc::clone(&account), message));
-            }
-        }
-    }
-    while let Ok(message) = tells.try_recv() {
-        callbacks.spawn(tell(Arc::clone(&account), message));
-    }
-    while callbacks.join_next().await.is_some() {}
+    // It ends as its client ends it, or is cut: both are as they should be.
+    let _ended = http1::Builder::new()
+        .serve_connection(TokioIo::new(tcp), service)
+        .await;
 }
 
-type Responded = (Response<Full<Bytes>>, Option<Message>);
-
-async fn respond(account: &Account, request: hyper::Request<Incoming>) -> Result<Responded, Cut> {
+async fn respond(
+    account: &Account,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Cut> {
     let request = read(request).await?;
-    let fault = fault_of(account, &request);
-    let reply = match fault {
-        Some(fault) if !fault.has_effect() => None,
-        Some(_) | None => Some(answer(account, &request)),
-    };
-    let created = reply.as_ref().and_then(|reply| created(account, reply));
-    let reply = match (fault, reply) {
-        (None, Some(reply)) => reply,
-        (Some(RestFault::Hang | RestFault::HangAfterEffect), _) => std::future::pending().await,
-        (Some(RestFault::Error | RestFault::ErrorAfterEffect), _) => {
-            Reply::error(500, 20_500, "Internal Server Error")
+    let trouble = trouble_of(account, &request);
+    let reply = if let Some(fault) = trouble.refused {
+        failed(fault).await?
+    } else {
+        let reply = accept(account, request, trouble.effect_after).await?;
+        if !trouble.answer_after.is_zero() {
+            tokio::time::sleep(trouble.answer_after).await;
         }
-        (Some(RestFault::Unavailable), _) => Reply::error(503, 20_503, "Service Unavailable"),
-        (Some(RestFault::TooMany), _) => Reply::too_many(),
-        (Some(RestFault::Reset | RestFault::ResetAfterEffect), _) | (None, None) => {
-            return Err(Cut);
+        match trouble.fails {
+            Some(fault) => failed(fault).await?,
+            None => reply,
         }
     };
     let mut response = Response::builder()
@@ -118,7 +118,36 @@ async fn respond(account: &Account, request: hyper::Request<Incoming>) -> Result
         response = response.header(header::RETRY_AFTER, seconds);
     }
     let body = Full::new(Bytes::from(reply.body.to_string()));
-    Ok((response.body(body).map_err(|_| Cut)?, created))
+    response.body(body).map_err(|_| Cut)
+}
+
+/// Takes the request in: at once, or later, though its client may be gone by then.
+async fn accept(account: &Account, request: Request, after: Duration) -> Result<Reply, Cut> {
+    if after.is_zero() {
+        return Ok(answer(account, &request));
+    }
+    let (reply, replied) = oneshot::channel();
+    let accepting = Accepting {
+        request,
+        after,
+        reply,
+    };
+    account.network.push(Errand::Accept(Box::new(accepting)));
+    replied.await.map_err(|_gone| Cut)
+}
+
+/// What its client gets in place of a good answer.
+async fn failed(fault: RestFault) -> Result<Reply, Cut> {
+    match fault {
+        RestFault::Hang | RestFault::HangAfterEffect => std::future::pending().await,
+        RestFault::Error | RestFault::ErrorAfterEffect => {
+            Ok(Reply::error(500, 20_500, "Internal Server Error"))
+        }
+        RestFault::Unavailable => Ok(Reply::error(503, 20_503, "Service Unavailable")),
+        RestFault::TooMany => Ok(Reply::too_many(Some(1))),
+        RestFault::TooManyBare => Ok(Reply::too_many(None)),
+        RestFault::Reset | RestFault::ResetAfterEffect => Err(Cut),
+    }
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<Request, Cut> {
@@ -135,48 +164,4 @@ async fn read(request: hyper::Request<Incoming>) -> Result<Request, Cut> {
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned),
     })
-}
-
-/// The message that a reply has just taken in, if somebody wants to be told of it.
-fn created(account: &Account, reply: &Reply) -> Option<Message> {
-    let sid = reply.body.get("sid")?.as_str()?;
-    let wanted = |message: &&Message| message.sid == sid && message.status_callback.is_some();
-    let created = reply.status == 201;
-    created.then(|| account.messages().newest().find(wanted).cloned())?
-}
-
-/// Tells how far a message has come, as it comes.
-async fn tell(account: Arc<Account>, message: Message) {
-    let Some(address) = message.status_callback.as_deref().and_then(Address::parse) else {
-        return;
-    };
-    let fetcher = Fetcher {
-        token: account.token.clone(),
-        tls: account.tls.clone(),
-        request_max: Duration::from_secs(15),
-        idempotency_on_first: true,
-    };
-    for (stage, status) in [(1, "sent"), (2, "delivered")] {
-        account
-            .clock
-            .wait_until(message.created + STAGE * stage)
-            .await;
-        let form = Form::new()
-            .with("AccountSid", account.sid.clone())
-            .with("MessageSid", message.sid.clone())
-            .with("SmsSid", message.sid.clone())
-            .with("MessageStatus", status)
-            .with("SmsStatus", status)
-            .with("To", message.to.clone())
-            .with("From", message.from.clone());
-        let idempotency = format!("{}-{status}", message.sid);
-        let wanted = Wanted {
-            address: &address,
-            method: How::Post,
-            form: &form,
-            idempotency: &idempotency,
-        };
-        // Whoever cannot be told can ask.
-        let _fetched = fetcher.fetch(wanted).await;
-    }
 }

@@ -33,7 +33,7 @@ impl Delivery {
 
 /// Delivers in order.
 #[derive(Debug)]
-pub(super) struct Courier {
+pub(in crate::twilio) struct Courier {
     bag: mpsc::Sender<Tell>,
     done: mpsc::Receiver<Delivery>,
     rounds: JoinSet<()>,
@@ -42,7 +42,7 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn start(fetcher: Fetcher, clock: Clock) -> Self {
+    pub(in crate::twilio) fn start(fetcher: Fetcher, clock: Clock) -> Self {
         let (bag, mut letters) = mpsc::channel::<Tell>(WAITING_MAX);
         let (delivered, done) = mpsc::channel(WAITING_MAX);
         let mut rounds = JoinSet::new();
@@ -75,7 +75,7 @@ impl Courier {
     }
 
     /// Sends this after all that was sent before.
-    pub(super) fn send(&mut self, tell: Tell) {
+    pub(in crate::twilio) fn send(&mut self, tell: Tell) {
         self.collect();
         if let Err(refused) = self.bag.try_send(tell) {
             self.deliveries.push(Delivery {
@@ -87,7 +87,7 @@ impl Courier {
     }
 
     /// Waits for what is under way, at most so long, and tells what came of all.
-    pub(super) async fn finish(mut self, most: Duration) -> Vec<Delivery> {
+    pub(in crate::twilio) async fn finish(mut self, most: Duration) -> Vec<Delivery> {
         drop(self.bag);
         let rest = async {
             while let Some(delivery) = self.done.recv().await {

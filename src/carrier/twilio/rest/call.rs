@@ -45,6 +45,8 @@ pub struct NewCall<'a> {
     pub status_callback: Option<&'a str>,
     /// How long it rings, in seconds; Twilio's default is 60.
     pub ring_seconds: Option<u16>,
+    /// How long it may go on once it was answered, in seconds; Twilio's default is four hours.
+    pub talk_seconds: Option<u32>,
     /// Whether Twilio is to find out if a machine answers.
     pub machine_detection: MachineDetection,
 }
@@ -122,11 +124,13 @@ impl Rest {
     pub async fn create_call(&self, call: &NewCall<'_>) -> Result<Call, RestError> {
         let (name, value) = call.answer.field()?;
         let seconds = call.ring_seconds.map(|seconds| seconds.to_string());
+        let talk = call.talk_seconds.map(|seconds| seconds.to_string());
         let mut form = Form::new()
             .field("To", call.to)
             .field("From", call.from)
             .field(name, value)
-            .optional("Timeout", seconds.as_deref());
+            .optional("Timeout", seconds.as_deref())
+            .optional("TimeLimit", talk.as_deref());
         if let Some(url) = call.status_callback {
             form = form.field("StatusCallback", url);
             for event in ["initiated", "ringing", "answered", "completed"] {

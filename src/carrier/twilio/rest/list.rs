@@ -1,10 +1,12 @@
 //! Lists: a page of what went to a number, newest first.
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use super::Rest;
 use super::error::RestError;
 use super::form::Form;
+use crate::core::time::Utc;
 
 /// The longest page that Twilio gives.
 const PAGE_MAX: usize = 1_000;
@@ -31,5 +33,28 @@ impl Rest {
         let query = Form::new().field("To", to).field("PageSize", &size);
         let path = format!("{resource}.json?{}", query.finish());
         self.get(&path).await.map(page)
+    }
+}
+
+/// A moment as Twilio writes it, in its records (`Sun, 06 Nov 1994 08:49:37 +0000`) and in the heads of its answers (`… GMT`).
+pub fn parse_date(text: &str) -> Option<Utc> {
+    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
+    u64::try_from(at.as_millisecond())
+        .ok()
+        .map(Utc::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_read_as_records_and_heads_have_it() {
+        let known = Some(Utc::from_millis(784_111_777_000));
+        assert_eq!(parse_date("Sun, 06 Nov 1994 08:49:37 +0000"), known);
+        assert_eq!(parse_date("Sun, 06 Nov 1994 08:49:37 GMT"), known);
+        for wrong in ["", "1994-11-06", "Sun, 06 Nov 1894 08:49:37 GMT", "now"] {
+            assert_eq!(parse_date(wrong), None, "{wrong}");
+        }
     }
 }

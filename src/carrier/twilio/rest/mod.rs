@@ -26,7 +26,7 @@ pub use self::error::{Advice, Code, Lost, NotSent, Refusal, RestError};
 pub use self::form::Private;
 use self::gate::Gate;
 pub use self::gate::RestLimits;
-pub use self::list::Page;
+pub use self::list::{Page, parse_date};
 pub use self::message::{Message, MessageStatus, NewMessage, Sender};
 use crate::core::time::Instant;
 

@@ -3,21 +3,26 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Rest;
 use super::error::{Code, Lost, NotSent, Refusal, RestError};
 use super::form::Form;
 use super::gate::{Gate, Lane, Outcome, Pass};
+use super::list::parse_date;
+use crate::core::time::Utc;
 
 /// The longest answer that is read: a page of a thousand messages has about as much.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The longest time that an answer is believed to want us to wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+
+/// How long an answer may have taken whose time is still now's.
+const FRESH: Duration = Duration::from_secs(2);
 
 impl Rest {
     /// Changes or makes something.
@@ -44,14 +49,7 @@ impl Rest {
         form: Option<Form>,
     ) -> Result<T, RestError> {
         let mut way = Way::through(self, lane)?;
-        let settings = &self.settings;
-        let (host, account) = (settings.host.as_str(), settings.credentials.account);
-        let url = format!("{host}/2010-04-01/Accounts/{account}/{path}");
-        let mut request = self
-            .http
-            .request(method, url)
-            .header(AUTHORIZATION, settings.credentials.header.clone())
-            .header(ACCEPT, "application/json");
+        let mut request = self.begin(method, &format!("/{path}"));
         if let Some(form) = form {
             request = request
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -64,6 +62,39 @@ impl Rest {
         way.outcome = outcome_of(&answer);
         drop(way);
         answer
+    }
+
+    /// What time it is there, to the second. Whatever is answered tells it, a refusal as well; an answer that took long tells
+    /// nothing.
+    pub async fn time(&self) -> Result<Utc, RestError> {
+        let mut way = Way::through(self, Lane::Control)?;
+        let asked = (self.clock)();
+        let (said, answer) = match self.begin(Method::GET, ".json").send().await {
+            Ok(response) => {
+                let said = said_at(&response);
+                (said, read::<IgnoredAny>(response).await)
+            }
+            Err(error) => (None, Err(of_send(&error))),
+        };
+        way.outcome = outcome_of(&answer);
+        drop(way);
+        let is_fresh = (self.clock)().since(asked) <= FRESH;
+        match (said.filter(|_| is_fresh), answer) {
+            (Some(said), Ok(_) | Err(_)) => Ok(said),
+            (None, Err(error)) => Err(error),
+            (None, Ok(_)) => Err(Lost::Garbled.into()),
+        }
+    }
+
+    /// A request to what stands behind the account's name.
+    fn begin(&self, method: Method, behind: &str) -> RequestBuilder {
+        let settings = &self.settings;
+        let (host, account) = (settings.host.as_str(), settings.credentials.account);
+        let url = format!("{host}/2010-04-01/Accounts/{account}{behind}");
+        self.http
+            .request(method, url)
+            .header(AUTHORIZATION, settings.credentials.header.clone())
+            .header(ACCEPT, "application/json")
     }
 
     pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
@@ -181,6 +212,11 @@ fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Re
         code: number.map_or(of_status, Code::of),
         retry_after,
     }
+}
+
+/// When the answer was written, by their clock.
+fn said_at(response: &Response) -> Option<Utc> {
+    parse_date(response.headers().get(DATE)?.to_str().ok()?)
 }
 
 /// Twilio does not promise this header; a date in it is not understood.

@@ -1,0 +1,95 @@
+//! `loadtest drill`: harm under load, told line by line, and a verdict.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use loadtest::{
+    drill,
+    plan::Plan,
+    recording::Recording,
+    report::{self, Column, verdict},
+};
+
+use super::serve;
+
+/// Arguments of `loadtest drill`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// One that comes with loadtest: promise-crash, toll-fraud.
+    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    name: Option<String>,
+    /// One of your own: a plan with a [drill] table.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// So many calls, or promises, in place of the plan's: the short form.
+    #[arg(long)]
+    calls: Option<u32>,
+    /// What chance is drawn from, in place of the plan's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Writes the report as JSON too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> ExitCode {
+    let (plan, recordings) = match load(&args) {
+        Ok(loaded) => loaded,
+        Err(error) => return serve::wrong(&error),
+    };
+    println!("{}", plan.about);
+    println!("seed {}", plan.calls.seed);
+    let drilled = drill::run(&plan, &recordings, &mut |line| println!("{line}")).await;
+    let figures = match drilled {
+        Ok(figures) => figures,
+        Err(error) => return serve::failed(&error),
+    };
+    let verdict = verdict(&plan.objectives(), &figures);
+    let column = Column {
+        name: "server".into(),
+        rounds: vec![figures.clone()],
+        figures,
+        dialled: Vec::new(),
+    };
+    print!("{}", report::table(std::slice::from_ref(&column)));
+    if let Some(path) = &args.json {
+        let name = args.name.as_deref().unwrap_or("drill");
+        let json = report::to_json(name, &[column], &verdict);
+        if let Err(error) = std::fs::write(path, format!("{json:#}\n")) {
+            return serve::failed(&format!("{}: {error}", path.display()));
+        }
+    }
+    match verdict {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(line) => {
+            println!("{line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The drill, as the arguments want it.
+fn load(args: &Args) -> Result<(Plan, Vec<Arc<Recording>>), String> {
+    let path = args.plan.clone().unwrap_or_else(|| "drill".into());
+    let plan = match (&args.plan, args.name.as_deref()) {
+        (Some(path), _) => Plan::load(path),
+        (None, name) => {
+            let name = name.unwrap_or_default();
+            drill::built_in(name).ok_or_else(|| {
+                let names = drill::BUILT_IN.map(|(name, _)| name).join(", ");
+                format!("there is no drill {name:?}; there are {names}")
+            })?
+        }
+    };
+    let mut plan = plan.map_err(|error| error.to_string())?;
+    if let (Some(calls), Some(drill)) = (args.calls, &mut plan.drill) {
+        drill.calls = calls.max(1);
+    }
+    if let Some(seed) = args.seed {
+        plan.calls.seed = seed;
+    }
+    let recordings = plan.recordings(&path).map_err(|error| error.to_string())?;
+    Ok((plan, recordings))
+}

@@ -1,0 +1,411 @@
+//! The one task that owns the ledger: told by a channel, and never waiting for anything else than that and the time.
+//!
+//! A bug in it ends one life of it: whoever waits is told that it was in vain, and the next life begins with what is kept.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use super::restoring::restore;
+use super::{Answered, Callbacks, Message, models};
+use crate::carrier::twilio::rest::Rest;
+use crate::config;
+use crate::core::callback::CallbackLedger;
+use crate::core::callback::effect::{Answer, Effect, Effects, Told, Write, WriteId};
+use crate::core::callback::input::{
+    InboundText, Input, Models, RingOutcome, RingStatus, Stored, TextOutcome, Wanted,
+};
+use crate::core::callback::number::Number;
+use crate::core::callback::promise::{Promise, SendId, Stage as PromiseStage};
+use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
+use crate::core::time::{Instant, Utc};
+use crate::server::Shared;
+use crate::server::admin::view::{CallbackVerb, CallbacksView};
+use crate::server::clock::Clock;
+use crate::server::drain::Stage;
+use crate::store::Store as _;
+use crate::telemetry::Count;
+
+/// How long the next life is waited for at first, and at most: a bug that is always there must not keep the process busy.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// How often is looked whether models have room.
+const MODELS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often is looked whether calls are left, while the process stops: one of them may want a promise.
+const CALLS_EVERY: Duration = Duration::from_millis(50);
+
+/// The ledger is never told the time more often than this.
+const TICK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Who may wait at once; beyond it the oldest name is told that it was in vain.
+const WAITING_MAX: usize = 16_384;
+
+/// Serves the ledger until the process stops.
+pub(in crate::server) async fn keep(shared: Arc<Shared>) {
+    let Some(callbacks) = &shared.callbacks else {
+        return;
+    };
+    let Some(mut inbox) = callbacks.take_inbox() else {
+        return;
+    };
+    let mut pause = PAUSE;
+    for life in 0.. {
+        let desk = Desk::new(Arc::clone(&shared), callbacks, life);
+        let living = AssertUnwindSafe(desk.live(&mut inbox)).catch_unwind();
+        if living.await.is_ok() {
+            return;
+        }
+        shared.telemetry.panicked(&"callbacks");
+        let until = shared.clock.timer_at(shared.clock.now() + pause);
+        // Whoever asks meanwhile is not kept waiting: their channels close.
+        while let Ok(Some(message)) = tokio::time::timeout_at(until, inbox.recv()).await {
+            drop(message);
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// The ledger in one life of its task, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tell: mpsc::Sender<Message>,
+    /// What was asked for in another life is not answered in this one: names of writes begin anew.
+    pub(super) life: u32,
+    settings: config::Callbacks,
+    ledger: CallbackLedger,
+    effects: Effects,
+    models: Models,
+    models_at: Instant,
+    is_stopping: bool,
+    /// The calls that want something, for which number.
+    calls: BTreeMap<CallId, (Number, oneshot::Sender<Told>)>,
+    /// The webhooks of texts, and who wrote.
+    texts: BTreeMap<MessageSid, (Number, Vec<oneshot::Sender<Answered>>)>,
+    forgetting: BTreeMap<Number, Vec<oneshot::Sender<()>>>,
+    /// The writes that make a number forgotten.
+    forgotten_by: BTreeMap<WriteId, Number>,
+}
+
+impl Desk {
+    fn new(shared: Arc<Shared>, callbacks: &Callbacks, life: u32) -> Self {
+        let settings = callbacks.settings().clone();
+        Self {
+            tell: callbacks.tell.clone(),
+            life,
+            ledger: CallbackLedger::new(settings.ledger.clone()),
+            settings,
+            effects: Effects::new(),
+            models: Models::Out,
+            models_at: Instant::ZERO,
+            is_stopping: false,
+            calls: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
+            forgotten_by: BTreeMap::new(),
+            shared,
+        }
+    }
+
+    pub(super) const fn settings(&self) -> &config::Callbacks {
+        &self.settings
+    }
+
+    pub(super) fn rest(&self) -> Option<Arc<Rest>> {
+        let orders = self.shared.orders.as_ref()?;
+        Some(orders.rest())
+    }
+
+    async fn live(mut self, inbox: &mut mpsc::Receiver<Message>) {
+        let restoring = restore(Arc::clone(&self.shared), self.life, self.tell.clone());
+        self.shared.tasks.spawn("promises", restoring);
+        let tasks = self.shared.tasks.clone();
+        let mut stopping = pin!(tasks.reached(Stage::Stopping));
+        loop {
+            let wake_at = self.shared.clock.timer_at(self.wake_at());
+            let message = tokio::select! {
+                () = &mut stopping, if !self.is_stopping => {
+                    self.is_stopping = true;
+                    None
+                }
+                message = inbox.recv() => message,
+                () = sleep_until(wake_at) => None,
+            };
+            if self.is_stopping && (tasks.is_draining() || self.shared.calls.sockets() == 0) {
+                return;
+            }
+            self.turn(message);
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = self.shared.clock.now();
+        let looks = if self.is_stopping {
+            now + CALLS_EVERY
+        } else {
+            self.models_at
+        };
+        let due = self.ledger.deadline().map_or(looks, |at| at.min(looks));
+        due.max(now + TICK_PAUSE)
+    }
+
+    /// Takes what there is.
+    fn turn(&mut self, message: Option<Message>) {
+        let now = self.shared.clock.now();
+        let utc = Clock::utc();
+        if now >= self.models_at {
+            self.models_at = now + MODELS_EVERY;
+            self.look_at_models(now, utc);
+        }
+        match message {
+            Some(message) => self.take(now, utc, message),
+            None if self.ledger.deadline().is_some_and(|at| at <= now) => {
+                self.handle(now, utc, Input::Tick);
+            }
+            None => {}
+        }
+        self.shared.telemetry.callbacks_open(self.ledger.open());
+    }
+
+    /// While the process stops nobody is rung: there would be nobody to speak with.
+    fn look_at_models(&mut self, now: Instant, utc: Utc) {
+        let models = if self.is_stopping {
+            Models::Out
+        } else {
+            models::models(&self.shared, &self.settings, now)
+        };
+        if models != self.models {
+            self.models = models;
+            self.handle(now, utc, Input::Models(models));
+        }
+    }
+
+    fn take(&mut self, now: Instant, utc: Utc, message: Message) {
+        match message {
+            Message::Wanted(wanted, told) => self.on_wanted(now, utc, wanted, told),
+            Message::Text(text, answer) => self.on_text(now, utc, text, answer),
+            Message::Heard(input) => self.handle(now, utc, input),
+            Message::Answered(send, call, reply) => {
+                self.handle(now, utc, Input::RingStatus(send, call, RingStatus::Person));
+                reply.send(self.connected(send, call)).ok(); // The carrier may have given up.
+            }
+            Message::Outcome(life, input, by) => self.on_outcome(now, utc, life, input, by),
+            Message::Restored(life, promises) if life == self.life => {
+                for (promise, revision) in promises {
+                    let restored = Input::Restored(Box::new(promise), revision);
+                    self.handle(now, utc, restored);
+                }
+            }
+            Message::Restored(..) => {} // For another life.
+            Message::Look(id, reply) => {
+                reply.send(self.view(utc, id)).ok(); // As above.
+            }
+            Message::Number(id, reply) => {
+                let mut promises = self.ledger.promises();
+                let promise = promises.find(|promise| promise.id == id);
+                reply.send(promise.map(|promise| promise.to)).ok(); // As above.
+            }
+            Message::Order(id, verb, reply) => {
+                let is_there = self.ledger.promises().any(|promise| promise.id == id);
+                self.handle(now, utc, order(id, verb));
+                reply.send(is_there).ok(); // As above.
+            }
+            Message::Forget(number, reply) => {
+                let waiting = self.forgetting.entry(number).or_default();
+                waiting.retain(|operator| !operator.is_closed());
+                waiting.push(reply);
+                self.handle(now, utc, Input::Forget(number));
+            }
+        }
+    }
+
+    fn on_wanted(
+        &mut self,
+        now: Instant,
+        utc: Utc,
+        wanted: Box<Wanted>,
+        told: oneshot::Sender<Told>,
+    ) {
+        if self.calls.len() >= WAITING_MAX {
+            self.calls.pop_first();
+        }
+        self.calls.insert(wanted.call, (wanted.to, told));
+        self.handle(now, utc, Input::Wanted(wanted));
+    }
+
+    fn on_text(
+        &mut self,
+        now: Instant,
+        utc: Utc,
+        text: Box<InboundText>,
+        answer: oneshot::Sender<Answered>,
+    ) {
+        if self.texts.len() >= WAITING_MAX {
+            self.texts.pop_first();
+        }
+        let (_, waiting) = self
+            .texts
+            .entry(text.message)
+            .or_insert_with(|| (text.from, Vec::new()));
+        waiting.retain(|webhook| !webhook.is_closed());
+        waiting.push(answer);
+        self.handle(now, utc, Input::Text(text));
+    }
+
+    fn on_outcome(&mut self, now: Instant, utc: Utc, life: u32, input: Input, by: Option<Instant>) {
+        if life != self.life {
+            return;
+        }
+        if by.is_some_and(|by| now >= by) {
+            // It might be taken for that of the next try.
+            self.shared.telemetry.count(Count::CallbackOutcomesLate);
+            return;
+        }
+        if let Input::Stored(write, stored) = &input
+            && let Some(number) = self.forgotten_by.remove(write)
+            && *stored == Stored::Kept
+        {
+            let waiting = self.forgetting.remove(&number);
+            for operator in waiting.unwrap_or_default() {
+                operator.send(()).ok(); // They may have gone.
+            }
+        }
+        self.handle(now, utc, input);
+    }
+
+    fn handle(&mut self, now: Instant, utc: Utc, input: Input) {
+        let mut effects = mem::take(&mut self.effects);
+        self.ledger.handle(now, utc, input, &mut effects);
+        for effect in effects.drain() {
+            self.perform(now, effect);
+        }
+        self.effects = effects;
+    }
+
+    fn perform(&mut self, now: Instant, effect: Effect) {
+        match effect {
+            Effect::Write(id, write) => {
+                if let Write::Forget(number) = write {
+                    self.forgotten_by.insert(id, number);
+                }
+                self.write(id, write);
+            }
+            // Whoever is texted now is rung by another process, which knows nothing of it until this one is gone.
+            Effect::Text(request) if self.is_stopping => {
+                self.outcome(Input::Texted(request.send, TextOutcome::NotSent));
+            }
+            Effect::Text(request) => self.text(now, &request),
+            Effect::LookUpText { send, to } => self.look_up_text(now, send, to),
+            Effect::Ring(request) if self.is_stopping => {
+                self.outcome(Input::Rung(request.send, RingOutcome::NotSent));
+            }
+            Effect::Ring(request) => self.ring(now, &request),
+            Effect::LookUpRing {
+                send,
+                to,
+                call,
+                since,
+            } => self.look_up_ring(now, (send, to), call, since),
+            Effect::CancelRing(call) => self.cancel_ring(call),
+            Effect::Tell(call, told) => self.tell_call(call, told),
+            Effect::Answer(message, answer) => self.answer(message, answer),
+            Effect::CheckTime => self.check_time(),
+            Effect::Observe(seen) => self.shared.telemetry.callback(seen),
+        }
+    }
+
+    fn tell_call(&mut self, call: CallId, told: Told) {
+        let Some((number, waiting)) = self.calls.remove(&call) else {
+            return;
+        };
+        // A call back that was lost in its turn: what was said in it since is what the next one goes on from.
+        let promise = self.ledger.promise_to(number).map(|promise| promise.id);
+        if let (Told::Already, Some(promise), Some(store)) =
+            (told, promise, self.shared.keeper.store())
+        {
+            drop(store.keep_context(promise, call, Clock::utc()));
+        }
+        waiting.send(told).ok(); // Who has hung up need not hear it.
+    }
+
+    fn answer(&mut self, message: MessageSid, answer: Answer) {
+        let Some((from, waiting)) = self.texts.remove(&message) else {
+            return;
+        };
+        let language = self.ledger.language_of(from).cloned();
+        for webhook in waiting {
+            let language = language.clone();
+            webhook.send(Answered { answer, language }).ok(); // The carrier comes again.
+        }
+    }
+
+    /// The promise whose ring has connected its caller with us.
+    fn connected(&self, send: SendId, ring: CallSid) -> Option<Promise> {
+        let promise = self.ledger.promise_of(send)?;
+        match promise.stage {
+            PromiseStage::Connected { rings, call, .. }
+                if call == ring && SendId::ring(promise.id, rings) == send =>
+            {
+                Some(promise.clone())
+            }
+            PromiseStage::Promised { .. }
+            | PromiseStage::Texting { .. }
+            | PromiseStage::Asked { .. }
+            | PromiseStage::Due { .. }
+            | PromiseStage::Ringing { .. }
+            | PromiseStage::Connected { .. }
+            | PromiseStage::Ended(_) => None,
+        }
+    }
+
+    fn view(&self, utc: Utc, id: Option<PromiseId>) -> CallbacksView {
+        let is_sane = self.ledger.is_clock_sane();
+        let rings = matches!(self.models, Models::Back { .. });
+        let promises = self.ledger.promises();
+        let shown = promises.filter(|promise| id.is_none_or(|id| promise.id == id));
+        CallbacksView::new(shown, utc, (is_sane, rings))
+    }
+
+    /// Something is done beside the loop, and its outcome is an input; if that fails in a way of its own, it is `otherwise`.
+    pub(super) fn ask(
+        &self,
+        name: &'static str,
+        by: Option<Instant>,
+        otherwise: Input,
+        asking: impl Future<Output = Input> + Send + 'static,
+    ) {
+        let (tell, life) = (self.tell.clone(), self.life);
+        let telemetry = self.shared.telemetry.clone();
+        self.shared.tasks.spawn(name, async move {
+            let outcome = AssertUnwindSafe(asking).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| {
+                telemetry.panicked(&name);
+                otherwise
+            });
+            // If there is no room for a while, the ledger finds out for itself.
+            tell.send(Message::Outcome(life, outcome, by)).await.ok();
+        });
+    }
+
+    /// An outcome that is known already, told as all others are.
+    pub(super) fn outcome(&self, outcome: Input) {
+        let otherwise = outcome.clone();
+        self.ask("outcome", None, otherwise, async move { outcome });
+    }
+}
+
+const fn order(id: PromiseId, verb: CallbackVerb) -> Input {
+    match verb {
+        CallbackVerb::Cancel => Input::Cancel(id),
+        CallbackVerb::Retry => Input::Retry(id),
+    }
+}
