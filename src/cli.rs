@@ -2,6 +2,7 @@
 
 mod breaker;
 mod callbacks;
+mod messages;
 mod operator;
 mod prompts;
 mod render;
@@ -47,6 +48,9 @@ enum Command {
     Callbacks(callbacks::CallbacksArgs),
     /// Make a running server forget all that is kept of a person.
     Forget(callbacks::ForgetArgs),
+    /// List and fetch what callers left after the tone.
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
     /// Tell, render and add recordings of what callers hear without a model.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -82,6 +86,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Breaker(args) => breaker::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
         Command::Forget(args) => callbacks::forget(&args),
+        Command::Messages(command) => messages::run(command),
         Command::Prompts(command) => prompts::run(command),
         Command::Twiml(args) => twiml::run(&args),
     }
@@ -137,7 +142,10 @@ fn check(settings: &Settings) -> ExitCode {
             } else {
                 "callers whose call is lost are not rung back: see [callbacks]"
             });
-            for line in prompts::summary(&config) {
+            for line in prompts::summary(&config)
+                .into_iter()
+                .chain(messages::summary(&config))
+            {
                 say(&line);
             }
             ExitCode::SUCCESS

@@ -6,6 +6,8 @@
 //! | [`wav`] | the container: which files are taken, how ours are written |
 //! | [`resample`] | 16 and 24 kHz down to the line's 8 kHz |
 //! | [`loudness`] | level, silence at the ends, and what is fit to be played at all |
+//! | `opus` | voices in a file that every browser plays (feature `opus`) |
+//! | [`voice`] | what a message leaves the house as: Ogg Opus or WAV |
 //! | [`prompts`] | the prompt cache: bundled recordings, those on disk, and whom they belong to |
 //!
 //! It must not be on the path of a call's frames (they are never decoded), and it must not decide when something is played:
@@ -13,6 +15,9 @@
 
 pub mod g711;
 pub mod loudness;
+#[cfg(feature = "opus")]
+pub mod opus;
 pub mod prompts;
 pub mod resample;
+pub mod voice;
 pub mod wav;

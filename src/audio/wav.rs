@@ -267,7 +267,7 @@ fn push_chunk(out: &mut Vec<u8>, name: [u8; 4], content: &[u8]) {
 
 fn length_of(content: &[u8]) -> [u8; 4] {
     u32::try_from(content.len())
-        .expect("what is written is half a minute of audio at most")
+        .expect("what is written is minutes of audio at most")
         .to_le_bytes()
 }
 

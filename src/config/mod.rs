@@ -12,6 +12,7 @@ mod environment;
 mod keys;
 mod ladder;
 mod menu;
+mod messages;
 mod overload;
 mod persons;
 mod pool;
@@ -36,6 +37,7 @@ pub use self::callbacks::{Callbacks, ConsentPolicy, Sender};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::ladder::Providers;
+pub use self::messages::{Delivery, HookSecret, MessageSettings};
 pub use self::persons::Persons;
 pub use self::problem::{Origin, Problem, Problems};
 pub use self::prompts::Rendering;
@@ -87,6 +89,8 @@ pub struct Config {
     pub callbacks: Option<Callbacks>,
     /// The zone of the business, as in `Europe/Paris`.
     pub zone: String,
+    /// Messages after the tone.
+    pub messages: MessageSettings,
     /// What is told on standard error.
     pub log: LogSettings,
 }
@@ -156,6 +160,8 @@ impl Layers {
         let store = self.read_store(environment);
         let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
         let menu = self.read_menu();
+        let place = store.as_ref().map(|store| &store.place);
+        let messages = self.read_messages(place, environment);
         let log = self.read_log();
         let rendering = self.read_rendering();
         let agents = agents::read(agents_dir.as_ref(), &mut self.problems);
@@ -196,6 +202,7 @@ impl Layers {
             store: store?,
             callbacks,
             zone: zone?,
+            messages: messages?,
             log: log?,
         })
     }

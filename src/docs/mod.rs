@@ -14,6 +14,8 @@ pub mod front_door {}
 pub mod glossary {}
 #[doc = include_str!("menu.md")]
 pub mod menu {}
+#[doc = include_str!("messages.md")]
+pub mod messages {}
 #[doc = include_str!("metrics.md")]
 pub mod metrics {}
 #[doc = include_str!("prompts.md")]

@@ -29,6 +29,7 @@ use self::view::{HealthView, Order, PoolView, ProviderView};
 use super::Shared;
 use super::accept::serve_one;
 use super::addresses::Peer;
+use super::messages::Messages;
 use super::orders::Orders;
 use super::routes::close_unless_upgraded;
 use super::tls::Tls;
@@ -107,6 +108,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         overload: shared.overload.stage(),
         pool: &shared.providers.status(now),
         store: shared.keeper.moment(),
+        messages_waiting: shared.messages.as_ref().map(Messages::waiting),
         certificate_expires: shared.tls.as_ref().and_then(Tls::expires),
     };
     let text = shared.telemetry.exposition(&moment);

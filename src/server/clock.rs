@@ -7,6 +7,7 @@ use tokio_rustls::rustls::crypto::ring;
 
 use crate::core::ids::{CallId, PromiseId};
 use crate::core::time::{Instant, Utc};
+use crate::store::messages::MessageId;
 
 /// Time since the process began.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,11 @@ impl Clock {
 /// A name for a call that no other call has, anywhere.
 pub(super) fn draw_call_id() -> CallId {
     CallId::from_bits(u128::from_le_bytes(draw()))
+}
+
+/// A name for a message that no other message has.
+pub(super) fn draw_message_id() -> MessageId {
+    MessageId::from_bits(u128::from_le_bytes(draw()))
 }
 
 /// A name for a promise that no other has, anywhere.

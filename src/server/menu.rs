@@ -12,10 +12,14 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::call_task::CallTask;
 use super::callbacks;
+use super::callers;
 use super::clock::Clock;
+use super::messages::{Recorder, Sender};
 use crate::config::{Agent, ConsentPolicy};
 use crate::core::call::input::Input;
-use crate::core::call::menu::{Asked, Caller, Consent, Given, Menu, Promised, Wish};
+use crate::core::call::menu::{
+    Asked, Caller, Consent, Given, Menu, Promised, Record, Recorded, Wish,
+};
 use crate::core::callback::effect::{Cannot, Told};
 use crate::core::callback::number::Number;
 use crate::core::callback::promise;
@@ -33,6 +37,10 @@ pub(super) struct MenuDesk {
     ours: Option<Number>,
     /// The answer to its wish for a promise.
     promised: Option<oneshot::Receiver<Told>>,
+    /// The message that is being recorded.
+    recorder: Option<Recorder>,
+    /// What became of it.
+    recorded: Option<oneshot::Receiver<Recorded>>,
     /// When it last looked whether models are back, and whether they were.
     models: Option<(Instant, bool)>,
 }
@@ -43,15 +51,21 @@ impl MenuDesk {
         self.ours = ours.and_then(Number::parse);
     }
 
-    /// What became of the wish, once it is known. Whoever should say so and is gone has promised nothing.
+    /// What became of a wish, or of a message, once it is known. Whoever should say so and is gone has promised and kept nothing.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        let Some(promised) = &mut self.promised else {
-            return Poll::Pending;
-        };
-        Pin::new(promised).poll(cx).map(|told| {
+        if let Some(promised) = &mut self.promised
+            && let Poll::Ready(told) = Pin::new(promised).poll(cx)
+        {
             self.promised = None;
-            Input::Promised(told.map_or(Promised::Cannot, promised_by))
-        })
+            return Poll::Ready(Input::Promised(told.map_or(Promised::Cannot, promised_by)));
+        }
+        if let Some(recorded) = &mut self.recorded
+            && let Poll::Ready(recorded) = Pin::new(recorded).poll(cx)
+        {
+            self.recorded = None;
+            return Poll::Ready(Input::Recorded(recorded.unwrap_or(Recorded::Lost)));
+        }
+        Poll::Pending
     }
 
     /// Whether models take calls again that took none when the caller got the menu. Looked at once a second, by the caller's
@@ -113,9 +127,44 @@ impl CallTask {
         self.menu.promised = Some(callbacks.want(&wanted));
     }
 
-    fn caller(&self, now: Instant, call: CallSid) -> Option<callbacks::Caller> {
-        let callbacks = self.shared.callbacks.as_ref()?;
-        callbacks.caller(now, call)
+    /// Keeps what the caller says after the tone; the call is told what became of it.
+    pub(super) fn record(&mut self, now: Instant, record: &Record) {
+        match record {
+            Record::Begin => self.menu.recorder = self.begin_message(now),
+            Record::Audio(frame) => {
+                if let Some(recorder) = &mut self.menu.recorder {
+                    recorder.audio(frame);
+                }
+            }
+            Record::End { keep } => {
+                let recorded = self
+                    .menu
+                    .recorder
+                    .take()
+                    .map(|recorder| recorder.end(*keep));
+                // Without a recorder the channel closes, which says that nothing is kept.
+                let recorded = recorded.unwrap_or_else(|| oneshot::channel().1);
+                self.menu.recorded = keep.then_some(recorded);
+            }
+        }
+    }
+
+    fn begin_message(&self, now: Instant) -> Option<Recorder> {
+        let call = self.admitted.map(|(call, _)| call);
+        let caller = call.and_then(|call| self.caller(now, call));
+        let sender = Sender {
+            call,
+            agent: Some(self.agent.name.clone()),
+            called: self.menu.ours.map(Number::dialled),
+            caller: caller.and_then(|caller| caller.number).map(Number::dialled),
+            language: Some(self.spoken_language().to_owned()),
+        };
+        let messages = self.shared.messages.as_ref()?;
+        Some(messages.begin(sender))
+    }
+
+    fn caller(&self, now: Instant, call: CallSid) -> Option<callers::Caller> {
+        self.shared.callers.find(now, call)
     }
 }
 
@@ -133,6 +182,7 @@ pub(super) fn offers(shared: &Shared, agent: &Agent) -> Menu {
         call_back: callbacks.is_some(),
         consent,
         person: is_somebody_there(shared, agent),
+        message: shared.messages.is_some(),
         ..shared.settings.menu
     }
 }

@@ -12,10 +12,12 @@
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | [`render`] | prompts that a model speaks itself, to be recorded |
 //! | `overload` | how loaded the process is |
-//! | `callbacks` | what the ledger of promises wants done |
+//! | `menu` | what a caller without a model is offered, and the answers to it |
+//! | `callbacks`, `callers` | what the ledger of promises wants done, and who is calling |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
 //! | `keeper` | what outlives the process, behind what is known in memory |
+//! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
 //! | `tls` | the listener's certificate, and its renewal |
 //! | `drain` | the only spawn, and the end of the process |
@@ -29,6 +31,7 @@ mod addresses;
 pub mod admin;
 mod call_task;
 mod callbacks;
+mod callers;
 mod calls;
 mod checkpoints;
 mod clock;
@@ -38,6 +41,7 @@ mod front;
 mod keeper;
 mod lobby;
 mod menu;
+mod messages;
 mod orders;
 mod overload;
 mod perform;
@@ -62,6 +66,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::addresses::{PerAddress, Proxies};
 use self::callbacks::Callbacks;
+use self::callers::Callers;
 use self::calls::Calls;
 use self::checkpoints::Checkpoints;
 use self::clock::{Clock, draw_seed};
@@ -69,6 +74,7 @@ pub use self::drain::Handle;
 use self::drain::{Stage, Tasks};
 use self::front::Front;
 use self::keeper::{Keeper, Recovered};
+use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
@@ -142,10 +148,14 @@ struct Shared {
     calls: Arc<Calls>,
     checkpoints: Checkpoints,
     keeper: Keeper,
+    /// Without it nobody can leave a message.
+    messages: Option<Messages>,
     /// Without it the carrier is ordered nothing.
     orders: Option<Orders>,
     /// Without it nobody is promised anything.
     callbacks: Option<Callbacks>,
+    /// Who is calling, where the carrier has said so.
+    callers: Callers,
     /// The clocks on walls; the business's among them.
     zones: Zones,
     /// Without it connections are plain ones.
@@ -275,6 +285,9 @@ impl Server {
             let rendering = render::keep::keep(Arc::clone(&shared), dir, rendering);
             shared.tasks.spawn("renderings", rendering);
         }
+        if let Some(messages) = &shared.messages {
+            shared.tasks.spawn("messages", messages.clone().keep());
+        }
         if let Some(hangups) = hangups {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
@@ -330,6 +343,13 @@ impl Shared {
         let tls = public.tls.map(Tls::open).transpose()?;
         let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
+        let messages = Messages::open(
+            config.messages,
+            config.call.menu.message_max,
+            clock,
+            tasks.clone(),
+            telemetry.clone(),
+        );
         let rest = config
             .twilio
             .as_ref()
@@ -351,8 +371,10 @@ impl Shared {
             tasks,
             telemetry,
             keeper,
+            messages,
             orders,
             callbacks: callbacks.and_then(Callbacks::new),
+            callers: Callers::default(),
             zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
             calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),

@@ -35,8 +35,7 @@ impl CallTask {
             Effect::Observe(observation) => self.log.observe(now, &observation),
             Effect::Checkpoint(checkpoint) => self.keep(now, *checkpoint),
             Effect::Promise(wish) => self.promise(now, &wish),
-            // No agent offers it: nobody keeps messages here, and a call that asks goes on without an answer.
-            Effect::Record(_) => {}
+            Effect::Record(record) => self.record(now, &record),
             // The call is over now, so the loop ends and the task closes both sides.
             Effect::EndCall(reason) => self.part(now, reason),
         }

@@ -144,6 +144,16 @@ counts! {
     StoreOverloaded = "store_overloaded",
     /// Records of the store that could not be read, and bugs of its own.
     StoreFaults = "store_faults",
+    /// Messages after the tone that could not be kept.
+    MessagesNotKept = "messages_not_kept",
+    /// Messages after the tone that their receiver took.
+    MessagesDelivered = "messages_delivered",
+    /// Deliveries of messages that failed, and are tried again.
+    MessagesPostponed = "messages_postponed",
+    /// Messages that are delivered no more, since that failed for too long.
+    MessagesGivenUp = "messages_given_up",
+    /// Messages on disk that cannot be read.
+    MessagesUnreadable = "messages_unreadable",
     /// Calls that were ended by REST.
     RestEnded = "rest_calls_ended",
     /// Orders to the carrier by REST that were not carried out, or of which that is not known.

@@ -178,6 +178,8 @@ metrics! {
     CallbacksCapped = Counter "ringback_callbacks_capped_total" ["cap"],
     /// Texts and rings that were requested of the carrier, and what became of the requests.
     CallbackRequests = Counter "ringback_callback_requests_total" ["kind", "outcome"],
+    /// Messages after the tone that wait for somebody to take them.
+    MessagesWaiting = Gauge "ringback_messages_waiting" [],
     /// From when on the listener's certificate is of no use, in seconds since 1970.
     CertificateExpires = Gauge "ringback_certificate_expires_timestamp_seconds" [],
     /// How late the event loop woke a sleeper.

@@ -32,6 +32,8 @@ pub struct Moment<'a> {
     pub pool: &'a PoolStatus,
     /// How the store stands; `None`: there is none.
     pub store: Option<StoreMoment>,
+    /// Messages after the tone that wait for somebody to take them; `None`: nobody can leave one.
+    pub messages_waiting: Option<usize>,
     /// Until when the listener's certificate holds; `None`: it has none.
     pub certificate_expires: Option<Utc>,
 }
@@ -113,6 +115,8 @@ fn kept(to: &mut Exposition, moment: &Moment<'_>) {
         .optional(store.map(|store| store.writes));
     to.metric(Metric::StoreMended)
         .optional(store.map(|store| store.mended));
+    to.metric(Metric::MessagesWaiting)
+        .optional(moment.messages_waiting);
     let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);
     to.metric(Metric::CertificateExpires).optional(expires);
 }

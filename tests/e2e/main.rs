@@ -28,6 +28,8 @@ mod front_door;
 #[cfg(test)]
 mod front_plans;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod operators;

@@ -84,6 +84,7 @@ impl World {
                 writes: 2,
                 mended: 0,
             }),
+            messages_waiting: Some(2),
             certificate_expires: Some(Utc::from_millis(1_000)),
         })
     }

@@ -96,14 +96,24 @@ async fn forget_number(shared: &Shared, body: &[u8]) -> Result<(), Refused> {
             "There is no such number; allowed: one with its country, as in +14155550100.\n";
         return Err((StatusCode::NOT_FOUND, sentence.to_owned()));
     };
-    let callbacks = callbacks(shared)?;
     // Whose it was is forgotten here as well.
     tracing::warn!(order = "forget", "operator");
-    let gone = callbacks.forget(number, FORGET_PATIENCE).await;
-    gone.map_err(|NoAnswer| {
+    shared.callers.forget(number);
+    let not_yet = || {
         let sentence = "It is not on disk yet that it is gone; ask again.\n";
         (StatusCode::REQUEST_TIMEOUT, sentence.to_owned())
-    })
+    };
+    if let Some(messages) = &shared.messages {
+        let gone = messages.forget(&number.dialled());
+        gone.map_err(|_| not_yet())?;
+    }
+    match &shared.callbacks {
+        Some(callbacks) => {
+            let gone = callbacks.forget(number, FORGET_PATIENCE).await;
+            gone.map_err(|NoAnswer| not_yet())
+        }
+        None => Ok(()),
+    }
 }
 
 fn callbacks(shared: &Shared) -> Result<&Callbacks, Refused> {

@@ -8,14 +8,12 @@
 //! | `requesting` | requests to the carrier, each made once |
 //! | `outcomes` | what the carrier's answers are to the ledger |
 //! | `models` | whether models have room for those who are rung back |
-//! | `callers` | who is calling, between the question for a document and the menu |
 //! | `keyed` | the number that somebody keyed in |
 //!
 //! Nobody waits for the ledger but by a channel of their own: whatever is slow, full or broken in here, a call is told that it
 //! cannot be promised anything, and a webhook that it is to come again. It must not decide, and prints no number and no word of
 //! a caller. How it acts: [`crate::docs::callback`].
 
-mod callers;
 mod desk;
 mod keeping;
 mod keyed;
@@ -30,8 +28,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-pub(super) use self::callers::Caller;
-use self::callers::Callers;
 pub(super) use self::desk::keep;
 use self::keyed::number_of_keys;
 pub(super) use self::outcomes::{AnsweredBy, answered_by, ring_status, text_status};
@@ -64,7 +60,6 @@ pub(super) struct Callbacks {
     tell: mpsc::Sender<Message>,
     /// Until the task takes it.
     inbox: Mutex<Option<mpsc::Receiver<Message>>>,
-    callers: Mutex<Callers>,
 }
 
 /// What the task is told.
@@ -125,7 +120,6 @@ impl Callbacks {
             settings,
             tell,
             inbox: Mutex::new(Some(inbox)),
-            callers: Mutex::default(),
         })
     }
 
@@ -264,7 +258,6 @@ impl Callbacks {
 
     /// Throws away all that is kept of a person, but that they want nothing of us.
     pub(super) async fn forget(&self, number: Number, within: Duration) -> Result<(), NoAnswer> {
-        self.lock_callers().forget(number);
         self.ask(within, |reply| Message::Forget(number, reply))
             .await
     }
@@ -280,24 +273,9 @@ impl Callbacks {
         answer.map_err(|_| NoAnswer)?.map_err(|_| NoAnswer)
     }
 
-    /// Who is calling: what a question of the carrier's says.
-    pub(super) fn introduce(&self, now: Instant, call: CallSid, caller: Caller) {
-        self.lock_callers().introduce(now, call, caller);
-    }
-
-    /// Who is calling, if a question of this call came in of late.
-    pub(super) fn caller(&self, now: Instant, call: CallSid) -> Option<Caller> {
-        self.lock_callers().find(now, call)
-    }
-
     /// The time that a caller is told, by the clocks on the walls where they may be.
     pub(super) fn moment(&self, number: Number, at: Utc) -> Option<Moment> {
         self.zones.wall_clock(number, at, Clock::utc())
-    }
-
-    fn lock_callers(&self) -> std::sync::MutexGuard<'_, Callers> {
-        // It is changed by steps that cannot panic half-way.
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_inbox(&self) -> Option<mpsc::Receiver<Message>> {

@@ -42,10 +42,6 @@ fn wish<'a>() -> Wish<'a> {
     }
 }
 
-fn sid(number: u32) -> CallSid {
-    CallSid::parse(&format!("CA{number:032x}")).unwrap()
-}
-
 #[test]
 fn how_a_number_became_known_decides_how_far_it_is_trusted() {
     let callbacks = callbacks();
@@ -107,20 +103,4 @@ async fn who_waits_for_a_task_that_is_gone_is_told_so() {
     let number = number("+14155550199");
     let forgotten = callbacks.forget(number, Duration::from_secs(20)).await;
     assert_eq!(forgotten, Err(NoAnswer));
-}
-
-#[test]
-fn a_caller_is_known_from_the_question_to_the_menu_unless_forgotten() {
-    let callbacks = callbacks();
-    let now = Instant::ZERO;
-    let caller = Caller::new(Some("+14155550199"), Some("TN-Validation-Passed-B"));
-    callbacks.introduce(now, sid(1), caller.clone());
-    callbacks.introduce(now, sid(2), Caller::new(Some("anonymous"), None));
-    assert_eq!(callbacks.caller(now, sid(1)), Some(caller));
-    assert_eq!(callbacks.caller(now, sid(2)).unwrap().number, None);
-    callbacks.lock_callers().forget(number("+14155550199"));
-    assert_eq!(callbacks.caller(now, sid(1)), None);
-    assert!(callbacks.caller(now, sid(2)).is_some());
-    let later = now + Duration::from_hours(5);
-    assert_eq!(callbacks.caller(later, sid(2)), None);
 }

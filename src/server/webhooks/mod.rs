@@ -20,7 +20,7 @@ pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
-use super::callbacks::Caller;
+use super::callers::Caller;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
 use super::menu::{has_provider, offers};
@@ -118,16 +118,15 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
 
 /// Who is on the other end, for the menu of a call: a stream does not say.
 fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
-    let Some(callbacks) = &shared.callbacks else {
-        return;
-    };
     let form = &received.form;
     let caller = match voice.direction {
         Direction::Inbound => Caller::new(form.get("From"), form.get("StirVerstat")),
         // Whom we rang is who answers.
         Direction::Outbound => Caller::new(form.get("To"), None),
     };
-    callbacks.introduce(shared.clock.now(), voice.call, caller);
+    shared
+        .callers
+        .introduce(shared.clock.now(), voice.call, caller);
 }
 
 /// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for
