@@ -12,6 +12,7 @@
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | [`render`] | prompts that a model speaks itself, to be recorded |
 //! | `overload` | how loaded the process is |
+//! | `parting` | the end of a call at the carrier and on disk |
 //! | `menu` | what a caller without a model is offered, and the answers to it |
 //! | `callbacks`, `callers` | what the ledger of promises wants done, and who is calling |
 //! | `calls` | which calls are live, and how many may be |
@@ -44,6 +45,7 @@ mod menu;
 mod messages;
 mod orders;
 mod overload;
+mod parting;
 mod perform;
 mod probes;
 mod providers;

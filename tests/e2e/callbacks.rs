@@ -21,6 +21,8 @@ use crate::operators;
 use crate::server::{Folder, Server, output, ringback};
 use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
+mod killed;
+
 /// What waits for the carrier is short, and the hours are all that there are.
 const SECTIONS: &str = "[callbacks]\nenabled = \"on\"\nrequest_timeout = \"1s\"\nlist_lag = \"1s\"\n\
     texts_per_second = 20\nrings_per_second = 20\nringing_max = 1000\nhours_from = 0\nhours_until = 23\n\
@@ -336,53 +338,6 @@ async fn what_the_carrier_did_not_answer_is_looked_up_and_not_done_again() {
         .until("a ring", |books| !books.rings.is_empty())
         .await;
     assert_eq!(books.texts.len(), 1, "it was found in the list");
-}
-
-#[tokio::test]
-async fn killed_at_any_moment_it_loses_nobody_and_does_nothing_twice() {
-    const CALLERS: u32 = 40;
-    let model = Model::start(Manner::Greets).await;
-    let mut exchange = Exchange::start(Losing::EachSeventh).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 0..CALLERS).await;
-    for texts in [3, 11, 25, 36] {
-        let server = acting(&path, &model, &exchange).await;
-        let far = |books: &crate::exchange::Books| books.texts.len() >= texts;
-        exchange.until("texts", far).await;
-        server.kill();
-    }
-    let server = acting(&path, &model, &exchange).await;
-    // Who was to be rung when the process was killed is not rung again for six minutes, whether or not they were.
-    let is_through = |promise: &serde_json::Value| {
-        let stage = promise["stage"].as_str().unwrap();
-        promise["rings"].as_u64() >= Some(1) && ["ringing", "due"].contains(&stage)
-    };
-    let through = timeout(DEADLINE, async {
-        loop {
-            let view = view(&server).await;
-            let promises = view["promises"].as_array().unwrap();
-            if promises.len() == CALLERS as usize && promises.iter().all(is_through) {
-                return;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    });
-    assert!(through.await.is_ok(), "{:#}", view(&server).await);
-    drop(server);
-    let books = exchange.books();
-    let count = |taken: &[Taken]| {
-        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        for one in taken {
-            *counts.entry(one.get("To").to_owned()).or_default() += 1;
-        }
-        counts
-    };
-    let once: BTreeMap<_, _> = (0..CALLERS).map(|number| (caller(number), 1)).collect();
-    assert_eq!(count(&books.texts), once);
-    let rung = count(&books.rings);
-    assert!(rung.values().all(|times| *times == 1), "{rung:?}");
-    assert!(rung.len() >= once.len() / 2, "{rung:?}");
 }
 
 #[tokio::test]
