@@ -22,7 +22,8 @@ async fn killed_at_any_moment_it_loses_nobody_and_does_nothing_twice() {
         let stage = promise["stage"].as_str().unwrap();
         promise["rings"].as_u64() >= Some(1) && ["ringing", "due"].contains(&stage)
     };
-    let through = timeout(DEADLINE, async {
+    // What was begun and not made before the process was killed is looked for twice, half a minute apart.
+    let through = timeout(DEADLINE + Duration::from_mins(1), async {
         loop {
             let view = view(&server).await;
             let promises = view["promises"].as_array().unwrap();
