@@ -18,6 +18,8 @@ use crate::store::messages::ArchivePlace;
 pub struct MessageSettings {
     /// Where they are kept; `None`: there is no store, and nobody can leave one.
     pub place: Option<ArchivePlace>,
+    /// Whether callers are offered to leave one.
+    pub is_offered: bool,
     /// How many are kept at once; while there are that many, further ones are lost.
     pub kept_max: usize,
     /// How many are recorded or written at once; further ones are lost. Each takes its own length in memory.
@@ -67,6 +69,17 @@ impl fmt::Debug for HookSecret {
     }
 }
 
+/// Whether callers are offered to leave a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Where somebody is sent them.
+    Auto,
+    /// Wherever they can be kept.
+    On,
+    /// No.
+    Off,
+}
+
 const FOLDER: Form = Form {
     allowed: "the path of a folder, in a folder that is there",
     accepts: |text| !text.is_empty(),
@@ -94,6 +107,10 @@ impl Layers {
         environment: &Environment,
     ) -> Option<MessageSettings> {
         let mut section = self.section("messages");
+        let used = section.choice(
+            "enabled",
+            &[("auto", Use::Auto), ("on", Use::On), ("off", Use::Off)],
+        );
         let place = read_place(&mut section, store);
         let kept_max = section.integer("kept_max", 1..=10_000);
         let recordings_max = section.integer("recordings_max", 1..=10_000);
@@ -104,13 +121,24 @@ impl Layers {
             let what = "would throw each message away at once, since nobody is sent them";
             section.wrong_now("retention_days", "0", what, allowed);
         }
+        if used == Some(Use::On) && matches!(place, Ok(None)) {
+            let what = "and store.path names no file: nobody can leave one";
+            section.wrong_now("enabled", "\"on\"", what, "\"auto\", \"off\"");
+        }
         section.finish();
+        let (place, delivery) = (place.ok()?, delivery.ok()?);
+        let is_offered = match used? {
+            Use::Auto => delivery.is_some(),
+            Use::On => true,
+            Use::Off => false,
+        };
         Some(MessageSettings {
-            place: place.ok()?,
+            is_offered: is_offered && place.is_some(),
+            place,
             kept_max,
             recordings_max,
             retention: DAY * days,
-            delivery: delivery.ok()?,
+            delivery,
         })
     }
 }

@@ -14,7 +14,7 @@ use super::call_task::CallTask;
 use super::callbacks;
 use super::callers;
 use super::clock::Clock;
-use super::messages::{Recorder, Sender};
+use super::messages::{Messages, Recorder, Sender};
 use crate::config::{Agent, ConsentPolicy};
 use crate::core::call::input::Input;
 use crate::core::call::menu::{
@@ -182,7 +182,7 @@ pub(super) fn offers(shared: &Shared, agent: &Agent) -> Menu {
         call_back: callbacks.is_some(),
         consent,
         person: is_somebody_there(shared, agent),
-        message: shared.messages.is_some(),
+        message: shared.messages.as_ref().is_some_and(Messages::is_offered),
         ..shared.settings.menu
     }
 }

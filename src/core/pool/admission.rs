@@ -158,3 +158,42 @@ pub struct Transition {
     /// Why.
     pub cause: Cause,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That none is named as another, or not at all.
+    fn are_told_apart(names: &[&str]) {
+        for (index, name) in names.iter().enumerate() {
+            assert!(!name.is_empty());
+            assert!(!names[..index].contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn charges_and_refusals_are_told_apart_in_metrics() {
+        are_told_apart(&[
+            Charge::First.name(),
+            Charge::Rotation.name(),
+            Charge::Move.name(),
+            Charge::Reserve.name(),
+            Charge::Extra.name(),
+            Charge::Hedge.name(),
+            Charge::Probe.name(),
+            Charge::Spare.name(),
+            Charge::Rendering.name(),
+        ]);
+        are_told_apart(&[
+            Why::UnknownTenant.name(),
+            Why::TenantFull.name(),
+            Why::TriedOut.name(),
+            Why::BudgetSpent.name(),
+            Why::Full.name(),
+            Why::Crowded.name(),
+            Why::Resting.name(),
+            Why::SlowStart.name(),
+            Why::Open.name(),
+        ]);
+    }
+}

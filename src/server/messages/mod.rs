@@ -58,6 +58,8 @@ pub(super) struct Messages(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     archive: Archive,
+    /// Whether callers are offered to leave one.
+    is_offered: bool,
     book: Mutex<Book>,
     /// Memory for recordings, by their number.
     room: Arc<Semaphore>,
@@ -87,6 +89,7 @@ impl Messages {
     ) -> Option<Self> {
         let MessageSettings {
             place,
+            is_offered,
             kept_max,
             recordings_max,
             retention,
@@ -95,6 +98,7 @@ impl Messages {
         let audio_bytes_max = usize::try_from(bytes_in(message_max)).unwrap_or(usize::MAX);
         Some(Self(Arc::new(Inner {
             archive: Archive::new(place?),
+            is_offered,
             book: Mutex::new(Book::new(kept_max)),
             room: Arc::new(Semaphore::new(recordings_max)),
             turn: Semaphore::new(1),
@@ -107,6 +111,11 @@ impl Messages {
             telemetry,
             is_told: AtomicBool::new(false),
         })))
+    }
+
+    /// Whether callers are offered to leave one.
+    pub(super) fn is_offered(&self) -> bool {
+        self.0.is_offered
     }
 
     /// A message begins now. Waits for nothing; one that there is no room for is lost at its end.

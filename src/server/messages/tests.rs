@@ -125,6 +125,7 @@ fn frame_of(number: usize) -> Frame {
 
 fn settings(folder: &Folder) -> MessageSettings {
     MessageSettings {
+        is_offered: true,
         place: Some(place(&folder.0)),
         kept_max: 100,
         recordings_max: 10,

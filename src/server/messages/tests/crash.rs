@@ -13,6 +13,7 @@ const FOLDER: &str = "RINGBACK_TEST_MESSAGES";
 fn child_settings() -> Option<MessageSettings> {
     let folder = PathBuf::from(var_os(FOLDER)?);
     Some(MessageSettings {
+        is_offered: true,
         place: Some(place(&folder)),
         kept_max: 10_000,
         // Of the folder only the place counts, which is another.
