@@ -200,6 +200,7 @@ fn read_ledger(section: &mut Section<'_>) -> Settings {
         promises_max: section.integer("promises_max", 1..=100_000),
         request_timeout: section.duration("request_timeout", SECOND..=MINUTE),
         list_lag: section.duration("list_lag", SECOND..=10 * MINUTE),
+        ring_after: section.duration("ring_after", Duration::ZERO..=HOUR),
         rings_max: section.integer("rings_max", 1..=5),
         ring_again_after: section.duration("ring_again_after", 6 * MINUTE..=24 * HOUR),
         destinations: Destinations {

@@ -25,7 +25,7 @@ mod killed;
 
 /// What waits for the carrier is short, and the hours are all that there are.
 const SECTIONS: &str = "[callbacks]\nenabled = \"on\"\nrequest_timeout = \"1s\"\nlist_lag = \"1s\"\n\
-    texts_per_second = 20\nrings_per_second = 20\nringing_max = 1000\nhours_from = 0\nhours_until = 23\n\
+    texts_per_second = 20\nrings_per_second = 20\nringing_max = 1000\nring_after = \"0s\"\nhours_from = 0\nhours_until = 23\n\
     [call]\ncarrier_silence_max = \"1m\"\n";
 
 const CALLED: &str = "+14155550100";

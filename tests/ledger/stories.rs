@@ -165,6 +165,30 @@ fn where_the_list_cannot_be_had_nothing_is_texted_again_and_the_caller_is_rung()
 }
 
 #[test]
+fn nobody_is_rung_who_is_still_on_the_line() {
+    for takes_texts in [true, false] {
+        let mut desk = Desk::new(Settings::default());
+        desk.tell(Input::Models(Models::Back {
+            ring_every: Duration::from_secs(1),
+            ringing_max: 1,
+        }));
+        let mut wanted = desk.wanted(1);
+        if let Input::Wanted(wanted) = &mut wanted {
+            wanted.takes_texts = takes_texts;
+        }
+        let is_ring = |effect: &Effect| matches!(effect, Effect::Ring(_));
+        let mut rung = desk.tell(wanted).iter().any(is_ring);
+        let send = SendId::text(PromiseId::from_bits(1));
+        let accepted = TextOutcome::Accepted(message(1));
+        rung |= desk.tell(Input::Texted(send, accepted)).iter().any(is_ring);
+        rung |= desk.pass(Duration::from_secs(19)).iter().any(is_ring);
+        assert!(!rung, "{takes_texts}");
+        let then = desk.pass(Duration::from_secs(2));
+        assert!(then.iter().any(is_ring), "{takes_texts}");
+    }
+}
+
+#[test]
 fn a_call_is_told_within_300_ms_that_the_store_is_slow() {
     let mut desk = Desk::new(Settings::default());
     desk.keeps = false;

@@ -32,6 +32,8 @@ pub struct Settings {
     /// How often a text is looked up in vain because the carrier does not answer; then the caller is rung instead.
     pub look_ups_max: u8,
 
+    /// How long after its promise a caller is not rung: they hear the last words, and hang up.
+    pub ring_after: Duration,
     /// How often a caller is rung.
     pub rings_max: u8,
     /// Time between two rings of one caller.
@@ -85,6 +87,7 @@ impl Default for Settings {
             list_lag: Duration::from_secs(30),
             text_tries_max: 3,
             look_ups_max: 4,
+            ring_after: Duration::from_secs(20),
             rings_max: 3,
             ring_again_after: Duration::from_mins(15),
             ring_timeout: Duration::from_secs(90),

@@ -138,7 +138,7 @@ impl CallbackLedger {
         } else {
             Stage::Due {
                 text: Texted::Not,
-                from: at.utc,
+                from: later(at.utc, self.settings.ring_after),
                 rings: 0,
             }
         };

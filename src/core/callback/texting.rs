@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::core::callback::effect::{Effect, Effects, Seen, TextRequest};
 use crate::core::callback::entry::{Looks, Queued, Step};
 use crate::core::callback::input::{LookedUp, TextOutcome, TextRefusal, TextStatus};
-use crate::core::callback::ledger::{At, CallbackLedger};
+use crate::core::callback::ledger::{At, CallbackLedger, later};
 use crate::core::callback::promise::{End, SendId, SendKind, Stage, Texted, Why};
 use crate::core::ids::{MessageSid, PromiseId};
 
@@ -263,7 +263,8 @@ impl CallbackLedger {
         };
         entry.step = Step::Idle;
         if !entry.promise.needs_yes() {
-            self.due(id, text, at.utc, 0, effects);
+            let off_the_line = later(entry.promise.promised, self.settings.ring_after);
+            self.due(id, text, at.utc.max(off_the_line), 0, effects);
         } else if text == Texted::Not {
             self.end(id, End::GaveUp(Why::NoText), effects);
         } else {
