@@ -24,6 +24,9 @@ use crate::telemetry::Count;
 /// From the first byte of a connection to the end of its response or upgrade; closed after it.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection may say nothing: nothing is set up for it before its first byte.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+
 /// The head of a request and what is behind it; carriers' signatures and parameters are far below.
 const HTTP_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
@@ -69,6 +72,10 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
         let held = Arc::clone(&guest.place);
         let served = serve(stream, (peer, held), router.clone(), tls.clone(), shared);
         spawn(served, (guest, place), shared);
+        if has_one_gone {
+            // A crowd comes all at once: live calls are not to wait until all of it was let in.
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -135,7 +142,9 @@ async fn serve_plain(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    serve_http(stream, peer, held, router).await;
+    if let Ok(Ok(())) = timeout(SILENCE_MAX, stream.readable()).await {
+        serve_http(stream, peer, held, router).await;
+    }
 }
 
 async fn serve_http(
