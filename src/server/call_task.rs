@@ -256,7 +256,7 @@ impl CallTask {
         let language = self.language.as_deref();
         let prompts = self
             .shared
-            .library
+            .prompts
             .now()
             .for_call(&self.agent.name, language);
         Prompts::clone(&prompts)

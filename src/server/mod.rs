@@ -173,7 +173,7 @@ struct Shared {
     unsigned: Arc<PerAddress>,
     agents: Agents,
     /// What is said without a model.
-    library: Library,
+    prompts: Library,
     /// Where what is rendered goes, and how often that may be; without it nothing is.
     rendering: Option<(PathBuf, Rendering)>,
     /// Each agent is a tenant, in the order of their names.
@@ -388,7 +388,7 @@ impl Shared {
             unsigned: PerAddress::new(public.unstarted_per_address_max),
             tenants: names.zip((0..).map(TenantId)).collect(),
             agents: config.agents,
-            library: Library::new(config.prompts),
+            prompts: Library::new(config.prompts),
             rendering: config.prompts_dir.map(|dir| (dir, config.rendering)),
             providers,
             spares: Shelf::default(),

@@ -117,7 +117,7 @@ impl Renderer {
         let shared = Arc::clone(&self.shared);
         let wanted = blocking(move || {
             let scripts: Vec<_> = shared.agents.iter().map(|agent| agent.script()).collect();
-            let prompts = shared.library.now();
+            let prompts = shared.prompts.now();
             prompts.wanted(&scripts, &Tongues::Named, usize::MAX)
         });
         let wanted = wanted.await.unwrap_or_default().into_iter();
@@ -229,8 +229,8 @@ impl Renderer {
         let (shared, key) = (Arc::clone(&self.shared), key.clone());
         let adopting = blocking(move || {
             let scripts: Vec<_> = shared.agents.iter().map(|agent| agent.script()).collect();
-            if let Some(next) = shared.library.now().with(&scripts, &key, &stored) {
-                shared.library.replace(next);
+            if let Some(next) = shared.prompts.now().with(&scripts, &key, &stored) {
+                shared.prompts.replace(next);
             }
         });
         adopting.await.unwrap_or_default();

@@ -190,7 +190,7 @@ fn document(
     }
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
     let next = decide(hook, shared, front, voice, received, house(shared, agent));
-    let prompts = shared.library.now();
+    let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&prompts, &agent.name, "one_moment");
     // Twilio has tried for seconds before it asks here, and nobody has answered the call yet or said a word since.

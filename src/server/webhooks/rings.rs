@@ -214,7 +214,7 @@ impl<'a> Ring<'a> {
 
     fn about(&self, write: impl FnOnce(About<'_>) -> String) -> String {
         let (agent, _) = self.shared.agents.find(None, Some(&self.voice.ours));
-        let prompts = self.shared.library.now();
+        let prompts = self.shared.prompts.now();
         let apology = Spoken::find(&prompts, &agent.name, "apology_only");
         write(About {
             call: self.voice.call,
