@@ -20,25 +20,7 @@ const ALL: Menu = Menu {
     call_back: true,
     person: true,
     message: true,
-    ..EMPTY
-};
-
-const EMPTY: Menu = Menu {
-    call_back: false,
-    consent: ringback::core::call::menu::Consent::Ask,
-    person: false,
-    message: false,
-    return_to_model: true,
-    key_wait: Duration::from_secs(4),
-    number_wait: Duration::from_secs(8),
-    number_pause: Duration::from_secs(4),
-    numbers_max: 3,
-    wrong_keys_max: 3,
-    promise_wait: Duration::from_secs(1),
-    message_max: Duration::from_mins(2),
-    message_silence: Duration::from_secs(4),
-    message_wait: Duration::from_secs(1),
-    total_max: Duration::from_secs(90),
+    ..Menu::NOTHING
 };
 
 /// A caller who presses these keys when the first words are heard, and no model is there.
@@ -117,7 +99,7 @@ fn who_could_not_be_connected_is_offered_the_rest() {
     );
     let only_person = Menu {
         person: true,
-        ..EMPTY
+        ..Menu::NOTHING
     };
     let setup = pressing("", only_person);
     let life = resumed(setup, Origin::TransferFailed, CallBack::Open);
@@ -133,7 +115,7 @@ fn a_ring_back_begins_with_words_of_its_own_and_may_promise_again() {
 
 #[test]
 fn with_nothing_on_offer_the_caller_hears_the_apology_alone() {
-    let life = World::new(pressing("1", EMPTY)).live();
+    let life = World::new(pressing("1", Menu::NOTHING)).live();
     assert_eq!(life.reason, Some(EndReason::Apologized));
 }
 
@@ -141,7 +123,7 @@ fn with_nothing_on_offer_the_caller_hears_the_apology_alone() {
 fn silence_is_no_yes_where_the_business_asks() {
     let only_call_back = Menu {
         call_back: true,
-        ..EMPTY
+        ..Menu::NOTHING
     };
     let life = World::new(pressing("", only_call_back)).live();
     assert_eq!(words(&life), [Prompt::Busy, Prompt::Busy, Prompt::Goodbye]);

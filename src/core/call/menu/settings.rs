@@ -57,25 +57,29 @@ impl Menu {
     }
 }
 
-/// Nothing is on offer until somebody says who is to be called back, who answers and who hears messages.
+impl Menu {
+    /// Nothing is on offer, until somebody says who is to be called back, who answers and who hears messages.
+    pub const NOTHING: Self = Self {
+        call_back: false,
+        consent: Consent::Ask,
+        person: false,
+        message: false,
+        return_to_model: true,
+        key_wait: Duration::from_secs(4),
+        number_wait: Duration::from_secs(8),
+        number_pause: Duration::from_secs(4),
+        numbers_max: 3,
+        wrong_keys_max: 3,
+        promise_wait: Duration::from_secs(1),
+        message_max: Duration::from_mins(2),
+        message_silence: Duration::from_secs(4),
+        message_wait: Duration::from_secs(1),
+        total_max: Duration::from_secs(90),
+    };
+}
+
 impl Default for Menu {
     fn default() -> Self {
-        Self {
-            call_back: false,
-            consent: Consent::Ask,
-            person: false,
-            message: false,
-            return_to_model: true,
-            key_wait: Duration::from_secs(4),
-            number_wait: Duration::from_secs(8),
-            number_pause: Duration::from_secs(4),
-            numbers_max: 3,
-            wrong_keys_max: 3,
-            promise_wait: Duration::from_secs(1),
-            message_max: Duration::from_mins(2),
-            message_silence: Duration::from_secs(4),
-            message_wait: Duration::from_secs(1),
-            total_max: Duration::from_secs(90),
-        }
+        Self::NOTHING
     }
 }
