@@ -46,8 +46,8 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("demo", &[]),
 ];
 
-/// What the core may use from outside: all of it pure. `serde` and `postcard` give the form of what is kept, as bytes.
-const CORE_CRATES: [&str; 6] = ["std", "bytes", "base64", "crate", "serde", "postcard"];
+/// What the core may use from outside: all of it pure.
+const CORE_CRATES: [&str; 4] = ["std", "bytes", "base64", "crate"];
 
 const TOP_LEVEL: [&str; 11] = [
     "CHANGELOG.md",

@@ -8,6 +8,7 @@ pub mod embedded;
 mod error;
 mod key;
 pub mod messages;
+pub mod promise_form;
 mod records;
 mod sealer;
 

@@ -1,4 +1,5 @@
-//! The form in which a promise is kept: a version, then its fields. What is read is checked again, as if a stranger had sent it.
+//! The form of a promise in the `state` of its record: a version, then its fields. What is read is checked again, as if a stranger
+//! had sent it. The rest of the store does not look into it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,6 @@ use crate::core::callback::number::{Language, Number};
 use crate::core::callback::promise::{
     ACTS_MAX, Act, Consent, End, HEARD_MAX, Promise, SendKind, Source, Stage, Texted, Why,
 };
-use crate::core::callback::settings::REMEMBERED_FOR;
 use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use crate::core::time::Utc;
 
@@ -38,26 +38,6 @@ pub fn decode(bytes: &[u8]) -> Result<Promise, RecordFault> {
         }
         [version, ..] if *version > VERSION => Err(RecordFault::Newer),
         _ => Err(RecordFault::Damaged),
-    }
-}
-
-impl Promise {
-    /// Until when it is to be kept: as long as what was done for it counts against the caps, and its caller may ask again.
-    pub fn kept_until(&self) -> Utc {
-        super::ledger::later(self.expires, REMEMBERED_FOR)
-    }
-
-    /// When something is to be done about it at the latest, for whoever looks for what is overdue.
-    pub fn due(&self) -> Option<Utc> {
-        match self.stage {
-            Stage::Due { from, .. } => Some(from),
-            Stage::Promised { .. } => Some(self.promised),
-            Stage::Texting { .. }
-            | Stage::Asked { .. }
-            | Stage::Ringing { .. }
-            | Stage::Connected { .. } => Some(self.expires),
-            Stage::Ended(_) => None,
-        }
     }
 }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use ringback::core::callback::hours::{AllowedHours, Stretch};
 use ringback::core::callback::number::{Language, Number};
 use ringback::core::callback::promise::{Consent, Promise, Source, Stage};
-use ringback::core::callback::record;
 use ringback::core::ids::{CallId, PromiseId};
 use ringback::core::time::Utc;
 use ringback::store::embedded::{Embedded, EmbeddedSettings, StoreFile};
+use ringback::store::promise_form;
 use ringback::store::{KeySource, PromiseRecord, Promised, State, Store as _};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -119,7 +119,7 @@ async fn keep(store: &Embedded, promise: &Promise) {
             is_open: true,
             due: promise.due(),
             expires: promise.kept_until(),
-            state: State(record::encode(promise)),
+            state: State(promise_form::encode(promise)),
         },
         now(),
     );

@@ -6,8 +6,8 @@ use ringback::core::callback::effect::{SendNote, Write};
 use ringback::core::callback::input::Stored;
 use ringback::core::callback::number::Number;
 use ringback::core::callback::promise::{Promise, SendId, Stage};
-use ringback::core::callback::record;
 use ringback::core::ids::PromiseId;
+use ringback::store::promise_form;
 
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
@@ -93,7 +93,7 @@ impl Keeper {
 
 /// A promise as it comes back from a disk.
 fn as_kept(promise: &Promise) -> Promise {
-    let kept = record::decode(&record::encode(promise)).unwrap();
+    let kept = promise_form::decode(&promise_form::encode(promise)).unwrap();
     assert!(kept == *promise, "a promise is kept as it is");
     kept
 }

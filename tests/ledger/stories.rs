@@ -12,10 +12,10 @@ use ringback::core::callback::input::{
 use ringback::core::callback::intent::Intent;
 use ringback::core::callback::number::{Language, Number};
 use ringback::core::callback::promise::{Consent, SendId, SendKind, Source};
-use ringback::core::callback::record::{self, RecordFault};
 use ringback::core::callback::settings::Settings;
 use ringback::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use ringback::core::time::{Instant, Utc};
+use ringback::store::promise_form::{self, RecordFault};
 
 const BEGIN: u64 = 1_900_000_000_000;
 
@@ -258,18 +258,21 @@ fn a_promise_is_read_as_it_was_written_and_nothing_else_is() {
     let wanted = desk.wanted(1);
     desk.tell(wanted);
     let promise = desk.ledger.promises().next().unwrap().clone();
-    let bytes = record::encode(&promise);
-    assert_eq!(record::decode(&bytes), Ok(promise));
+    let bytes = promise_form::encode(&promise);
+    assert_eq!(promise_form::decode(&bytes), Ok(promise));
     assert_eq!(bytes[0], 1, "the version");
     for length in 0..bytes.len() {
-        assert_eq!(record::decode(&bytes[..length]), Err(RecordFault::Damaged));
+        assert_eq!(
+            promise_form::decode(&bytes[..length]),
+            Err(RecordFault::Damaged)
+        );
     }
     let newer = [&[2], &bytes[1..]].concat();
-    assert_eq!(record::decode(&newer), Err(RecordFault::Newer));
+    assert_eq!(promise_form::decode(&newer), Err(RecordFault::Newer));
     for place in 1..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[place] ^= 0xff;
         // It may read as another promise; it must not panic.
-        drop(record::decode(&damaged));
+        drop(promise_form::decode(&damaged));
     }
 }

@@ -20,7 +20,6 @@ pub mod ledger;
 pub mod number;
 mod past;
 pub mod promise;
-pub mod record;
 mod ringing;
 pub mod settings;
 mod taking;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::callback::hours::AllowedHours;
+use crate::core::callback::ledger::later;
 use crate::core::callback::number::{Language, Number};
+use crate::core::callback::settings::REMEMBERED_FOR;
 use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use crate::core::time::Utc;
 
@@ -306,6 +308,24 @@ impl fmt::Display for SendId {
 }
 
 impl Promise {
+    /// Until when it is to be kept: as long as what was done for it counts against the caps, and its caller may ask again.
+    pub fn kept_until(&self) -> Utc {
+        later(self.expires, REMEMBERED_FOR)
+    }
+
+    /// When something is to be done about it at the latest, for whoever looks for what is overdue.
+    pub fn due(&self) -> Option<Utc> {
+        match self.stage {
+            Stage::Due { from, .. } => Some(from),
+            Stage::Promised { .. } => Some(self.promised),
+            Stage::Texting { .. }
+            | Stage::Asked { .. }
+            | Stage::Ringing { .. }
+            | Stage::Connected { .. } => Some(self.expires),
+            Stage::Ended(_) => None,
+        }
+    }
+
     /// Whether the caller may not be rung before an answer by text.
     pub const fn needs_yes(&self) -> bool {
         !self.is_confirmed && !matches!(self.source, Source::CallerId)

@@ -9,9 +9,9 @@ use crate::core::callback::effect::{SendNote, Write, WriteId};
 use crate::core::callback::input::{Input, Stored};
 use crate::core::callback::number::Number;
 use crate::core::callback::promise::Promise;
-use crate::core::callback::record;
 use crate::server::clock::Clock;
 use crate::store::embedded::Embedded;
+use crate::store::promise_form;
 use crate::store::{
     Changed, LOOK_UP_MAX, PromiseChange, PromiseRecord, Promised, SendId, SendRecord, SendStep,
     State, Store as _, StoreError,
@@ -99,7 +99,7 @@ fn record_of(store: &Embedded, promise: &Promise) -> Result<PromiseRecord, Store
         is_open: promise.stage.is_open(),
         due: promise.due(),
         expires: promise.kept_until(),
-        state: State(record::encode(promise)),
+        state: State(promise_form::encode(promise)),
     })
 }
 
@@ -110,7 +110,7 @@ fn change_of(promise: &Promise, from_revision: u64, send: SendNote) -> PromiseCh
         is_open: promise.stage.is_open(),
         due: promise.due(),
         expires: promise.kept_until(),
-        state: State(record::encode(promise)),
+        state: State(promise_form::encode(promise)),
         send: match send {
             SendNote::None => SendStep::None,
             SendNote::Begin(send) => SendStep::Begin(SendRecord {

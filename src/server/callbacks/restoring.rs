@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use super::Message;
 use crate::core::callback::input::Input;
 use crate::core::callback::promise::Promise;
-use crate::core::callback::record::{self, RecordFault};
 use crate::core::ids::PromiseId;
 use crate::server::Shared;
 use crate::server::clock::Clock;
 use crate::server::drain::Stage;
+use crate::store::promise_form::{self, RecordFault};
 use crate::store::{LOOK_UP_MAX, PromiseRecord, Store as _, StoreError};
 
 /// How long to wait for a store that does not answer.
@@ -58,7 +58,7 @@ async fn read(shared: &Shared, life: u32, tell: &mpsc::Sender<Message>) {
 
 /// What cannot be read is left alone, and told: its caller has a promise that nobody keeps.
 fn promise(shared: &Shared, kept: &PromiseRecord) -> Option<(Promise, u64)> {
-    let read = record::decode(&kept.state.0).map_err(|fault| match fault {
+    let read = promise_form::decode(&kept.state.0).map_err(|fault| match fault {
         RecordFault::Newer => StoreError::Newer("promise"),
         RecordFault::Damaged => StoreError::Damaged("promise"),
     });
