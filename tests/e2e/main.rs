@@ -18,6 +18,8 @@ mod doors;
 #[cfg(test)]
 mod doubles;
 #[cfg(test)]
+mod drills;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod exchange;
