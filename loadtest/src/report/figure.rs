@@ -151,6 +151,8 @@ figures! {
     UpRatioToQuiet, "up_p99_ratio_to_quiet", "×", Median, "99 % of added latency, caller to model, against the same server with nobody beside the callers.";
     DownRatioToQuiet, "down_p99_ratio_to_quiet", "×", Median, "99 % of added latency, model to caller, against the same.";
     RssRatioToQuiet, "rss_ratio_to_quiet", "×", Median, "Memory at the end of the steady window against the same.";
+    CpuRatioToWell, "cpu_ratio_to_well", "×", Median, "CPU time for a second of one call against the same server with models that are well.";
+    CpuRatioToFewer, "cpu_ratio_to_fewer", "×", Median, "CPU time for a second of one call against the same server with fewer calls.";
     RssRatioToPlain, "rss_ratio_to_plain", "×", Median, "Memory against the same server with a model that speaks no TLS.";
 }
 
