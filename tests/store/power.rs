@@ -220,6 +220,7 @@ fn promise_of(store: &Embedded, number: u128) -> Option<ringback::store::Promise
 }
 
 /// How many power cuts there are: `RINGBACK_POWER_CUTS`, a thousand without it.
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
 fn cuts() -> u64 {
     let wanted = std::env::var("RINGBACK_POWER_CUTS");
     wanted.map_or(1_000, |wanted| wanted.parse().unwrap())

@@ -140,7 +140,7 @@ impl Desk {
                 message = inbox.recv() => message,
                 () = sleep_until(wake_at) => None,
             };
-            if self.is_stopping && (tasks.is_draining() || self.shared.calls.sockets() == 0) {
+            if tasks.stage() == Stage::Draining {
                 return;
             }
             self.turn(message);
