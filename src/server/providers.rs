@@ -119,6 +119,12 @@ impl Providers {
         is_known
     }
 
+    /// Somebody has to know whether models answer: see [`Pool::prove`].
+    pub(super) fn prove(&self, now: Instant) {
+        self.lock().prove(now);
+        self.nudge();
+    }
+
     /// Something may be due sooner than the pool's task thinks: a probe, or a spare.
     pub(super) fn nudge(&self) {
         self.moved.notify_one();

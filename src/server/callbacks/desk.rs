@@ -181,7 +181,8 @@ impl Desk {
         let models = if self.is_stopping {
             Models::Out
         } else {
-            models::models(&self.shared, &self.settings, now)
+            let is_ring_due = self.ledger.is_ring_due(utc);
+            models::models(&self.shared, &self.settings, now, is_ring_due)
         };
         if models != self.models {
             self.models = models;
