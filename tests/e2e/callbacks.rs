@@ -22,6 +22,7 @@ use crate::server::{Folder, Server, output, ringback};
 use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
 mod killed;
+mod whole_way;
 
 /// What waits for the carrier is short, and the hours are all that there are.
 const SECTIONS: &str = "[callbacks]\nenabled = \"on\"\nrequest_timeout = \"1s\"\nlist_lag = \"1s\"\n\
@@ -47,13 +48,18 @@ fn store(folder: &Folder) -> String {
 
 /// A server that keeps what it knows in this file, and uses this interface.
 async fn acting(path: &str, model: &Model, exchange: &Exchange) -> Server {
+    acting_with(SECTIONS, path, model, exchange).await
+}
+
+/// The same, with these sections.
+async fn acting_with(sections: &str, path: &str, model: &Model, exchange: &Exchange) -> Server {
     let more = [
         ("RINGBACK__STORE__PATH", path),
         ("RINGBACK__TWILIO__REST_URL", exchange.url.as_str()),
         ("RINGBACK__TWILIO__REST", "auth_token"),
     ];
     let variables = [VARIABLES.as_slice(), &more].concat();
-    Server::with(&model.url(), SECTIONS, &variables).await
+    Server::with(&model.url(), sections, &variables).await
 }
 
 /// The file, between two lives of the server.
