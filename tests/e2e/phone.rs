@@ -189,8 +189,8 @@ impl Phone {
         self.send(&dtmf).await;
     }
 
-    /// Hears everything out, until the server has closed the socket.
-    pub(crate) async fn hear_out(&mut self) {
+    /// Reads until the server has closed the socket, and echoes marks as a carrier does that has played all.
+    pub(crate) async fn hears_out(&mut self) {
         while let Some(message) = self.hear().await {
             if message["event"] == "mark" {
                 self.send(&message).await;

@@ -93,7 +93,7 @@ async fn from_the_key_that_a_caller_presses_to_the_conversation_that_goes_on() {
     let kept = on_disk(&path, &folder).await;
     assert_eq!(kept.len(), 1, "it is kept before it is told");
     assert_eq!(kept[0].0, us);
-    phone.hear_out().await;
+    phone.hears_out().await;
     server.ended("promised").await;
     let next = ask(&server, &document.action, 1, &[("From", us)]).await;
     assert_eq!(next.verbs, ["Hangup"]);
