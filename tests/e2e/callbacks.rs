@@ -468,3 +468,24 @@ async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() 
     }
     assert!(!names.contains(&id(11)), "{names:?}");
 }
+
+#[tokio::test]
+async fn nobody_is_rung_who_is_speaking_with_us() {
+    let model = Model::start(Manner::Greets).await;
+    let exchange = Exchange::start(Losing::Nothing).await;
+    let folder = Folder::new();
+    let path = store(&folder);
+    promised(&path, 1..2).await;
+    // Time to call before the ring is due.
+    let sections = SECTIONS.replace("ring_after = \"0s\"", "ring_after = \"5s\"");
+    let mut server = acting_with(&sections, &path, &model, &exchange).await;
+    let document = ask(&server, "/twiml/answer", 1, &[("From", &caller(1))]).await;
+    let mut phone = document.stream(&server, 1).await;
+    phone.hear_audio(160).await;
+    let later = "a caller who is to be rung is on the line; later";
+    server.line(later, |_| true).await;
+    stages(&server, &["due"]).await;
+    assert!(exchange.books().rings.is_empty());
+    phone.hang_up().await;
+    assert!(!server.log().contains(digits(&caller(1))));
+}

@@ -69,6 +69,20 @@ async fn on_disk(path: &str, folder: &Folder) -> Vec<(String, &'static str)> {
     kept
 }
 
+/// The session behind so many connections was told both sides of the conversation, in its order.
+async fn is_briefed(model: &mut Model, before: usize) {
+    let seen = model
+        .until(|seen| seen.items.iter().any(|(_, _, text)| text == SAID))
+        .await;
+    let items = seen.items.iter().filter(|(session, ..)| *session > before);
+    let items: Vec<_> = items
+        .map(|(_, role, text)| (role.as_str(), text.as_str()))
+        .collect();
+    let place = |role, words| items.iter().position(|item| *item == (role, words));
+    let (said, answer) = (place("user", SAID), place("assistant", ANSWERED));
+    assert!(said.is_some() && said < answer, "{items:?}");
+}
+
 #[tokio::test]
 async fn from_the_key_that_a_caller_presses_to_the_conversation_that_goes_on() {
     let is_well = Arc::new(AtomicBool::new(false));
@@ -121,17 +135,7 @@ async fn from_the_key_that_a_caller_presses_to_the_conversation_that_goes_on() {
     let mut phone = document.stream(&server, ring.number).await;
     phone.hear_prompt("ring_back").await;
 
-    // The session was told both sides of the conversation, in its order.
-    let seen = model
-        .until(|seen| seen.items.iter().any(|(_, _, text)| text == SAID))
-        .await;
-    let items = seen.items.iter().filter(|(session, ..)| *session > before);
-    let items: Vec<_> = items
-        .map(|(_, role, text)| (role.as_str(), text.as_str()))
-        .collect();
-    let place = |role, words| items.iter().position(|item| *item == (role, words));
-    let (said, answer) = (place("user", SAID), place("assistant", ANSWERED));
-    assert!(said.is_some() && said < answer, "{items:?}");
+    is_briefed(&mut model, before).await;
     phone.say(1).await;
     phone.hear_model(1_500).await;
     phone.hang_up().await;
