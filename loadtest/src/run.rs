@@ -145,7 +145,7 @@ pub async fn run(
 }
 
 /// Which figure of the server is measured by which of another, and what the ratio is called.
-const RATIOS: [(Subject, Figure, Figure); 10] = [
+const RATIOS: [(Subject, Figure, Figure); 12] = [
     (
         Subject::Relay,
         Figure::CpuPerCallSecond,
@@ -172,6 +172,8 @@ const RATIOS: [(Subject, Figure, Figure); 10] = [
         Figure::CpuPerCallSecond,
         Figure::CpuRatioToFewer,
     ),
+    (Subject::Fewer, Figure::UpP99, Figure::UpRatioToFewer),
+    (Subject::Fewer, Figure::DownP99, Figure::DownRatioToFewer),
 ];
 
 fn set_ratios(subjects: &[Subject], columns: &mut [Column]) {

@@ -154,6 +154,8 @@ figures! {
     RssRatioToQuiet, "rss_ratio_to_quiet", "×", Median, "Memory at the end of the steady window against the same.";
     CpuRatioToWell, "cpu_ratio_to_well", "×", Median, "CPU time for a second of one call against the same server with models that are well.";
     CpuRatioToFewer, "cpu_ratio_to_fewer", "×", Median, "CPU time for a second of one call against the same server with fewer calls.";
+    UpRatioToFewer, "up_p99_ratio_to_fewer", "×", Median, "99 % of added latency, caller to model, against the same.";
+    DownRatioToFewer, "down_p99_ratio_to_fewer", "×", Median, "99 % of added latency, model to caller, against the same.";
     RssRatioToPlain, "rss_ratio_to_plain", "×", Median, "Memory against the same server with a model that speaks no TLS.";
 }
 
