@@ -84,10 +84,21 @@ impl Fate {
     }
 
     /// It speaks hardly faster than is heard: what is buffered would hide a death.
-    pub(super) fn slowly(mut self) -> Self {
+    fn slowly(mut self) -> Self {
         self.settings = Arc::new(ModelSettings {
             speed_min: 1.0,
             speed_max: 1.05,
+            ..(*self.settings).clone()
+        });
+        self
+    }
+
+    /// It speaks a little faster than is heard, and in longer pieces: a busy machine must not make it stutter.
+    pub(super) fn unhurried(mut self) -> Self {
+        self.settings = Arc::new(ModelSettings {
+            speed_min: 1.3,
+            speed_max: 1.3,
+            delta_ms: Between::new(600, 600),
             ..(*self.settings).clone()
         });
         self
