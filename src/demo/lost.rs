@@ -40,7 +40,7 @@ use super::{beside, line, number, tell};
 const TURNS_BEFORE: usize = 1;
 
 /// How much of that offer is heard before both providers die. They have sent a little more.
-const HEARD_BEFORE: Duration = Duration::from_millis(3_200);
+const HEARD_BEFORE: Duration = Duration::from_secs(3);
 
 /// The caller has heard by then what the 1 is for.
 const PRESSES_AFTER_MS: u64 = 5_500;

@@ -98,7 +98,7 @@ impl Fate {
         self.settings = Arc::new(ModelSettings {
             speed_min: 1.3,
             speed_max: 1.3,
-            delta_ms: Between::new(600, 600),
+            delta_ms: Between::new(400, 400),
             ..(*self.settings).clone()
         });
         self

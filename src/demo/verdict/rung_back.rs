@@ -66,10 +66,14 @@ fn judge_apology(outcome: &RungBack) -> Vec<String> {
     match apology.filter(|_| call.heard_prompt("apology").is_some()) {
         None => wrong.push("the apology was not heard".to_owned()),
         Some(apology) => {
-            let after = apology.began.saturating_sub(outcome.killed);
-            let after_ms = after.as_millis();
+            // What the carrier had of the sentence was heard still.
+            let items = call.items.iter();
+            let ends = items.filter_map(|item| Some(item.first_played? + item.played()));
+            let silent_from = ends.max().unwrap_or_default().max(outcome.killed);
+            let after = apology.began.saturating_sub(silent_from);
             tell(&format!(
-                "\nboth providers died in mid-sentence; the caller heard the apology {after_ms} ms later"
+                "\nboth providers died in mid-sentence; the caller heard the apology after a gap of {} ms",
+                after.as_millis()
             ));
             if after > DEAD_AIR_MAX {
                 wrong.push("the caller heard nothing for too long".to_owned());
