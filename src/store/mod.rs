@@ -11,6 +11,7 @@ pub mod messages;
 pub mod promise_form;
 mod records;
 mod sealer;
+mod tokens;
 
 use std::fmt;
 

@@ -313,11 +313,17 @@ impl Tally {
 
     fn failed(&self, error: &StoreError) {
         self.telemetry.count(match error {
-            StoreError::Disk(_) => Count::StoreRefused,
-            StoreError::TimedOut => Count::StoreLate,
+            StoreError::Disk(_)
+            | StoreError::Away(_)
+            | StoreError::Full
+            | StoreError::ReadOnly
+            | StoreError::Loading
+            | StoreError::Denied(_) => Count::StoreRefused,
+            StoreError::TimedOut | StoreError::TooFewReplicas(_) => Count::StoreLate,
             StoreError::Overloaded => Count::StoreOverloaded,
             StoreError::Newer(_)
             | StoreError::Damaged(_)
+            | StoreError::Unfit(_)
             | StoreError::TooLong(_)
             | StoreError::Closed
             | StoreError::Bug => Count::StoreFaults,
