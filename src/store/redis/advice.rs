@@ -92,7 +92,7 @@ async fn forward(known: &Known, stream: &mut PubSubStream) {
             known.counts.advice_dropped.one();
             continue;
         };
-        known.counts.advice.one();
         known.advice.send(State(advice)).ok(); // Nobody listens just now.
+        known.counts.advice.one();
     }
 }
