@@ -55,15 +55,13 @@ async fn hear(known: &Known) -> Result<(), StoreError> {
         .unwrap_or(Err(StoreError::TimedOut))?
         .split();
     loop {
-        match timeout(PING_INTERVAL, forward(known, &mut stream)).await {
-            Ok(()) => return Err(StoreError::Away("it hung up".into())),
-            Err(_) => {
-                let pinged = timeout(limit, sink.ping::<redis::Value>()).await;
-                pinged
-                    .map_err(|_| StoreError::TimedOut)?
-                    .map_err(|error| fault::of_client(&error))?;
-            }
+        let hung_up = timeout(PING_INTERVAL, forward(known, &mut stream)).await;
+        if hung_up.is_ok() {
+            return Err(StoreError::Away("it hung up".into()));
         }
+        let pinged = timeout(limit, sink.ping::<redis::Value>()).await;
+        let pinged = pinged.map_err(|_| StoreError::TimedOut)?;
+        pinged.map_err(|error| fault::of_client(&error))?;
     }
 }
 

@@ -127,8 +127,8 @@ pub(super) fn unseal(
     what: &'static str,
     table: &'static str,
     id: u128,
-    sealed: &[u8],
+    body: &[u8],
 ) -> Result<State, StoreError> {
-    let state = sealer.open(Place { table, id }, sealed);
+    let state = sealer.open(Place { table, id }, body);
     state.map(State).map_err(|_| StoreError::Damaged(what))
 }

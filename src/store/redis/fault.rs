@@ -59,7 +59,7 @@ fn of_words(code: &str, details: &str) -> StoreError {
         found.map_or("record", |(_, name)| name)
     };
     match code {
-        "READONLY" => StoreError::ReadOnly,
+        "READONLY" | "MASTERDOWN" => StoreError::ReadOnly,
         "OOM" => StoreError::Full,
         "LOADING" => StoreError::Loading,
         "NEWER" => StoreError::Newer(kind()),
@@ -77,7 +77,6 @@ fn of_words(code: &str, details: &str) -> StoreError {
         )),
         "NOREPLICAS" => StoreError::TooFewReplicas(0),
         "MISCONF" => StoreError::Disk(format!("of the shared store: {details}")),
-        "MASTERDOWN" => StoreError::ReadOnly,
         code => StoreError::Away(format!("it answers {code} {details}")),
     }
 }

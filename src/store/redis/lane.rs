@@ -277,8 +277,8 @@ impl Job {
             return None;
         }
         let build: Build = std::mem::replace(&mut self.build, Box::new(|_| Err(StoreError::Bug)));
-        let built = catch_unwind(AssertUnwindSafe(|| build(sealer)));
-        Some(built.unwrap_or(Err(StoreError::Bug)))
+        let made = catch_unwind(AssertUnwindSafe(|| build(sealer)));
+        Some(made.unwrap_or(Err(StoreError::Bug)))
     }
 
     fn answer(self, answer: Result<Reply, StoreError>) {

@@ -44,13 +44,13 @@ pub(super) fn pages<T: Send + 'static>(
         let mut found = Vec::new();
         while found.len() < max {
             let room = (max - found.len()).min(PAGE_MAX);
-            let asked = request(from, room);
+            let next = request(from, room);
             let way = Way::LOOK_UP;
             let page = asker.ask(
                 LaneName::Reads,
                 way,
                 kind,
-                move |_| Ok(asked),
+                move |_| Ok(next),
                 move |mut fields, sealer| {
                     let count = fields.count()?;
                     let last = match from {

@@ -71,12 +71,12 @@ pub(super) fn change_promise(
         SendStep::None => request.text("none").text("").text("").text(""),
         SendStep::Begin(send) => {
             check_length(SEND, &send.state)?;
-            let sealed = seal(sealer, SEND_PLACE, send.id.0, &send.state);
+            let body = seal(sealer, SEND_PLACE, send.id.0, &send.state);
             request
                 .text("begin")
                 .name(send.id.0)
                 .number(send.at.millis())
-                .bytes(sealed)
+                .bytes(body)
         }
         SendStep::End(send) => request.text("end").name(send.0).text("").text(""),
     };

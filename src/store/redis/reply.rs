@@ -15,32 +15,19 @@ pub(super) struct Fields {
 
 impl Fields {
     /// The fields of what a script answered.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a foreign, non-exhaustive enum"
+    )]
     pub(super) fn of(kind: &'static str, value: Value) -> Result<Self, StoreError> {
-        match value {
-            Value::Array(fields) => Ok(Self {
-                kind,
-                left: fields.into_iter(),
-            }),
-            Value::ServerError(error) => Err(fault::of_server(&error)),
-            Value::Nil => Ok(Self {
-                kind,
-                left: Vec::new().into_iter(),
-            }),
-            Value::Int(_)
-            | Value::BulkString(_)
-            | Value::SimpleString(_)
-            | Value::Okay
-            | Value::Map(_)
-            | Value::Attribute { .. }
-            | Value::Set(_)
-            | Value::Double(_)
-            | Value::Boolean(_)
-            | Value::VerbatimString { .. }
-            | Value::BigNumber(_)
-            | Value::Push { .. } => Err(StoreError::Damaged(kind)),
-            // Theirs, and it may grow.
-            _ => Err(StoreError::Damaged(kind)),
-        }
+        let left = match value {
+            Value::Array(fields) => fields,
+            Value::Nil => Vec::new(),
+            Value::ServerError(error) => return Err(fault::of_server(&error)),
+            _ => return Err(StoreError::Damaged(kind)),
+        };
+        let left = left.into_iter();
+        Ok(Self { kind, left })
     }
 
     fn damaged(&self) -> StoreError {
