@@ -2,6 +2,7 @@
 
 mod breaker;
 mod callbacks;
+mod drain;
 mod messages;
 mod operator;
 mod prompts;
@@ -44,6 +45,8 @@ enum Command {
     Check(Settings),
     /// See how the providers of a running server stand, and open, close or isolate their breakers.
     Breaker(breaker::BreakerArgs),
+    /// Take a running server out of service: no new call comes to it, live ones end or are handed over, and it stops.
+    Drain(drain::DrainArgs),
     /// See whom a running server is to ring back; cancel promises, or hurry them.
     Callbacks(callbacks::CallbacksArgs),
     /// Make a running server forget all that is kept of a person.
@@ -84,6 +87,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => crate::demo::run(&args),
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
+        Command::Drain(args) => drain::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
         Command::Forget(args) => callbacks::forget(&args),
         Command::Messages(command) => messages::run(command),

@@ -121,6 +121,10 @@ pub struct Calls {
 }
 
 /// What the server is measured against.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of its own in a plan"
+)]
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compare {
@@ -130,6 +134,10 @@ pub struct Compare {
     pub plain: bool,
     /// The same server, with nobody `beside` the callers.
     pub quiet: bool,
+    /// The same server, with models whose house has no faults.
+    pub well: bool,
+    /// The same server, with only so many calls at a time.
+    pub fewer: Option<u32>,
     /// How often each is measured, alternately; the median counts.
     pub rounds: u32,
     /// Threads of the relay's runtime: as many as the server has. 0: the runtime of a single thread; without it: one a core.
@@ -142,6 +150,8 @@ impl Default for Compare {
             relay: false,
             plain: false,
             quiet: false,
+            well: false,
+            fewer: None,
             rounds: 1,
             relay_workers: None,
         }
@@ -270,6 +280,9 @@ impl Plan {
         within("calls.ramp_ms", calls.ramp_ms, 0, STEADY_MS_MAX)?;
         within("calls.drain_ms", calls.drain_ms, 0, STEADY_MS_MAX)?;
         within("compare.rounds", self.compare.rounds, 1, ROUNDS_MAX)?;
+        if let Some(fewer) = self.compare.fewer {
+            within("compare.fewer", fewer, 1, calls.concurrent)?;
+        }
         if calls.recordings.is_empty() {
             return wrong("calls.recordings", "[]", "allowed: at least one");
         }

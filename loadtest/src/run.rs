@@ -145,7 +145,7 @@ pub async fn run(
 }
 
 /// Which figure of the server is measured by which of another, and what the ratio is called.
-const RATIOS: [(Subject, Figure, Figure); 8] = [
+const RATIOS: [(Subject, Figure, Figure); 12] = [
     (
         Subject::Relay,
         Figure::CpuPerCallSecond,
@@ -162,6 +162,18 @@ const RATIOS: [(Subject, Figure, Figure); 8] = [
     (Subject::Quiet, Figure::UpP99, Figure::UpRatioToQuiet),
     (Subject::Quiet, Figure::DownP99, Figure::DownRatioToQuiet),
     (Subject::Quiet, Figure::RssSteady, Figure::RssRatioToQuiet),
+    (
+        Subject::Well,
+        Figure::CpuPerCallSecond,
+        Figure::CpuRatioToWell,
+    ),
+    (
+        Subject::Fewer,
+        Figure::CpuPerCallSecond,
+        Figure::CpuRatioToFewer,
+    ),
+    (Subject::Fewer, Figure::UpP99, Figure::UpRatioToFewer),
+    (Subject::Fewer, Figure::DownP99, Figure::DownRatioToFewer),
 ];
 
 fn set_ratios(subjects: &[Subject], columns: &mut [Column]) {

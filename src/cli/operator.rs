@@ -82,6 +82,11 @@ impl OperatorError {
         Self::Refused(StatusCode::NOT_FOUND, sentence)
     }
 
+    /// Whether nobody is there.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreachable(..))
+    }
+
     /// Whether what was asked for is wrong, and not the way there.
     pub(super) fn is_wrong_request(&self) -> bool {
         match self {

@@ -237,6 +237,7 @@ impl Layers {
             uplink_max: section.duration("uplink_max", TENTH..=2 * MINUTE),
             rotate_before: section.duration("rotate_before", TENTH..=HOUR),
             goodbye_grace: section.duration("goodbye_grace", TENTH..=MINUTE),
+            hand_over_max: section.duration("hand_over_max", Duration::ZERO..=MINUTE),
             keys_timeout: section.duration("keys_timeout", TENTH..=MINUTE),
             refusals_max: section.integer("refusals_max", 1..=1_000_000),
             menu: Menu::default(),

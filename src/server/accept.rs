@@ -33,16 +33,16 @@ const HTTP_BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait when the process has no more file descriptors: calls must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the server stops. Beyond `connections_max` connections before their upgrade the oldest gives way.
+/// Accepts until live calls are ended: whoever is on the line is served, and health checks are told. Beyond `connections_max` connections before their upgrade the oldest gives way.
 pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared: &Arc<Shared>) {
     let router = routes::router(Arc::clone(shared));
     let tls = shared.tls.as_ref().map(Tls::acceptor);
     let lobby = Lobby::new(connections_max);
-    let stopping = shared.tasks.reached(Stage::Stopping);
-    let mut stopping = std::pin::pin!(stopping);
+    let draining = shared.tasks.reached(Stage::Draining);
+    let mut draining = std::pin::pin!(draining);
     loop {
         let accepted = tokio::select! {
-            () = &mut stopping => return,
+            () = &mut draining => return,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -121,7 +121,7 @@ fn spawn(
         tokio::select! {
             () = served => {}
             Ok(()) = guest.told_to_go => {}
-            () = tasks.reached(Stage::Stopping) => {}
+            () = tasks.reached(Stage::Draining) => {}
         }
         drop((guest.place, place));
     });

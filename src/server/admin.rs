@@ -25,10 +25,11 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use self::view::{HealthView, Order, PoolView, ProviderView};
+use self::view::{DrainView, HealthView, Order, PoolView, ProviderView};
 use super::Shared;
 use super::accept::serve_one;
 use super::addresses::Peer;
+use super::drain;
 use super::messages::Messages;
 use super::orders::Orders;
 use super::routes::close_unless_upgraded;
@@ -91,6 +92,7 @@ fn router(shared: Arc<Shared>, token: Option<Secret>) -> Router {
             "/admin/v1/callbacks/{promise}/number",
             get(callbacks::number),
         )
+        .route("/admin/v1/drain", get(drain_view).post(drain))
         .route("/admin/v1/forget", post(callbacks::forget))
         .with_state(shared)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -125,6 +127,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     json(&HealthView {
         status: verdict(&status, overload, is_kept).to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        stage: shared.tasks.stage().name().to_owned(),
         uptime_s: now.since_start().as_secs(),
         calls_live: shared.calls.live(),
         overload: overload.name().to_owned(),
@@ -132,6 +135,22 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
         rest: state(rest, "resting").to_owned(),
         pool: shared.view(now, &status),
     })
+}
+
+async fn drain_view(State(shared): State<Arc<Shared>>) -> Response {
+    json(&DrainView {
+        stage: shared.tasks.stage().name().to_owned(),
+        calls_live: shared.calls.live(),
+    })
+}
+
+/// As SIGTERM, but asked for again it changes nothing.
+async fn drain(state: State<Arc<Shared>>) -> Response {
+    if state.tasks.stage() == drain::Stage::Serving {
+        tracing::warn!("operator: drain");
+        state.tasks.handle().stop();
+    }
+    drain_view(state).await
 }
 
 /// See [`HealthView::status`].

@@ -18,6 +18,7 @@ use super::Shared;
 use super::calls::{Seat, Start};
 use super::clock::Clock;
 use super::desk::CallDesk;
+use super::drain::Stage;
 use super::front::foreign_card;
 use super::keeper::CallState;
 use super::menu::MenuDesk;
@@ -72,7 +73,8 @@ pub(super) struct CallTask {
     next_source: usize,
     timer: Timer,
     /// Whether the call knows that it is to end.
-    is_draining: bool,
+    /// How far the process is on its way out, as far as the call knows.
+    stage: Stage,
 }
 
 impl CallTask {
@@ -98,7 +100,7 @@ impl CallTask {
             menu: MenuDesk::default(),
             next_source: 0,
             timer: Timer::default(),
-            is_draining: false,
+            stage: Stage::Serving,
             shared,
         }
     }
@@ -106,17 +108,24 @@ impl CallTask {
     /// Lives the call to its end, then closes both sides, which takes a second and a half at most.
     pub(super) async fn run(mut self) {
         let tasks = self.shared.tasks.clone();
-        let mut woken_to_drain = pin!(tasks.woken_to_drain());
-        let mut is_first_turn = true;
+        let mut moved = pin!(tasks.woken_when_moved());
+        let mut waits_in = None;
         poll_fn(|cx| {
-            // Polled once, it wakes the task when the time comes; the frames until then pay nothing for it.
-            if mem::take(&mut is_first_turn) {
-                match woken_to_drain.as_mut().poll(cx) {
-                    Poll::Ready(()) | Poll::Pending => {}
-                }
+            if waits_in.is_none() {
                 self.seat.wake_when_superseded(cx);
             }
-            self.poll_turn(cx)
+            // Polled once a stage, it wakes the task when the next one comes; the frames until then pay nothing for it.
+            if waits_in.replace(self.stage) != Some(self.stage) {
+                moved.set(tasks.woken_when_moved());
+                match moved.as_mut().poll(cx) {
+                    Poll::Ready(()) | Poll::Pending => {}
+                }
+            }
+            let turn = self.poll_turn(cx);
+            if waits_in != Some(self.stage) {
+                cx.waker().wake_by_ref();
+            }
+            turn
         })
         .await;
         self.seat.end();
@@ -165,9 +174,13 @@ impl CallTask {
         if mem::take(&mut self.carrier_is_stuck) {
             return Poll::Ready(Input::Carrier(CarrierEvent::WriteOverflow));
         }
-        if !self.is_draining && self.shared.tasks.is_draining() {
-            self.is_draining = true;
-            return Poll::Ready(Input::Drain);
+        let stage = self.shared.tasks.stage();
+        if stage != mem::replace(&mut self.stage, stage) {
+            match stage {
+                Stage::Serving | Stage::Stopping => {}
+                Stage::HandingOver => return Poll::Ready(Input::HandOver),
+                Stage::Draining => return Poll::Ready(Input::Drain),
+            }
         }
         if self.seat.is_superseded() {
             // The caller hears another stream: this one is as good as gone.
@@ -241,6 +254,7 @@ impl CallTask {
             | Input::Recorded(_)
             | Input::ModelsBack
             | Input::Tick
+            | Input::HandOver
             | Input::Drain => input,
         };
         self.call.handle(now, input, &mut self.effects);

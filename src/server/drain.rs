@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,10 +18,31 @@ use crate::telemetry::Telemetry;
 pub(super) enum Stage {
     /// Everybody is served.
     Serving,
-    /// Nobody new is let in; live calls go on.
+    /// No new call is taken; live ones go on.
     Stopping,
+    /// Live calls are let go at their next pause, so that another process goes on with them.
+    HandingOver,
     /// Live calls are to end now.
     Draining,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [
+        Self::Serving,
+        Self::Stopping,
+        Self::HandingOver,
+        Self::Draining,
+    ];
+
+    /// Its name for operators.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Stopping => "stopping",
+            Self::HandingOver => "handing_over",
+            Self::Draining => "draining",
+        }
+    }
 }
 
 /// The tasks of a server. Cheap to clone.
@@ -36,19 +57,20 @@ pub(super) struct Tasks {
 #[derive(Debug)]
 struct Exit {
     stage: watch::Sender<Stage>,
-    /// Whether the stage is [`Stage::Draining`], for those who ask at every frame: the channel has a lock.
-    is_draining: AtomicBool,
-    /// Wakes them, once, when it is.
-    draining: Notify,
+    /// The place of the stage in [`Stage::ALL`], for those who ask at every frame: the channel has a lock.
+    seen: AtomicUsize,
+    /// Wakes them when it moves.
+    moved: Notify,
 }
 
 impl Exit {
+    /// Goes on to the next stage, and never back.
     fn advance(&self, next: impl FnOnce(Stage) -> Stage) {
-        self.stage.send_modify(|stage| *stage = next(*stage));
-        if *self.stage.borrow() == Stage::Draining {
-            self.is_draining.store(true, Ordering::Release);
-            self.draining.notify_waiters();
-        }
+        self.stage.send_modify(|stage| {
+            *stage = next(*stage).max(*stage);
+            self.seen.store(*stage as usize, Ordering::Release);
+        });
+        self.moved.notify_waiters();
     }
 }
 
@@ -56,8 +78,8 @@ impl Tasks {
     pub(super) fn new(telemetry: Telemetry) -> Self {
         let exit = Exit {
             stage: watch::Sender::new(Stage::Serving),
-            is_draining: AtomicBool::new(false),
-            draining: Notify::new(),
+            seen: AtomicUsize::new(0),
+            moved: Notify::new(),
         };
         Self {
             exit: Arc::new(exit),
@@ -102,14 +124,20 @@ impl Tasks {
         stages.wait_for(|now| *now >= stage).await.ok();
     }
 
-    /// Wakes whoever has polled it once when [`Self::is_draining`] turns true; there is no need to poll it again.
-    pub(super) fn woken_to_drain(&self) -> Notified<'_> {
-        self.exit.draining.notified()
+    /// How far the process is on its way out: cheap enough to be asked at every frame.
+    pub(super) fn stage(&self) -> Stage {
+        let seen = self.exit.seen.load(Ordering::Acquire);
+        Stage::ALL.get(seen).copied().unwrap_or(Stage::Draining)
     }
 
-    /// Whether live calls are to end now: cheap enough to be asked at every frame.
-    pub(super) fn is_draining(&self) -> bool {
-        self.exit.is_draining.load(Ordering::Acquire)
+    /// Wakes whoever has polled it when the stage moves next; there is no need to poll it again.
+    pub(super) fn woken_when_moved(&self) -> Notified<'_> {
+        self.exit.moved.notified()
+    }
+
+    /// Lets live calls go at their next pause.
+    pub(super) fn hand_over(&self) {
+        self.exit.advance(|_| Stage::HandingOver);
     }
 
     /// Ends live calls now.
@@ -143,11 +171,11 @@ impl Drop for Running {
 pub struct Handle(Arc<Exit>);
 
 impl Handle {
-    /// Lets nobody new in and gives live calls their grace; the second time, ends them.
+    /// Takes no new call and gives live ones their grace, then lets them go at a pause; the second time, ends them.
     pub fn stop(&self) {
         self.0.advance(|stage| match stage {
             Stage::Serving => Stage::Stopping,
-            Stage::Stopping | Stage::Draining => Stage::Draining,
+            Stage::Stopping | Stage::HandingOver | Stage::Draining => Stage::Draining,
         });
     }
 }
@@ -196,9 +224,11 @@ mod tests {
             tokio::task::yield_now().await;
         }
         handle.stop();
-        assert!(!tasks.is_draining());
+        assert_eq!(tasks.stage(), Stage::Stopping);
         handle.stop();
-        assert!(tasks.is_draining());
+        assert_eq!(tasks.stage(), Stage::Draining);
+        tasks.hand_over();
+        assert_eq!(tasks.stage(), Stage::Draining, "there is no way back");
         let idle = timeout(Duration::from_secs(20), tasks.idle()).await;
         assert!(idle.is_ok(), "the other one ended when it was told");
     }

@@ -189,6 +189,12 @@ struct Shared {
 /// Connections beside those of sockets that have not started: health checks and whoever is refused.
 const OTHER_CONNECTIONS_MAX: usize = 64;
 
+/// How long after its limit a call may hear its last words out when it is to be handed over.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether the last call is gone when the process stops.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
+
 /// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -241,8 +247,9 @@ impl Server {
         self.shared.tasks.handle()
     }
 
-    /// Serves until its [`Handle`] stops it: then nobody new is let in, live calls may end by themselves for a while, and are
-    /// ended after it. Comes back within the grace and ten seconds, whatever callers and the disk do.
+    /// Serves until its [`Handle`] stops it: then no new call is taken, live ones may end by themselves for a while, are let go
+    /// at their next pause after it, and ended where there is none. Comes back within the grace, `hand_over_max` and ten seconds,
+    /// whatever callers and the disk do.
     pub async fn run(mut self) {
         let admin = self.admin.take();
         let shared = Arc::clone(&self.shared);
@@ -294,22 +301,19 @@ impl Server {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
         }
-        accept::accept(listener, connections_max, &shared).await;
-        let live = shared.calls.live();
-        tracing::info!(live, grace_ms = drain_grace.as_millis(), "stopping");
-        let tasks = &shared.tasks;
-        tokio::select! {
-            () = tasks.idle() => {}
-            () = tasks.reached(Stage::Draining) => {}
-            () = tokio::time::sleep(drain_grace) => {}
-        }
-        let ended = shared.calls.live();
-        tasks.drain();
-        let in_time = tokio::time::timeout(DRAIN_TIMEOUT, tasks.idle())
-            .await
-            .is_ok();
+        let ((), left) = tokio::join!(
+            accept::accept(listener, connections_max, &shared),
+            shared.leave(drain_grace),
+        );
+        let idle = tokio::time::timeout(DRAIN_TIMEOUT, shared.tasks.idle());
+        let in_time = idle.await.is_ok();
+        let Left {
+            live,
+            handed_over,
+            ended,
+        } = left;
         let counts = shared.telemetry.counts();
-        tracing::info!(live, ended, in_time, %counts, "stopped");
+        tracing::info!(live, handed_over, ended, in_time, %counts, "stopped");
     }
 
     /// Serves until SIGTERM or SIGINT; a second one cuts the grace short.
@@ -320,6 +324,52 @@ impl Server {
             () = signals => {}
         }
         Ok(())
+    }
+}
+
+/// What became of the calls that were live when the process was told to stop.
+struct Left {
+    /// How many there were.
+    live: usize,
+    /// How many did not end by themselves, and were let go at a pause or at the limit.
+    handed_over: usize,
+    /// How many were still there after it, and were ended.
+    ended: usize,
+}
+
+impl Shared {
+    /// Waits until the process is told to stop, then until its calls are gone: by themselves, at a pause, or by force.
+    async fn leave(&self, grace: Duration) -> Left {
+        let tasks = &self.tasks;
+        tasks.reached(Stage::Stopping).await;
+        let live = self.calls.live();
+        tracing::info!(live, grace_ms = grace.as_millis(), "stopping");
+        tokio::select! {
+            () = self.emptied() => {}
+            () = tasks.reached(Stage::HandingOver) => {}
+            () = tokio::time::sleep(grace) => {}
+        }
+        let handed_over = self.calls.live();
+        tasks.hand_over();
+        tokio::select! {
+            () = self.emptied() => {}
+            () = tasks.reached(Stage::Draining) => {}
+            () = tokio::time::sleep(self.settings.hand_over_max + LAST_WORDS_MAX) => {}
+        }
+        let ended = self.calls.live();
+        tasks.drain();
+        Left {
+            live,
+            handed_over,
+            ended,
+        }
+    }
+
+    /// Waits until there is no call.
+    async fn emptied(&self) {
+        while self.calls.sockets() > 0 {
+            tokio::time::sleep(LOOKED_EVERY).await;
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn probe(shared: Arc<Shared>, rung: Rung) {
     let report = tokio::select! {
         report = outcome(&shared, rung) => report,
         // We go; that says nothing of the provider.
-        () = tasks.reached(Stage::Stopping) => Report::Ended,
+        () = tasks.reached(Stage::Draining) => Report::Ended,
     };
     let (telemetry, Rung { provider, key, .. }) = (&shared.telemetry, rung);
     match report {

@@ -119,6 +119,12 @@ impl Providers {
         is_known
     }
 
+    /// Somebody has to know whether models answer: see [`Pool::prove`].
+    pub(super) fn prove(&self, now: Instant) {
+        self.lock().prove(now);
+        self.nudge();
+    }
+
     /// Something may be due sooner than the pool's task thinks: a probe, or a spare.
     pub(super) fn nudge(&self) {
         self.moved.notify_one();
@@ -157,7 +163,7 @@ const TICK_PAUSE: Duration = Duration::from_millis(5);
 /// Lets the pool's time pass and runs the probes and spares that it wants, until the process stops.
 pub(super) async fn keep(shared: Arc<Shared>) {
     let tasks = shared.tasks.clone();
-    let mut stopping = std::pin::pin!(tasks.reached(Stage::Stopping));
+    let mut draining = std::pin::pin!(tasks.reached(Stage::Draining));
     let providers = &shared.providers;
     loop {
         let now = shared.clock.now();
@@ -188,7 +194,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            () = &mut stopping => return,
+            () = &mut draining => return,
             () = providers.moved.notified() => {}
             () = until => {}
         }

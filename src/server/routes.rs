@@ -16,6 +16,7 @@ use super::Shared;
 use super::addresses::{Peer, Place};
 use super::call_task::CallTask;
 use super::clock::draw_call_id;
+use super::drain::Stage;
 use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
 use crate::telemetry::Count;
@@ -27,6 +28,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/media", get(media))
         .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
         .merge(webhooks::router())
         .with_state(shared)
         .layer(map_response(close_unless_upgraded))
@@ -39,6 +41,17 @@ pub(super) async fn close_unless_upgraded(mut response: Response) -> Response {
         response.headers_mut().insert(header::CONNECTION, close);
     }
     response
+}
+
+/// Whether new calls are to come here. Without a model as well: the apology and the call back are here.
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.tasks.stage() {
+        Stage::Serving => "ready\n".into_response(),
+        stage @ (Stage::Stopping | Stage::HandingOver | Stage::Draining) => {
+            let sentence = format!("{}\n", stage.name());
+            (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+        }
+    }
 }
 
 /// A carrier's media stream: lets it in, and starts its call.
@@ -58,7 +71,11 @@ async fn media(
     };
     // With documents of our own, a call was refused or taken when it asked for one.
     let is_taken = !shared.has_foreign_documents();
-    let room = if is_taken || shared.overload.stage().allows_calls() {
+    let stage = shared.tasks.stage();
+    let is_leaving = stage >= Stage::HandingOver || (stage > Stage::Serving && !is_taken);
+    let room = if is_leaving {
+        Err(Count::UpgradesLeaving)
+    } else if is_taken || shared.overload.stage().allows_calls() {
         shared.calls.seat()
     } else {
         Err(Count::UpgradesOverloaded)

@@ -100,6 +100,8 @@ counts! {
     WebhooksMalformed = "webhooks_malformed",
     /// Webhooks that were asked a second time and answered with the same document.
     WebhooksRepeated = "webhooks_repeated",
+    /// Webhooks that were left to another process because this one was on its way out.
+    WebhooksLeaving = "webhooks_leaving",
     /// Tickets that were not ours, or no longer good; the question was answered without.
     TicketsRefused = "tickets_refused",
     /// Streams that the carrier could not open.
@@ -134,6 +136,8 @@ counts! {
     UpgradesOverCalls = "upgrades_over_calls_max",
     /// Upgrades that were refused because the process had too much to do.
     UpgradesOverloaded = "upgrades_overloaded",
+    /// Upgrades that were refused because the process was on its way out.
+    UpgradesLeaving = "upgrades_leaving",
     /// Calls that were taken over from the store, since nothing was known of them in memory.
     CallsRecalled = "calls_recalled",
     /// Requests to the store that its disk refused.

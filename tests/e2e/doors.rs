@@ -11,7 +11,7 @@ use crate::phone::Phone;
 use crate::server::Server;
 
 /// The status and the words with which an upgrade is refused.
-async fn refusal(server: &Server, headers: &[(&'static str, &str)]) -> (u16, String) {
+pub(crate) async fn refusal(server: &Server, headers: &[(&'static str, &str)]) -> (u16, String) {
     match Phone::connect_with(server, headers).await {
         Err(Error::Http(response)) => {
             let words = response.body().clone().unwrap_or_default();

@@ -137,6 +137,15 @@ impl Phone {
         }
     }
 
+    /// Reads until the server has closed the socket, and echoes marks as a carrier does that has played all.
+    pub(crate) async fn hears_out(&mut self) {
+        while let Some(message) = self.hear().await {
+            if message["event"] == "mark" {
+                self.send(&message).await;
+            }
+        }
+    }
+
     /// Reads until the server has closed the socket; how many messages came.
     pub(crate) async fn heard_to_end(&mut self) -> usize {
         let mut count = 0;

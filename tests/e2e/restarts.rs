@@ -160,7 +160,7 @@ async fn a_drained_call_goes_on_elsewhere() {
     phone.say(1).await;
     written(&server, 4.0).await;
     server.terminate();
-    phone.heard_to_end().await;
+    phone.hears_out().await;
     server.exit().await;
     server.ended("drained").await;
 

@@ -15,6 +15,8 @@ mod ladder;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod renderings;
 #[cfg(test)]
 mod spares;

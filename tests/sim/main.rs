@@ -20,6 +20,7 @@
 mod checkers;
 mod coverage;
 mod doors;
+mod handed_over;
 mod legs;
 mod menu;
 mod network;

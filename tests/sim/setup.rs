@@ -66,6 +66,8 @@ pub(crate) enum Interlude {
     CarrierStuck,
     /// The process is told to go.
     Drain,
+    /// It is about to.
+    HandOver,
     /// An operator takes every provider out.
     AllIsolated,
     /// They take calls again, and the call is told.

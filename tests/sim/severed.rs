@@ -136,7 +136,7 @@ fn never_a_loop(life: &Life, findings: &mut Vec<Finding>) {
 }
 
 /// "Nobody is greeted twice": only the first session is asked for a greeting, the others for the rest.
-fn greeted_once(life: &Life, findings: &mut Vec<Finding>) {
+pub(crate) fn greeted_once(life: &Life, findings: &mut Vec<Finding>) {
     let greets = life.sessions().filter(|(_, session)| {
         let first = session.responses.list.first();
         first.is_some_and(|first| first.asked_by == AskedBy::Client && !first.instructed)

@@ -228,6 +228,7 @@ impl World {
             Interlude::CarrierSilent => self.phone_open = false,
             Interlude::CarrierStuck => self.input(Input::Carrier(CarrierEvent::WriteOverflow)),
             Interlude::Drain => self.input(Input::Drain),
+            Interlude::HandOver => self.input(Input::HandOver),
             Interlude::AllIsolated => self.control_all(Control::Isolate),
             Interlude::ModelsBack => {
                 self.control_all(Control::Close);

@@ -124,6 +124,7 @@ impl Drilling<'_> {
         let callers = Callers::new(self.plan, self.drill, &self.interface, recordings, number);
         let callers = Arc::new(callers);
         self.call(&callers).await?;
+        let rings_in_vain = self.interface.counts().rings;
         self.story.say("the models are back");
         self.models.open()?;
         let beyond = self.drill.kills.map_or(0, |kills| kills.beyond_ms);
@@ -141,6 +142,7 @@ impl Drilling<'_> {
         self.interface.figures(&mut figures);
         figures.set(Figure::Kills, self.victim.kills.into());
         figures.set(Figure::CallsStarted, callers.made().into());
+        figures.set(Figure::RingsInVain, rings_in_vain.into());
         self.victim.end().await;
         Ok(figures)
     }

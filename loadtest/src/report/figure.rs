@@ -135,6 +135,7 @@ figures! {
     TextAnswers, "text_answers", "", Median, "Answers to what phones had written.";
     Rings, "rings", "", Median, "Calls that Twilio was asked to make, and took in.";
     RingsDouble, "rings_double", "", Highest, "Those of them beside or right behind another one of the same phone, or behind a conversation.";
+    RingsInVain, "rings_in_vain", "", Highest, "Those of them before any model was back.";
     RingsOutsideHours, "rings_outside_hours", "", Highest, "Those of them when people there are asleep, by the plan's `[phones]`.";
     RingsAfterStop, "rings_after_stop", "", Highest, "Those of them after their phone's STOP had been answered.";
     RingsUnasked, "rings_unasked", "", Highest, "Those of them to phones that were keyed in, or that nobody vouches for, without their YES.";
@@ -151,6 +152,10 @@ figures! {
     UpRatioToQuiet, "up_p99_ratio_to_quiet", "×", Median, "99 % of added latency, caller to model, against the same server with nobody beside the callers.";
     DownRatioToQuiet, "down_p99_ratio_to_quiet", "×", Median, "99 % of added latency, model to caller, against the same.";
     RssRatioToQuiet, "rss_ratio_to_quiet", "×", Median, "Memory at the end of the steady window against the same.";
+    CpuRatioToWell, "cpu_ratio_to_well", "×", Median, "CPU time for a second of one call against the same server with models that are well.";
+    CpuRatioToFewer, "cpu_ratio_to_fewer", "×", Median, "CPU time for a second of one call against the same server with fewer calls.";
+    UpRatioToFewer, "up_p99_ratio_to_fewer", "×", Median, "99 % of added latency, caller to model, against the same.";
+    DownRatioToFewer, "down_p99_ratio_to_fewer", "×", Median, "99 % of added latency, model to caller, against the same.";
     RssRatioToPlain, "rss_ratio_to_plain", "×", Median, "Memory against the same server with a model that speaks no TLS.";
 }
 

@@ -39,7 +39,10 @@ pub(super) struct Seen {
 impl Models {
     pub(super) async fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
         let mut models = Vec::new();
-        for (nth, (name, settings)) in (0..).zip(stage.plan.models()) {
+        for (nth, (name, mut settings)) in (0..).zip(stage.plan.models()) {
+            if subject == Subject::Well {
+                settings.house_faults.0.clear();
+            }
             models.push(Model::open(stage, subject, nth, name, settings).await?);
         }
         Ok(Self(models))
@@ -86,7 +89,9 @@ impl Model {
         settings: ModelSettings,
     ) -> Result<Self, RunError> {
         let certificate = match subject {
-            Subject::Server | Subject::Relay | Subject::Quiet => stage.plan.model_certificate,
+            Subject::Server | Subject::Relay | Subject::Quiet | Subject::Well | Subject::Fewer => {
+                stage.plan.model_certificate
+            }
             Subject::Plain => None,
         };
         let elsewhere = stage.elsewhere.filter(|_| subject == Subject::Server);

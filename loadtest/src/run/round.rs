@@ -109,7 +109,7 @@ pub(super) async fn measure(
     let window = (begin + calls.ramp(), begin + calls.ramp() + calls.steady());
     let callers = Arc::new(callers(stage, &running, &interface, window.1));
     let mut lines = JoinSet::new();
-    for at in arrivals(calls.concurrent, calls.ramp(), calls.seed) {
+    for at in arrivals(subject.concurrent(stage.plan), calls.ramp(), calls.seed) {
         lines.spawn(Arc::clone(&callers).line(begin + at));
     }
     let mut reporter = Reporter {
@@ -250,7 +250,7 @@ async fn start(
     };
     match subject {
         Subject::Relay => start_relay(stage.plan.compare.relay_workers, &names, stage.clock).await,
-        Subject::Server | Subject::Plain | Subject::Quiet => {
+        Subject::Server | Subject::Plain | Subject::Quiet | Subject::Well | Subject::Fewer => {
             let server = stage.plan.server.as_ref().ok_or(RunError::NoServer)?;
             let say = &mut |line: &str| watch.say(line);
             start_server(server, &names, stage.clock, say).await

@@ -29,6 +29,10 @@ pub(super) enum Subject {
     Plain,
     /// The server under test, with nobody beside the callers.
     Quiet,
+    /// The server under test, with models whose house has no faults.
+    Well,
+    /// The server under test, with fewer calls at a time.
+    Fewer,
 }
 
 impl Subject {
@@ -39,22 +43,34 @@ impl Subject {
             Self::Relay => "relay",
             Self::Plain => "plain",
             Self::Quiet => "quiet",
+            Self::Well => "well",
+            Self::Fewer => "fewer",
         }
     }
 
     /// Whom a plan measures, in the order of each round.
     pub(super) fn of(plan: &Plan) -> Vec<Self> {
-        let mut subjects = vec![Self::Server];
-        if plan.compare.relay {
-            subjects.push(Self::Relay);
+        let compare = plan.compare;
+        let others = [
+            (Self::Relay, compare.relay),
+            (Self::Plain, compare.plain),
+            (Self::Quiet, compare.quiet),
+            (Self::Well, compare.well),
+            (Self::Fewer, compare.fewer.is_some()),
+        ];
+        let others = others.into_iter().filter(|&(_, is_wanted)| is_wanted);
+        std::iter::once(Self::Server)
+            .chain(others.map(|(subject, _)| subject))
+            .collect()
+    }
+
+    /// How many calls at a time it gets.
+    pub(super) fn concurrent(self, plan: &Plan) -> u32 {
+        let all = plan.calls.concurrent;
+        match self {
+            Self::Server | Self::Relay | Self::Plain | Self::Quiet | Self::Well => all,
+            Self::Fewer => plan.compare.fewer.unwrap_or(all),
         }
-        if plan.compare.plain {
-            subjects.push(Self::Plain);
-        }
-        if plan.compare.quiet {
-            subjects.push(Self::Quiet);
-        }
-        subjects
     }
 }
 

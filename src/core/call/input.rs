@@ -38,6 +38,9 @@ pub enum Input {
     Prompts(Box<Prompts>),
     /// The [deadline](super::Call::deadline) is reached.
     Tick,
+    /// The process is about to go: end the stream at the next pause, within
+    /// [`hand_over_max`](super::CallSettings::hand_over_max) in any case, so that another one goes on with the call.
+    HandOver,
     /// The process is going away: end the call now.
     Drain,
 }

@@ -232,7 +232,7 @@ impl Live {
     }
 
     /// Whether nobody speaks, nobody is owed an answer and nothing waits.
-    fn is_between_turns(&self) -> bool {
+    pub(super) fn is_between_turns(&self) -> bool {
         self.line.floor == Floor::Agent
             && !self.session.is_responding()
             && self.line.downlink.is_played()

@@ -85,6 +85,8 @@ pub struct Call {
     resumed: Option<(Origin, Checkpoint)>,
     /// What is known of the caller's number.
     caller: Caller,
+    /// By when the stream is to be let go, if its process is about to go.
+    leaves_by: Option<Instant>,
 }
 
 impl Call {
@@ -103,6 +105,7 @@ impl Call {
             refusals: 0,
             resumed: None,
             caller: Caller::default(),
+            leaves_by: None,
         }
     }
 
@@ -141,6 +144,11 @@ impl Call {
                 Ok(())
             }
             Input::Tick => self.on_tick(now, effects),
+            Input::HandOver => {
+                let by = now + self.settings.hand_over_max;
+                self.leaves_by.get_or_insert(by);
+                Ok(())
+            }
             Input::Drain => Err(Exit::End(EndReason::Drained)),
         };
         match outcome.and_then(|()| self.settle(now, effects)) {
@@ -153,14 +161,15 @@ impl Call {
 
     /// When the call next wants a [`Input::Tick`]; `None`: never, it is over.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
+        let deadline = match &self.phase {
             Phase::Waiting { give_up_at } => Some(*give_up_at),
             Phase::Reaching(reaching) => Some(reaching.deadline(&self.settings)),
             Phase::Live(live) => Some(live.deadline(&self.settings)),
             Phase::Apologizing(apologizing) => Some(apologizing.deadline(&self.settings)),
-            Phase::Parting(parting) => Some(parting.deadline(&self.settings)),
-            Phase::Ended => None,
-        }
+            Phase::Parting(parting) => return Some(parting.deadline(&self.settings)),
+            Phase::Ended => return None,
+        };
+        deadline.into_iter().chain(self.leaves_by).min()
     }
 
     /// Whether its caller has the menu: [`Input::ModelsBack`] means something to it.
@@ -365,6 +374,23 @@ impl Call {
             }
             Phase::Parting(parting) => parting.end(now, &self.settings).map_err(Exit::End),
             Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Ended => Ok(()),
+        }?;
+        if self.is_to_leave(now) {
+            return Err(Exit::End(EndReason::Drained));
+        }
+        Ok(())
+    }
+
+    /// Whether the stream is to be let go now: at a pause, and where there is none, at the limit.
+    fn is_to_leave(&self, now: Instant) -> bool {
+        let Some(by) = self.leaves_by else {
+            return false;
+        };
+        match &self.phase {
+            Phase::Live(live) => live.is_between_turns() || now >= by,
+            Phase::Waiting { .. } | Phase::Reaching(_) | Phase::Apologizing(_) => now >= by,
+            // The last words have a limit of their own.
+            Phase::Parting(_) | Phase::Ended => false,
         }
     }
 

@@ -42,6 +42,8 @@ pub struct CallSettings {
     pub rotate_before: Duration,
     /// How long a goodbye may take beyond the end of its audio.
     pub goodbye_grace: Duration,
+    /// How long a call may look for a pause in which it is handed over to another process.
+    pub hand_over_max: Duration,
     /// How long after a key the caller is taken to have finished keying.
     pub keys_timeout: Duration,
     /// How many messages of a stream may be refused before it ends.
@@ -72,6 +74,7 @@ impl Default for CallSettings {
             uplink_max: Duration::from_secs(30),
             rotate_before: Duration::from_mins(5),
             goodbye_grace: Duration::from_secs(2),
+            hand_over_max: Duration::from_secs(10),
             keys_timeout: Duration::from_secs(2),
             refusals_max: 100,
             menu: Menu::default(),

@@ -404,6 +404,11 @@ impl CallbackLedger {
         Some(())
     }
 
+    /// Whether somebody would be rung now if models were known to be back.
+    pub fn is_ring_due(&self, utc: Utc) -> bool {
+        self.rings.first().is_some_and(|&(due, ..)| due <= utc)
+    }
+
     fn next_text(&self, at: At) -> Option<PromiseId> {
         let &(due, _, id) = self.texts.first()?;
         (due <= at.now && self.text_free_at <= at.now).then_some(id)

@@ -9,6 +9,7 @@ use crate::core::pool::breaker::Breaker;
 use crate::core::pool::bulkhead::Bulkhead;
 use crate::core::pool::latency::Latency;
 use crate::core::pool::policy::{BreakerPolicy, HedgePolicy, ProviderPolicy};
+use crate::core::pool::proof::Proof;
 use crate::core::pool::seats::Seat;
 use crate::core::pool::spare::{KeySpares, Spares};
 use crate::core::pool::throttle::Throttle;
@@ -25,6 +26,7 @@ pub(super) struct Endpoint {
     pub(super) answers: Latency,
     pub(super) crowd: Crowd,
     pub(super) spares: Spares,
+    pub(super) proof: Proof,
 }
 
 /// One of its keys.
@@ -122,6 +124,7 @@ impl Endpoint {
             answers: Latency::default(),
             crowd: Crowd::default(),
             spares: Spares::new(policy.spares),
+            proof: Proof::default(),
         }
     }
 

@@ -42,6 +42,7 @@ impl Pool {
             Report::Slow => self.on_slow(now, seat, news),
             Report::Ready => self.on_ready(now, seat, occupied, news),
             Report::Answered { after } => {
+                self.on_proof(now, provider);
                 if let Stage::Ready {
                     was_slow,
                     has_answered,

@@ -1,7 +1,7 @@
 //! Synthetic sessions: which are due, and what they say.
 //!
 //! An endpoint that is half-open is probed with one key at a time; a key that is half-open is probed if its endpoint is not
-//! out. The server runs the probe: a short turn of recorded speech, and an answer with audio.
+//! out. One that is closed is probed where somebody wants a [proof](super::proof). The server runs the probe: a short turn of recorded speech, and an answer with audio.
 
 use crate::core::fault::{Count, DialStage, Fault, Scope};
 use crate::core::ids::{KeyId, ProviderId};
@@ -82,6 +82,7 @@ impl Pool {
         match report {
             Report::Slow | Report::Ready => return, // Says nothing: see what is a success.
             Report::Answered { .. } => {
+                self.on_proof(now, of.provider);
                 for key in [None, Some(of.key)] {
                     self.change(of.provider, key, news, |breaker, _| {
                         breaker.on_probe_good(now)
@@ -92,6 +93,9 @@ impl Pool {
                 self.judge_failed_probe(now, of, fault, news);
             }
             Report::Ended => {}
+        }
+        if let Some(endpoint) = self.endpoint_mut(of.provider) {
+            endpoint.proof.on_verdict();
         }
         self.leave(now, seat);
         let next_at = now + self.policy.breaker.probe_interval;
@@ -151,7 +155,8 @@ impl Endpoint {
         let wants = match self.breaker.state() {
             BreakerState::Open | BreakerState::Isolated => false,
             BreakerState::Closed | BreakerState::SlowStart => {
-                key.breaker.state() == BreakerState::HalfOpen
+                let is_proof = self.proof.is_wanted() && self.probe_key() == Some(id);
+                is_proof || key.breaker.state() == BreakerState::HalfOpen
             }
             BreakerState::HalfOpen => self.probe_key() == Some(id),
         };

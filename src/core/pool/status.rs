@@ -35,6 +35,8 @@ pub struct ProviderStatus {
     pub breaker: BreakerState,
     /// How many of 1,000 calls it takes now, if they come.
     pub permille: u32,
+    /// Whether it takes calls, and completed an answer within [`PROOF_HOLDS`](crate::core::pool::PROOF_HOLDS).
+    pub is_proven: bool,
     /// Its sessions, those being dialled included, spares not.
     pub sessions: u32,
     /// Its spares that wait for a call.
@@ -73,6 +75,7 @@ impl Pool {
                     provider,
                     breaker: endpoint.breaker.state(),
                     permille: endpoint.permille(now),
+                    is_proven: endpoint.is_proven(now),
                     sessions: endpoint.bulkhead.sessions() - endpoint.spares_held(),
                     spares: endpoint.spares_waiting(),
                     dials: endpoint.dials.quantiles(),

@@ -1,5 +1,6 @@
 //! What the listener of operators says and takes, as JSON: the same types on both sides of the wire.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct HealthView {
     pub status: String,
     /// Which version runs.
     pub version: String,
+    /// Whether it is on its way out: see [`DrainView`].
+    #[serde(default)]
+    pub stage: String,
     /// Time since the start, in seconds.
     pub uptime_s: u64,
     /// Calls whose stream has started and not ended.
@@ -33,6 +37,24 @@ pub struct HealthView {
     pub rest: String,
     /// The providers.
     pub pool: PoolView,
+}
+
+/// How far a process is on its way out: the answer to `GET /admin/v1/drain`, and to `POST`, which sends it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainView {
+    /// `serving`; `stopping`: no new call is taken, live ones may end; `handing_over`: they are let go at their next pause;
+    /// `draining`: they are ended.
+    pub stage: String,
+    /// Calls whose stream has started and not ended.
+    pub calls_live: usize,
+}
+
+impl fmt::Display for DrainView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stage, calls_live } = self;
+        let stage = stage.replace('_', " ");
+        write!(f, "{stage}: {calls_live} call(s) live")
+    }
 }
 
 /// How the providers stand: the answer to `GET /admin/v1/breakers`, and to an [`Order`].

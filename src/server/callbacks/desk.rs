@@ -140,7 +140,7 @@ impl Desk {
                 message = inbox.recv() => message,
                 () = sleep_until(wake_at) => None,
             };
-            if self.is_stopping && (tasks.is_draining() || self.shared.calls.sockets() == 0) {
+            if tasks.stage() == Stage::Draining {
                 return;
             }
             self.turn(message);
@@ -181,7 +181,8 @@ impl Desk {
         let models = if self.is_stopping {
             Models::Out
         } else {
-            models::models(&self.shared, &self.settings, now)
+            let is_ring_due = self.ledger.is_ring_due(utc);
+            models::models(&self.shared, &self.settings, now, is_ring_due)
         };
         if models != self.models {
             self.models = models;

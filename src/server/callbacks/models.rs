@@ -1,5 +1,8 @@
 //! Whether models have room for callers who are rung back, and how fast: what the pool and the house leave.
 //!
+//! Whoever is rung is promised somebody to speak with, so a breaker that is closed is not enough: at a start each is. Only providers
+//! that answered a moment ago count; where nobody knows, and somebody is to be rung, a probe finds out.
+//!
 //! Callers who come by themselves go first: nobody is rung while the process leaves anything out, while calls wait for a
 //! session, or for the last half of the room that there is.
 
@@ -18,12 +21,19 @@ const WHOLE: u32 = 1_000;
 struct Room {
     /// How many of 1,000 calls it takes now.
     permille: u32,
+    /// Whether it answered a moment ago.
+    is_proven: bool,
     /// How many sessions it may still hold.
     sessions: u32,
 }
 
-/// What the ledger is told now.
-pub(super) fn models(shared: &Shared, settings: &config::Callbacks, now: Instant) -> Models {
+/// What the ledger is told now; `is_ring_due`: somebody waits for it.
+pub(super) fn models(
+    shared: &Shared,
+    settings: &config::Callbacks,
+    now: Instant,
+    is_ring_due: bool,
+) -> Models {
     if !shared.overload.stage().allows_extras() {
         return Models::Out;
     }
@@ -37,10 +47,15 @@ pub(super) fn models(shared: &Shared, settings: &config::Callbacks, now: Instant
         .zip(&status.providers)
         .map(|(policy, status)| Room {
             permille: status.permille,
+            is_proven: status.is_proven,
             sessions: policy.sessions_max.saturating_sub(status.sessions),
         });
     let sockets = shared.calls.sockets_max() - shared.calls.sockets();
-    decide(rooms, sockets, settings)
+    let models = decide(rooms, sockets, settings);
+    if is_ring_due && models == Models::Out {
+        shared.providers.prove(now);
+    }
+    models
 }
 
 fn decide(
@@ -49,7 +64,7 @@ fn decide(
     settings: &config::Callbacks,
 ) -> Models {
     let (mut best, mut sessions) = (0, 0_usize);
-    for room in rooms {
+    for room in rooms.filter(|room| room.is_proven) {
         best = best.max(room.permille.min(WHOLE));
         let open =
             u64::from(room.sessions) * u64::from(room.permille.min(WHOLE)) / u64::from(WHOLE);
@@ -72,9 +87,15 @@ mod tests {
     use crate::server::callbacks::tests::settings;
 
     fn decided(rooms: &[(u32, u32)], sockets: usize) -> Option<(u128, usize)> {
-        let rooms = rooms
-            .iter()
-            .map(|&(permille, sessions)| Room { permille, sessions });
+        decided_of(rooms, sockets, true)
+    }
+
+    fn decided_of(rooms: &[(u32, u32)], sockets: usize, is_proven: bool) -> Option<(u128, usize)> {
+        let rooms = rooms.iter().map(|&(permille, sessions)| Room {
+            permille,
+            is_proven,
+            sessions,
+        });
         match decide(rooms, sockets, &settings()) {
             Models::Out => None,
             Models::Back {
@@ -89,6 +110,11 @@ mod tests {
         assert_eq!(decided(&[], 100), None);
         assert_eq!(decided(&[(0, 500), (0, 500)], 100), None);
         assert_eq!(decided(&[(1_000, 1)], 100), None);
+        assert_eq!(
+            decided_of(&[(1_000, 500)], 100, false),
+            None,
+            "nobody knows"
+        );
         assert_eq!(decided(&[(1_000, 500)], 1), None);
     }
 

@@ -21,6 +21,7 @@ use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
 use super::callers::Caller;
+use super::drain::Stage;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
 use super::menu::{has_provider, offers};
@@ -89,6 +90,10 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         shared.telemetry.refused(Count::WebhooksForeign);
         return StatusCode::FORBIDDEN.into_response();
     }
+    if is_for_others(hook, shared.tasks.stage()) {
+        shared.telemetry.refused(Count::WebhooksLeaving);
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     match hook {
         Hook::Answer => {
             introduce(shared, &voice, &received);
@@ -113,6 +118,16 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
             StatusCode::NO_CONTENT.into_response()
         }
         Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// Whether another process is to be asked, for this one is on its way out: for a new call at once, for one that goes on when its
+/// stream would soon be let go again. The carrier then asks the fallback URL, or a balancer somebody who is ready.
+fn is_for_others(hook: Hook, stage: Stage) -> bool {
+    match hook {
+        Hook::Answer => stage > Stage::Serving,
+        Hook::Next | Hook::Fallback => stage > Stage::Stopping,
+        Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => false,
     }
 }
 
