@@ -264,6 +264,7 @@ impl Server {
         tokio::select! {
             () = self.serve() => {}
             () = operators => {}
+            () = keeping.keeper.mirror() => {}
         }
         keeping.keeper.close().await;
     }
@@ -393,7 +394,13 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
+        let keeper = Keeper::open(
+            config.store,
+            config.shared,
+            &public.node,
+            tasks.clone(),
+            telemetry.clone(),
+        );
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
         let messages = Messages::open(
             config.messages,
