@@ -394,14 +394,9 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let keeper = Keeper::open(
-            config.store,
-            config.shared,
-            &public.node,
-            tasks.clone(),
-            telemetry.clone(),
-        );
+        let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
+        let keeper = keeper.sharing(config.shared);
         let messages = Messages::open(
             config.messages,
             config.call.menu.message_max,

@@ -87,7 +87,6 @@ impl Keeper {
     /// is no reason not to serve: calls need none. A file that a person must look at is.
     pub(super) fn open(
         settings: StoreSettings,
-        shared: Option<SharedSettings>,
         node: &str,
         tasks: Tasks,
         telemetry: Telemetry,
@@ -110,14 +109,9 @@ impl Keeper {
                 Some(Arc::new(opened.map_err(|fault| (path, fault))?))
             }
         };
-        let shared = shared.map(|shared| Redis::open(shared.address, &shared.key, shared.redis));
-        let shared = shared.transpose().unwrap_or_else(|error| {
-            tracing::error!(%error, "there is no thread for the shared store: calls go on without it");
-            None
-        });
         Ok(Self {
             store,
-            shared: shared.map(Mirror::new),
+            shared: None,
             call_ttl: settings.call_ttl,
             ended_ttl: settings.ended_ttl,
             collect_interval: settings.collect_interval,
@@ -125,6 +119,19 @@ impl Keeper {
             tasks,
             tally: Arc::new(tally),
         })
+    }
+
+    /// With a store that nodes share, if there is to be one. Nothing waits for it: while it is away calls go on without it.
+    pub(super) fn sharing(self, shared: Option<SharedSettings>) -> Self {
+        let shared = shared.map(|shared| Redis::open(shared.address, &shared.key, shared.redis));
+        let shared = shared.transpose().unwrap_or_else(|error| {
+            tracing::error!(%error, "there is no thread for the shared store: calls go on without it");
+            None
+        });
+        Self {
+            shared: shared.map(Mirror::new),
+            ..self
+        }
     }
 
     /// The calls that were in progress a moment before the start, the newest life of each.
