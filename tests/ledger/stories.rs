@@ -165,6 +165,37 @@ fn where_the_list_cannot_be_had_nothing_is_texted_again_and_the_caller_is_rung()
 }
 
 #[test]
+fn who_was_promised_first_is_rung_first_however_long_their_text_was_sought() {
+    let mut desk = Desk::new(Settings::default());
+    for n in [1, 2] {
+        let wanted = desk.wanted(n);
+        desk.tell(wanted);
+        desk.pass(Duration::from_secs(2));
+    }
+    let [first, second] = [1, 2].map(|n| SendId::text(PromiseId::from_bits(n)));
+    let accepted = TextOutcome::Accepted(message(2));
+    desk.tell(Input::Texted(second, accepted));
+    desk.tell(Input::Texted(first, TextOutcome::Unknown));
+    desk.pass(LOOKED_UP_AFTER);
+    for _ in 0..4 {
+        desk.tell(Input::TextLookedUp(first, LookedUp::Unavailable));
+        desk.pass(Duration::from_secs(30));
+    }
+    let mut seen = desk.tell(Input::Models(Models::Back {
+        ring_every: Duration::from_secs(1),
+        ringing_max: 1,
+    }));
+    seen.extend(desk.pass(Duration::from_secs(2)));
+    let mut rung = Vec::new();
+    for effect in &seen {
+        if let Effect::Ring(ring) = effect {
+            rung.push(ring.send);
+        }
+    }
+    assert_eq!(rung, [SendId::ring(PromiseId::from_bits(1), 1)]);
+}
+
+#[test]
 fn nobody_is_rung_who_is_still_on_the_line() {
     for takes_texts in [true, false] {
         let mut desk = Desk::new(Settings::default());

@@ -40,6 +40,9 @@ pub struct CallbackLedger {
     texts: BTreeSet<(Instant, u64, PromiseId)>,
     texts_waiting: BTreeMap<Prefix, u32>,
     rings: BTreeSet<(Utc, u64, PromiseId)>,
+    /// Those of them whose time has come, by when they were promised it: who was promised first is rung first, however long their text
+    /// took.
+    ready: BTreeSet<(Utc, u64, PromiseId)>,
     /// When something is to be looked at again. What has changed since is looked at in vain.
     pub(super) alarms: BTreeSet<(Instant, PromiseId)>,
     ends: BTreeSet<(Utc, PromiseId)>,
@@ -79,6 +82,7 @@ impl CallbackLedger {
             texts: BTreeSet::new(),
             texts_waiting: BTreeMap::new(),
             rings: BTreeSet::new(),
+            ready: BTreeSet::new(),
             alarms: BTreeSet::new(),
             ends: BTreeSet::new(),
             models: Models::Out,
@@ -146,10 +150,9 @@ impl CallbackLedger {
                 .texts
                 .first()
                 .map(|(at, ..)| (*at).max(self.text_free_at));
-            let ring = self
-                .rings
-                .first()
-                .map(|(due, ..)| at(*due).max(self.ring_free_at));
+            let due = self.rings.first().map(|(due, ..)| at(*due));
+            let ready = self.ready.first().map(|_| now);
+            let ring = ready.or(due).map(|due| due.max(self.ring_free_at));
             let end = self.ends.first().map(|(due, _)| at(*due));
             let may_ring = matches!(self.models, Models::Back { ringing_max, .. } if self.ringing.len() < ringing_max);
             in_time = [text, ring.filter(|_| may_ring), end];
@@ -352,6 +355,8 @@ impl CallbackLedger {
             }
             Queued::Ring(at) => {
                 self.rings.remove(&(at, entry.place, id));
+                self.ready
+                    .remove(&(entry.promise.promised, entry.place, id));
             }
         }
         match queued {
@@ -406,7 +411,7 @@ impl CallbackLedger {
 
     /// Whether somebody would be rung now if models were known to be back.
     pub fn is_ring_due(&self, utc: Utc) -> bool {
-        self.rings.first().is_some_and(|&(due, ..)| due <= utc)
+        !self.ready.is_empty() || self.rings.first().is_some_and(|&(due, ..)| due <= utc)
     }
 
     fn next_text(&self, at: At) -> Option<PromiseId> {
@@ -414,13 +419,21 @@ impl CallbackLedger {
         (due <= at.now && self.text_free_at <= at.now).then_some(id)
     }
 
-    fn next_ring(&self, at: At) -> Option<PromiseId> {
+    fn next_ring(&mut self, at: At) -> Option<PromiseId> {
         let Models::Back { ringing_max, .. } = self.models else {
             return None;
         };
-        let &(due, _, id) = self.rings.first()?;
+        while let Some(&(due, place, id)) = self.rings.first()
+            && due <= at.utc
+        {
+            self.rings.pop_first();
+            let entry = self.entries.get(&id);
+            let promised = entry.map(|entry| (entry.promise.promised, place, id));
+            self.ready.extend(promised);
+        }
         let is_free = self.ring_free_at <= at.now && self.ringing.len() < ringing_max;
-        (due <= at.utc && is_free).then_some(id)
+        let &(_, _, id) = self.ready.first().filter(|_| is_free)?;
+        Some(id)
     }
 }
 

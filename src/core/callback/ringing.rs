@@ -1,4 +1,4 @@
-//! Rings: while models are back, at the pace that they allow, at allowed hours, the longest due first, and none twice.
+//! Rings: while models are back, at the pace that they allow, at allowed hours, the oldest promise first, and none twice.
 
 use std::time::Duration;
 
