@@ -205,7 +205,7 @@ impl Layers {
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
             rendering: rendering?,
             store: store?,
-            shared: shared?,
+            shared,
             callbacks,
             zone: zone?,
             messages: messages?,

@@ -53,11 +53,8 @@ const KEY: Wanted = Wanted {
 const MILLI: Duration = Duration::from_millis(1);
 
 impl Layers {
-    /// The section; `Some(None)`: there is no shared store, `None`: it has problems.
-    pub(super) fn read_shared(
-        &mut self,
-        environment: &Environment,
-    ) -> Option<Option<SharedSettings>> {
+    /// The section; `None`: there is no shared store, or it has problems, with which nothing is served.
+    pub(super) fn read_shared(&mut self, environment: &Environment) -> Option<SharedSettings> {
         let mut section = self.section("shared");
         let is_there = section.has("url");
         let address = read_address(&mut section, environment);
@@ -83,14 +80,11 @@ impl Layers {
             );
         }
         section.finish();
-        if !is_there {
-            return Some(None);
-        }
-        Some(Some(SharedSettings {
+        Some(SharedSettings {
             address: address?,
             key: key?,
             redis,
-        }))
+        })
     }
 }
 

@@ -94,7 +94,7 @@ async fn a_call_goes_on_with_its_memory_at_another_node_when_its_own_was_killed(
     let first = node("east-1", &folder, &redis, &model).await;
     let mut second = node("east-2", &folder, &redis, &model).await;
     let (document, phone) = talk(&first).await;
-    until(&first, "ringback_shared_waiting", |waiting| waiting == 0.0).await;
+    until(&first, "ringback_shared_waiting", |waiting| waiting < 0.5).await;
     first.kill();
     drop(phone);
     goes_on(&mut second, &mut model, &document).await;
@@ -113,16 +113,16 @@ async fn what_was_said_while_redis_was_away_is_there_when_it_is_back() {
     let first = node("east-1", &folder, &redis, &model).await;
     let mut second = node("east-2", &folder, &redis, &model).await;
     redis.kill();
-    until(&first, "ringback_shared_trouble", |trouble| trouble == 1.0).await;
+    until(&first, "ringback_shared_trouble", |trouble| trouble > 0.5).await;
     let (document, phone) = talk(&first).await;
     let (_, health) = operators::ask(&first, "GET /health", HOST).await;
     assert!(health.contains("\"shared\":\"troubled\""), "{health}");
     assert!(health.contains("\"status\":\"degraded\""), "{health}");
-    until(&first, "ringback_shared_waiting", |waiting| waiting == 1.0).await;
+    until(&first, "ringback_shared_waiting", |waiting| waiting > 0.5).await;
     redis.restart().await;
-    until(&first, "ringback_shared_waiting", |waiting| waiting == 0.0).await;
-    until(&first, "ringback_shared_trouble", |trouble| trouble == 0.0).await;
-    until(&second, "ringback_shared_trouble", |trouble| trouble == 0.0).await;
+    until(&first, "ringback_shared_waiting", |waiting| waiting < 0.5).await;
+    until(&first, "ringback_shared_trouble", |trouble| trouble < 0.5).await;
+    until(&second, "ringback_shared_trouble", |trouble| trouble < 0.5).await;
     first.kill();
     drop(phone);
     goes_on(&mut second, &mut model, &document).await;
@@ -139,7 +139,7 @@ async fn who_asks_while_redis_is_away_is_answered_all_the_same() {
     first.kill();
     drop(phone);
     redis.kill();
-    until(&second, "ringback_shared_trouble", |trouble| trouble == 1.0).await;
+    until(&second, "ringback_shared_trouble", |trouble| trouble > 0.5).await;
     let next = ask(&second, &document.action, 1, &[]).await;
     assert_eq!(next.verbs, ["Connect", "Redirect"], "without its memory");
 }
