@@ -119,6 +119,10 @@ async fn what_was_said_while_redis_was_away_is_there_when_it_is_back() {
     assert!(health.contains("\"shared\":\"troubled\""), "{health}");
     assert!(health.contains("\"status\":\"degraded\""), "{health}");
     until(&first, "ringback_shared_waiting", |waiting| waiting > 0.5).await;
+    assert!(
+        first.log().contains("the shared store is away"),
+        "the log says why"
+    );
     redis.restart().await;
     until(&first, "ringback_shared_waiting", |waiting| waiting < 0.5).await;
     until(&first, "ringback_shared_trouble", |trouble| trouble < 0.5).await;

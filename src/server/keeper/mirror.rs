@@ -44,6 +44,8 @@ pub(super) struct Mirror {
     news: Notify,
     /// Whether what was tried last could not be written.
     is_behind: AtomicBool,
+    /// Whether the log knows that something is wrong.
+    is_told: AtomicBool,
     failed: AtomicU64,
     left_out: AtomicU64,
 }
@@ -72,6 +74,7 @@ impl Mirror {
             waiting: Mutex::default(),
             news: Notify::new(),
             is_behind: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
             failed: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
         }
@@ -187,8 +190,16 @@ impl Mirror {
             Entry::Ended(ended) => self.store.end_call(ended).await.map(drop),
         };
         match outcome {
-            Ok(()) => Written::Done,
+            Ok(()) => {
+                if self.is_told.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the shared store is well again");
+                }
+                Written::Done
+            }
             Err(error) => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "the shared store does not keep what it should: calls go on, and die with their node");
+                }
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let is_over = entry.expires() <= Clock::utc();
                 if is_over || !may_pass(&error) {
