@@ -9,7 +9,7 @@
 //! | [`core`] | decides: the machine of one call | touch a socket, a clock, JSON, a log |
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
-//! | [`store`] | keeps what outlives a call: in a file, sealed | decide, know the time |
+//! | [`store`] | keeps what outlives a call: in a file or a Redis, sealed | decide, know the time |
 //! | [`config`] | turns files and environment into valid settings | act |
 //! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and metrics | decide |
 //! | [`zones`] | translates clocks on walls into allowed hours | decide |

@@ -23,6 +23,7 @@ mod public;
 mod raw;
 mod rest;
 mod section;
+mod shared;
 mod store;
 mod texts;
 mod units;
@@ -45,6 +46,7 @@ pub use self::provider::Provider;
 pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
 use self::section::{Form, Section, at};
+pub use self::shared::SharedSettings;
 pub use self::store::{StorePlace, StoreSettings};
 pub use self::texts::{TextName, Texts};
 use crate::audio::prompts::PromptCache;
@@ -85,6 +87,8 @@ pub struct Config {
     pub rendering: Rendering,
     /// Where what outlives a call is kept.
     pub store: StoreSettings,
+    /// The store that nodes share; `None`: there is none.
+    pub shared: Option<SharedSettings>,
     /// How lost callers are texted and rung back; `None`: they are not.
     pub callbacks: Option<Callbacks>,
     /// The zone of the business, as in `Europe/Paris`.
@@ -158,6 +162,7 @@ impl Layers {
         let calls = self.read_calls();
         let call = self.read_call();
         let store = self.read_store(environment);
+        let shared = self.read_shared(environment);
         let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
         let menu = self.read_menu();
         let place = store.as_ref().map(|store| &store.place);
@@ -200,6 +205,7 @@ impl Layers {
             prompts_dir: prompts_dir.map(|(dir, _)| dir),
             rendering: rendering?,
             store: store?,
+            shared,
             callbacks,
             zone: zone?,
             messages: messages?,

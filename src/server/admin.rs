@@ -110,6 +110,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         overload: shared.overload.stage(),
         pool: &shared.providers.status(now),
         store: shared.keeper.moment(),
+        shared: shared.keeper.shared_moment(),
         messages_waiting: shared.messages.as_ref().map(Messages::waiting),
         certificate_expires: shared.tls.as_ref().and_then(Tls::expires),
     };
@@ -123,7 +124,8 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let overload = shared.overload.stage();
     let store = shared.keeper.moment().map(|store| store.is_well);
     let rest = shared.orders.as_ref().map(Orders::is_well);
-    let is_kept = store != Some(false);
+    let nodes = shared.keeper.shared_moment().map(|nodes| nodes.is_well);
+    let is_kept = store != Some(false) && nodes != Some(false);
     json(&HealthView {
         status: verdict(&status, overload, is_kept).to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -132,6 +134,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
         calls_live: shared.calls.live(),
         overload: overload.name().to_owned(),
         store: state(store, "troubled").to_owned(),
+        shared: state(nodes, "troubled").to_owned(),
         rest: state(rest, "resting").to_owned(),
         pool: shared.view(now, &status),
     })

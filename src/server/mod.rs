@@ -264,6 +264,7 @@ impl Server {
         tokio::select! {
             () = self.serve() => {}
             () = operators => {}
+            () = keeping.keeper.mirror() => {}
         }
         keeping.keeper.close().await;
     }
@@ -395,6 +396,7 @@ impl Shared {
         let tls = public.tls.map(Tls::open).transpose()?;
         let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
+        let keeper = keeper.sharing(config.shared);
         let messages = Messages::open(
             config.messages,
             config.call.menu.message_max,

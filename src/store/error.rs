@@ -24,6 +24,27 @@ pub enum StoreError {
     /// What was to be kept is longer than allowed. Nothing was done.
     #[error("a {0} is longer than allowed")]
     TooLong(&'static str),
+    /// The shared store cannot be reached, or was lost on the way; with the reason. What was to be written may still be.
+    #[error("the shared store is away: {0}")]
+    Away(String),
+    /// It takes nothing more. Nothing was done.
+    #[error("the memory of the shared store is full: give it more, or see who else fills it")]
+    Full,
+    /// It is a replica, or becomes one just now. Nothing was done.
+    #[error("the shared store is a replica now, which takes no writes")]
+    ReadOnly,
+    /// It reads back what it keeps, after a start. Nothing was done.
+    #[error("the shared store is still reading back what it keeps")]
+    Loading,
+    /// It does not let us in, or not do this. Nothing was done.
+    #[error("the shared store does not let us: {0}")]
+    Denied(String),
+    /// What stands there is not ours, or not for this version or key: a person must look at it. Nothing was done.
+    #[error("the shared store is not to be used: {0}")]
+    Unfit(String),
+    /// It is kept, but so few replicas said so in time that a fail-over may lose it.
+    #[error("only {0} replicas of the shared store have it: a fail-over may lose it")]
+    TooFewReplicas(usize),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -1,6 +1,7 @@
 //! Keeps what must outlive a call's task: calls in progress, how calls ended, used tokens, promises and who wants none.
 //!
-//! [`Store`] is what the rest asks; [`embedded`] is a file beside the process (redb), [`messages`] a folder beside that. It owns the form on disk, the keys that
+//! [`Store`] is what the rest asks; [`embedded`] is a file beside the process (redb), [`messages`] a folder beside that,
+//! [`redis`] what nodes share. It owns the form on disk, the keys that
 //! seal it, and all waiting for it. It must not decide, knows no clock (it is told the time) and imports no carrier and no
 //! provider. What is kept and what is promised about it: [`crate::docs::store`].
 
@@ -10,7 +11,10 @@ mod key;
 pub mod messages;
 pub mod promise_form;
 mod records;
+pub mod redis;
 mod sealer;
+pub mod shared;
+mod tokens;
 
 use std::fmt;
 

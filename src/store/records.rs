@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::error::StoreError;
 use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::time::Utc;
 
@@ -201,4 +202,15 @@ pub struct Collected {
     pub removed: usize,
     /// Whether that was all: if not, ask again.
     pub is_done: bool,
+}
+
+/// Refuses a state that is too long.
+pub(super) fn check_length(what: &'static str, state: &State) -> Result<(), StoreError> {
+    let fits = state.0.len() <= STATE_BYTES_MAX;
+    fits.then_some(()).ok_or(StoreError::TooLong(what))
+}
+
+/// Whether a record that expires then is gone.
+pub(super) const fn is_over(expires: u64, now: Utc) -> bool {
+    expires <= now.millis()
 }

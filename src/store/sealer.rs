@@ -54,6 +54,11 @@ impl Sealer {
         CallerHash(self.tag(b"caller", number.as_bytes()))
     }
 
+    /// A number for a name, to seal by what is found by it.
+    pub(super) fn name(&self, name: &str) -> u128 {
+        self.tag(b"name", name.as_bytes())
+    }
+
     /// What tells this key from others, without telling anything about it.
     pub(super) fn fingerprint(&self) -> u128 {
         self.tag(b"fingerprint", b"")

@@ -166,6 +166,16 @@ metrics! {
     StoreWrites = Counter "ringback_store_writes_total" [],
     /// How often the file of the store was opened anew after its disk had refused.
     StoreMended = Counter "ringback_store_mended_total" [],
+    /// Whether the store that nodes share is away: 1 if so.
+    SharedTrouble = Gauge "ringback_shared_trouble" [],
+    /// Calls whose newest checkpoint or end the shared store does not know yet.
+    SharedWaiting = Gauge "ringback_shared_waiting" [],
+    /// Requests of calls to the shared store that failed; what was to be written is tried again.
+    SharedFailed = Counter "ringback_shared_failed_total" [],
+    /// Checkpoints and ends that were left out because too many waited.
+    SharedLeftOut = Counter "ringback_shared_left_out_total" [],
+    /// Commands that were sent to the shared store.
+    SharedCommands = Counter "ringback_shared_commands_total" [],
     /// Promises that are open.
     CallbacksOpen = Gauge "ringback_callbacks_open" [],
     /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.

@@ -32,6 +32,8 @@ pub struct Moment<'a> {
     pub pool: &'a PoolStatus,
     /// How the store stands; `None`: there is none.
     pub store: Option<StoreMoment>,
+    /// How the store that nodes share stands; `None`: there is none.
+    pub shared: Option<SharedMoment>,
     /// Messages after the tone that wait for somebody to take them; `None`: nobody can leave one.
     pub messages_waiting: Option<usize>,
     /// Until when the listener's certificate holds; `None`: it has none.
@@ -49,6 +51,21 @@ pub struct StoreMoment {
     pub writes: u64,
     /// How often its file was opened anew after the disk had refused.
     pub mended: u64,
+}
+
+/// How the store that nodes share stands.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedMoment {
+    /// It can be written and read.
+    pub is_well: bool,
+    /// Calls of which it does not know the newest yet.
+    pub waiting: usize,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Calls that were left out because too many waited.
+    pub left_out: u64,
+    /// Commands that were sent.
+    pub commands: u64,
 }
 
 /// The text of all metrics.
@@ -115,6 +132,17 @@ fn kept(to: &mut Exposition, moment: &Moment<'_>) {
         .optional(store.map(|store| store.writes));
     to.metric(Metric::StoreMended)
         .optional(store.map(|store| store.mended));
+    let shared = moment.shared;
+    to.metric(Metric::SharedTrouble)
+        .optional(shared.map(|shared| u8::from(!shared.is_well)));
+    to.metric(Metric::SharedWaiting)
+        .optional(shared.map(|shared| shared.waiting));
+    to.metric(Metric::SharedFailed)
+        .optional(shared.map(|shared| shared.failed));
+    to.metric(Metric::SharedLeftOut)
+        .optional(shared.map(|shared| shared.left_out));
+    to.metric(Metric::SharedCommands)
+        .optional(shared.map(|shared| shared.commands));
     to.metric(Metric::MessagesWaiting)
         .optional(moment.messages_waiting);
     let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);

@@ -44,6 +44,10 @@ mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+#[expect(dead_code, reason = "what the tests of the store need besides")]
+#[path = "../store/redis/server.rs"]
+mod redis_server;
+#[cfg(test)]
 mod renderings;
 #[cfg(test)]
 mod rest;
@@ -51,6 +55,8 @@ mod rest;
 mod restarts;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod shared;
 #[cfg(test)]
 mod spares;
 #[cfg(test)]

@@ -9,4 +9,5 @@ mod load;
 mod model;
 mod power;
 mod promises;
+mod redis;
 mod support;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use ringback::core::ids::{CallId, PromiseId};
 use ringback::core::time::Utc;
-use ringback::store::embedded::Embedded;
 use ringback::store::{
     CallKey, CallRecord, Changed, Checkpointed, EndedCall, KnownCall, PromiseChange, PromiseRecord,
     Promised, SendStep, Store as _, TokenId,
 };
 
-use crate::support::{Folder, at, close, sid, state};
+use crate::redis::Place;
+use crate::support::{Folder, Home, at, close, sid, state};
 
 /// Few names, so that they meet.
 const NAMES: u128 = 4;
@@ -87,14 +87,14 @@ impl Model {
     }
 }
 
-struct World {
-    folder: Folder,
-    store: Embedded,
+struct World<H: Home> {
+    home: H,
+    store: H::Kept,
     model: Model,
     now: Utc,
 }
 
-impl World {
+impl<H: Home> World<H> {
     async fn run(&mut self, step: Step) {
         let now = self.now;
         self.model.pass(now);
@@ -148,7 +148,7 @@ impl World {
             Step::Collect => assert!(self.store.collect(now).await.unwrap().is_done),
             Step::Restart => {
                 self.store.close().await.unwrap();
-                self.store = self.folder.open();
+                self.store = self.home.open().await;
             }
         }
         self.now = at(now.millis() + 1);
@@ -299,21 +299,37 @@ impl World {
     }
 }
 
+/// Runs the steps in a store, and in the maps.
+fn answers_like_a_few_maps<H: Home>(steps: Vec<Step>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    runtime.block_on(async {
+        let home = H::new().await;
+        let store = home.open().await;
+        let mut world = World {
+            home,
+            store,
+            model: Model::default(),
+            now: at(0),
+        };
+        for step in steps {
+            world.run(step).await;
+            world.compare().await;
+        }
+        close(world.store).await;
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_answers_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let folder = Folder::new();
-            let store = folder.open();
-            let mut world = World { folder, store, model: Model::default(), now: at(0) };
-            for step in steps {
-                world.run(step).await;
-                world.compare().await;
-            }
-            close(world.store).await;
-        });
+    fn a_file_answers_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {
+        answers_like_a_few_maps::<Folder>(steps);
+    }
+
+    #[test]
+    fn redis_answers_like_a_few_maps(steps in prop::collection::vec(step(), 1..60)) {
+        answers_like_a_few_maps::<Place>(steps);
     }
 }

@@ -5,12 +5,25 @@ use ringback::store::{
     Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store, StoreError,
 };
 
-use crate::support::{Folder, LATER, NOW, at, call, change, close, ended, promise, send, state};
+use crate::support::{
+    Home, LATER, NOW, at, both, call, change, close, ended, promise, send, state,
+};
 
-#[tokio::test]
-async fn a_caller_has_one_open_promise() {
-    let folder = Folder::new();
-    let store = folder.open();
+both! {
+    a_caller_has_one_open_promise,
+    of_two_who_change_a_promise_one_is_told_that_it_was_late,
+    promises_come_due_in_the_order_of_their_time,
+    a_request_is_known_from_before_it_is_made_until_its_end_is_known,
+    who_wants_nothing_is_promised_nothing_and_sent_nothing,
+    a_person_is_forgotten_but_not_what_they_want,
+    a_promise_has_so_many_requests_in_flight_at_most,
+    neither_numbers_nor_words_are_readable_in_the_file_or_printed,
+    the_conversation_of_a_promise_outlives_its_call_and_not_the_promise,
+}
+
+async fn a_caller_has_one_open_promise<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let first = promise(&store, 1);
     let second = PromiseRecord {
         caller: first.caller,
@@ -47,10 +60,9 @@ async fn a_caller_has_one_open_promise() {
     assert_eq!(promised(&third, LATER).await, Ok(Promised::Kept));
 }
 
-#[tokio::test]
-async fn of_two_who_change_a_promise_one_is_told_that_it_was_late() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn of_two_who_change_a_promise_one_is_told_that_it_was_late<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 1);
     store.promise(record.clone(), NOW).await.unwrap();
     let (first, second) = tokio::join!(
@@ -66,10 +78,9 @@ async fn of_two_who_change_a_promise_one_is_told_that_it_was_late() {
     );
 }
 
-#[tokio::test]
-async fn promises_come_due_in_the_order_of_their_time() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn promises_come_due_in_the_order_of_their_time<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     for (number, due) in [
         (1, Some(3_000)),
         (2, Some(1_500)),
@@ -100,10 +111,9 @@ async fn promises_come_due_in_the_order_of_their_time() {
     assert_eq!(numbers(10, 10_000).await, [0; 0], "expired");
 }
 
-#[tokio::test]
-async fn a_request_is_known_from_before_it_is_made_until_its_end_is_known() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn a_request_is_known_from_before_it_is_made_until_its_end_is_known<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 1);
     store.promise(record.clone(), NOW).await.unwrap();
     let text = send(&record, 77);
@@ -111,7 +121,7 @@ async fn a_request_is_known_from_before_it_is_made_until_its_end_is_known() {
     assert_eq!(store.change_promise(begin, NOW).await, Ok(Changed::Kept));
     close(store).await;
 
-    let store = folder.open();
+    let store = home.open().await;
     assert_eq!(store.sends(None, 10).await.unwrap(), [text]);
     let next = PromiseRecord {
         revision: 1,
@@ -124,10 +134,9 @@ async fn a_request_is_known_from_before_it_is_made_until_its_end_is_known() {
     assert_eq!(last.revision, 2);
 }
 
-#[tokio::test]
-async fn who_wants_nothing_is_promised_nothing_and_sent_nothing() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn who_wants_nothing_is_promised_nothing_and_sent_nothing<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 1);
     store.promise(record.clone(), NOW).await.unwrap();
     store.set_opted_out(record.caller, Some(NOW)).await.unwrap();
@@ -159,10 +168,9 @@ async fn who_wants_nothing_is_promised_nothing_and_sent_nothing() {
     assert_eq!(store.promise(after, NOW).await, Ok(Promised::Kept));
 }
 
-#[tokio::test]
-async fn a_person_is_forgotten_but_not_what_they_want() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn a_person_is_forgotten_but_not_what_they_want<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 1);
     let other = promise(&store, 2);
     store.promise(record.clone(), NOW).await.unwrap();
@@ -180,10 +188,9 @@ async fn a_person_is_forgotten_but_not_what_they_want() {
     assert_eq!((step.removed, step.is_done), (1, true));
 }
 
-#[tokio::test]
-async fn a_promise_has_so_many_requests_in_flight_at_most() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn a_promise_has_so_many_requests_in_flight_at_most<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 1);
     store.promise(record.clone(), NOW).await.unwrap();
     let begin = async |number: u64| {
@@ -206,10 +213,9 @@ async fn a_promise_has_so_many_requests_in_flight_at_most() {
     );
 }
 
-#[tokio::test]
-async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let record = promise(&store, 4_711);
     let printed = format!("{record:?} {store:?}");
     store.promise(record.clone(), NOW).await.unwrap();
@@ -219,7 +225,7 @@ async fn neither_numbers_nor_words_are_readable_in_the_file_or_printed() {
     call.state = state("my card number is");
     store.checkpoint(call).await.unwrap();
     close(store).await;
-    let file = std::fs::read(folder.file()).unwrap();
+    let file = home.everything().await;
     for secret in ["5550004711", "promised to", "card number", "a text"] {
         let found = file
             .windows(secret.len())
@@ -236,10 +242,9 @@ async fn keep(store: &impl Store, promise: &PromiseRecord) -> Result<bool, Store
         .await
 }
 
-#[tokio::test]
-async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise() {
-    let folder = Folder::new();
-    let store = folder.open();
+async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
     let (first, second) = (promise(&store, 1), promise(&store, 2));
     store.promise(first.clone(), NOW).await.unwrap();
     store.promise(second.clone(), NOW).await.unwrap();
@@ -260,7 +265,7 @@ async fn the_conversation_of_a_promise_outlives_its_call_and_not_the_promise() {
     store.end_call(ended(7)).await.unwrap();
     close(store).await;
 
-    let store = folder.open();
+    let store = home.open().await;
     let context = async |promise: &PromiseRecord| store.context(promise.id).await.unwrap();
     assert_eq!(context(&first).await, Some(call(7).state));
     assert_eq!(context(&promise(&store, 3)).await, None);

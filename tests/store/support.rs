@@ -10,8 +10,63 @@ use ringback::core::time::Utc;
 use ringback::store::embedded::{Embedded, EmbeddedSettings, OpenFault, StoreFile};
 use ringback::store::{
     CallRecord, EndedCall, KeySource, PromiseChange, PromiseRecord, SendId, SendRecord, SendStep,
-    State, Store as _,
+    State, Store,
 };
+
+/// Where a store is, for the stories that are told of every kind of store.
+pub(crate) trait Home: Sized {
+    type Kept: Store;
+
+    /// Whether used tokens go by themselves, not step by step.
+    const FORGETS_TOKENS_ITSELF: bool;
+
+    /// A place in which nothing is yet; it goes with the test.
+    async fn new() -> Self;
+
+    /// The store there, as it was left.
+    async fn open(&self) -> Self::Kept;
+
+    /// All that is kept there, byte by byte.
+    async fn everything(&self) -> Vec<u8>;
+}
+
+/// Tells stories of both kinds of store.
+macro_rules! both {
+    ($($story:ident,)+) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story::<crate::support::Folder>().await;
+            })+
+        }
+
+        mod redis {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story::<crate::redis::Place>().await;
+            })+
+        }
+    };
+}
+pub(crate) use both;
+
+impl Home for Folder {
+    type Kept = Embedded;
+
+    const FORGETS_TOKENS_ITSELF: bool = false;
+
+    async fn new() -> Self {
+        Self::new()
+    }
+
+    async fn open(&self) -> Embedded {
+        self.open()
+    }
+
+    async fn everything(&self) -> Vec<u8> {
+        fs::read(self.file()).unwrap()
+    }
+}
 
 /// A folder that goes with the test.
 pub(crate) struct Folder(PathBuf);
@@ -68,7 +123,7 @@ pub(crate) fn patient() -> EmbeddedSettings {
     }
 }
 
-pub(crate) async fn close(store: Embedded) {
+pub(crate) async fn close(store: impl Store) {
     store.close().await.unwrap();
 }
 
@@ -110,7 +165,7 @@ pub(crate) fn ended(number: u128) -> EndedCall {
     }
 }
 
-pub(crate) fn promise(store: &Embedded, number: u128) -> PromiseRecord {
+pub(crate) fn promise(store: &impl Store, number: u128) -> PromiseRecord {
     PromiseRecord {
         id: PromiseId::from_bits(number),
         caller: store.caller(&format!("+1555{number:07}")).unwrap(),

@@ -13,7 +13,7 @@ use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
 };
 use ringback::core::time::{Instant, Utc};
-use ringback::telemetry::{CallLog, Moment, StoreMoment, Telemetry};
+use ringback::telemetry::{CallLog, Moment, SharedMoment, StoreMoment, Telemetry};
 
 use crate::exposition::Exposition;
 
@@ -83,6 +83,13 @@ impl World {
                 commits: 1,
                 writes: 2,
                 mended: 0,
+            }),
+            shared: Some(SharedMoment {
+                is_well: true,
+                waiting: 0,
+                failed: 1,
+                left_out: 0,
+                commands: 7,
             }),
             messages_waiting: Some(2),
             certificate_expires: Some(Utc::from_millis(1_000)),

@@ -10,6 +10,7 @@ mod carrier;
 mod messages;
 mod prompts;
 mod providers;
+mod shared;
 mod store;
 
 /// A folder that goes with the test.

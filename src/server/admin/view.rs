@@ -32,6 +32,9 @@ pub struct HealthView {
     /// What outlives the process: `well`, `troubled` (its disk refuses or is slow), or `none`: nothing does.
     #[serde(default)]
     pub store: String,
+    /// What nodes share of calls: `well`, `troubled` (it is away; what is not written yet waits), or `none`: nothing.
+    #[serde(default)]
+    pub shared: String,
     /// Orders to the carrier by REST: `well`, `resting` (the breaker before them is open), or `none`: there are none.
     #[serde(default)]
     pub rest: String,

@@ -5,6 +5,7 @@
 //! a call, whose socket is held until that is on disk. Where no file is named there is no store, and nothing outlives the
 //! process. It must not decide: [`super::front`] and [`crate::core::front`] do. What is promised: [`crate::docs::store`].
 
+mod mirror;
 mod state;
 
 use std::path::PathBuf;
@@ -16,18 +17,20 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use self::mirror::{Entry, Mirror};
 pub(super) use self::state::CallState;
 use super::clock::Clock;
 use super::drain::{Stage, Tasks};
-use crate::config::{StorePlace, StoreSettings};
+use crate::config::{SharedSettings, StorePlace, StoreSettings};
 use crate::core::front::Card;
 use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::time::Utc;
 use crate::store::embedded::{Embedded, OpenFault, StoreFile};
+use crate::store::redis::Redis;
 use crate::store::{
     CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, State, Store as _, StoreError, TokenId,
 };
-use crate::telemetry::{Count, StoreMoment, Telemetry};
+use crate::telemetry::{Count, SharedMoment, StoreMoment, Telemetry};
 
 /// How long somebody who waits for a document may wait for the store: they are to be answered within 50 ms.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(40);
@@ -45,6 +48,7 @@ const ENDED: &[u8] = &[1];
 #[derive(Debug)]
 pub(super) struct Keeper {
     store: Option<Arc<Embedded>>,
+    shared: Option<Mirror>,
     call_ttl: Duration,
     ended_ttl: Duration,
     collect_interval: Duration,
@@ -107,6 +111,7 @@ impl Keeper {
         };
         Ok(Self {
             store,
+            shared: None,
             call_ttl: settings.call_ttl,
             ended_ttl: settings.ended_ttl,
             collect_interval: settings.collect_interval,
@@ -114,6 +119,19 @@ impl Keeper {
             tasks,
             tally: Arc::new(tally),
         })
+    }
+
+    /// With a store that nodes share, if there is to be one. Nothing waits for it: while it is away calls go on without it.
+    pub(super) fn sharing(self, shared: Option<SharedSettings>) -> Self {
+        let shared = shared.map(|shared| Redis::open(shared.address, &shared.key, shared.redis));
+        let shared = shared.transpose().unwrap_or_else(|error| {
+            tracing::error!(%error, "there is no thread for the shared store: calls go on without it");
+            None
+        });
+        Self {
+            shared: shared.map(Mirror::new),
+            ..self
+        }
     }
 
     /// The calls that were in progress a moment before the start, the newest life of each.
@@ -164,11 +182,8 @@ impl Keeper {
 
     /// Keeps how far a call is.
     pub(super) fn keep_call(&self, sid: CallSid, card: Card, state: &CallState) {
-        let Some(store) = &self.store else {
-            return;
-        };
         let updated = Clock::utc();
-        let kept = store.checkpoint(CallRecord {
+        let record = CallRecord {
             id: card.id,
             sid,
             node: (*self.node).to_owned(),
@@ -176,8 +191,14 @@ impl Keeper {
             updated,
             expires: Clock::utc_after(self.call_ttl),
             state: state.write(),
-        });
-        self.watch(kept, move |kept| match kept {
+        };
+        if let Some(shared) = &self.shared {
+            shared.keep(Entry::Call(record.clone()));
+        }
+        let Some(store) = &self.store else {
+            return;
+        };
+        self.watch(store.checkpoint(record), move |kept| match kept {
             Checkpointed::Kept | Checkpointed::Ended => {}
             Checkpointed::Superseded(epoch) => {
                 tracing::debug!(carrier_call = %sid, epoch, "a newer stream keeps this call");
@@ -188,14 +209,18 @@ impl Keeper {
     /// Keeps that a call has ended; tells when that is on disk, or when it is known not to be.
     pub(super) fn end_call(&self, sid: CallSid, id: CallId) -> oneshot::Receiver<()> {
         let (written, is_written) = oneshot::channel();
+        let ended = EndedCall {
+            id,
+            sid,
+            at: Clock::utc(),
+            expires: Clock::utc_after(self.ended_ttl),
+            state: State(ENDED.to_vec()),
+        };
+        if let Some(shared) = &self.shared {
+            shared.keep(Entry::Ended(ended.clone()));
+        }
         if let Some(store) = &self.store {
-            let ended = store.end_call(EndedCall {
-                id,
-                sid,
-                at: Clock::utc(),
-                expires: Clock::utc_after(self.ended_ttl),
-                state: State(ENDED.to_vec()),
-            });
+            let ended = store.end_call(ended);
             let tally = Arc::clone(&self.tally);
             self.tasks.spawn("store", async move {
                 tally.note(ended.await);
@@ -205,18 +230,41 @@ impl Keeper {
         is_written
     }
 
-    /// What is known of a call; `None` as well where the store does not say so in time.
+    /// What is known of a call; `None` as well where neither store says so in time. The one beside the process is done in a moment;
+    /// what nodes share is waited for longer, and counts where it is of a later epoch: the call may have been elsewhere since.
     pub(super) async fn look_up(&self, sid: CallSid) -> Option<Recalled> {
-        let store = self.store.as_ref()?;
-        let call = store.call(CallKey::Sid(sid), Clock::utc());
-        let call = timeout(LOOK_UP_TIMEOUT, call).await;
-        let known = self
-            .tally
-            .note(call.unwrap_or(Err(StoreError::TimedOut)))??;
+        let (here, elsewhere) = tokio::join!(self.look_up_here(sid), async {
+            self.shared.as_ref()?.look_up(sid).await
+        });
+        let epoch = |known: &KnownCall| match known {
+            KnownCall::Ended(_) => u64::MAX,
+            KnownCall::InProgress(call) => call.epoch,
+        };
+        let known = here.into_iter().chain(elsewhere).max_by_key(epoch)?;
         Some(match known {
             KnownCall::Ended(ended) => Recalled::Ended(ended.id),
             KnownCall::InProgress(call) => Recalled::InProgress(self.tally.read(&call)),
         })
+    }
+
+    async fn look_up_here(&self, sid: CallSid) -> Option<KnownCall> {
+        let store = self.store.as_ref()?;
+        let call = store.call(CallKey::Sid(sid), Clock::utc());
+        let call = timeout(LOOK_UP_TIMEOUT, call).await;
+        self.tally.note(call.unwrap_or(Err(StoreError::TimedOut)))?
+    }
+
+    /// Writes into what nodes share, for ever; nothing comes of it where they share nothing.
+    pub(super) async fn mirror(&self) {
+        match &self.shared {
+            Some(shared) => shared.run().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How what nodes share stands; `None`: nothing is shared.
+    pub(super) fn shared_moment(&self) -> Option<SharedMoment> {
+        self.shared.as_ref().map(Mirror::moment)
     }
 
     /// The store itself, for promises.
@@ -240,7 +288,7 @@ impl Keeper {
 
     /// Whether anything is kept.
     pub(super) const fn is_there(&self) -> bool {
-        self.store.is_some()
+        self.store.is_some() || self.shared.is_some()
     }
 
     /// How it stands; `None`: there is no store.
@@ -257,15 +305,18 @@ impl Keeper {
 
     /// Throws away what has expired, now and then, until the server stops.
     pub(super) async fn collect(&self) {
-        let Some(store) = &self.store else {
-            return;
-        };
         let mut stopping = std::pin::pin!(self.tasks.reached(Stage::Stopping));
         loop {
             tokio::select! {
                 () = &mut stopping => return,
                 () = sleep(self.collect_interval) => {}
             }
+            if let Some(shared) = &self.shared {
+                shared.collect().await;
+            }
+            let Some(store) = &self.store else {
+                continue;
+            };
             // Each step is short, and others have their turn between them.
             while let Some(collected) = self.tally.note(store.collect(Clock::utc()).await) {
                 // The store has written something: a disk that refused does so no more.
@@ -279,6 +330,9 @@ impl Keeper {
 
     /// Writes what was asked for, and closes the file.
     pub(super) async fn close(&self) {
+        if let Some(shared) = &self.shared {
+            shared.close().await;
+        }
         if let Some(store) = &self.store {
             self.tally.note(store.close().await);
         }
@@ -313,11 +367,17 @@ impl Tally {
 
     fn failed(&self, error: &StoreError) {
         self.telemetry.count(match error {
-            StoreError::Disk(_) => Count::StoreRefused,
-            StoreError::TimedOut => Count::StoreLate,
+            StoreError::Disk(_)
+            | StoreError::Away(_)
+            | StoreError::Full
+            | StoreError::ReadOnly
+            | StoreError::Loading
+            | StoreError::Denied(_) => Count::StoreRefused,
+            StoreError::TimedOut | StoreError::TooFewReplicas(_) => Count::StoreLate,
             StoreError::Overloaded => Count::StoreOverloaded,
             StoreError::Newer(_)
             | StoreError::Damaged(_)
+            | StoreError::Unfit(_)
             | StoreError::TooLong(_)
             | StoreError::Closed
             | StoreError::Bug => Count::StoreFaults,

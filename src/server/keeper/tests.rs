@@ -76,6 +76,7 @@ fn keeper(disk: &Disk, telemetry: &Telemetry) -> Keeper {
     let hour = Duration::from_hours(1);
     Keeper {
         store: Some(Arc::new(store)),
+        shared: None,
         call_ttl: hour,
         ended_ttl: hour,
         collect_interval: hour,

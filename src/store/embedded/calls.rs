@@ -4,9 +4,10 @@ use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
 use super::row::Row;
-use super::tables::{CALL_SIDS, CALLS, ENDED, Kind, Reading, Writing, check_length, is_over};
+use super::tables::{CALL_SIDS, CALLS, ENDED, Kind, Reading, Writing};
 use crate::core::ids::{CallId, CallSid};
 use crate::core::time::Utc;
+use crate::store::records::{check_length, is_over};
 use crate::store::{
     CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, NODE_BYTES_MAX, State, StoreError,
 };

@@ -29,9 +29,9 @@ use self::counts::Counts;
 pub use self::counts::StoreCounts;
 pub use self::medium::{Medium, Memory, OpenFault, Opened, StoreFile};
 use self::tables::{Reading, Writing};
-use self::tokens::Tokens;
 use self::worker::{ReadJob, Shared, Write, WriteJob, read_job};
 use super::records::CallerHash;
+use super::tokens::Tokens;
 use super::{
     Answer, CallKey, CallRecord, Changed, Checkpointed, Collected, EndedCall, KnownCall,
     PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,

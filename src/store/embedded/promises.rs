@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::row::Row;
 use super::tables::{
     DUE, Kind, OF_CALLER, OF_PROMISE, OPEN, OPTED_OUT, PROMISES, Reading, SENDS, Writing,
-    check_length, is_over,
 };
 use crate::core::ids::PromiseId;
 use crate::core::time::Utc;
+use crate::store::records::{check_length, is_over};
 use crate::store::{
     CallerHash, Changed, LOOK_UP_MAX, PromiseChange, PromiseRecord, Promised, SendId, SendRecord,
     SendStep, StoreError,

@@ -3,10 +3,9 @@
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::row::Row;
-use crate::core::time::Utc;
 use crate::store::error::StoreError;
 use crate::store::sealer::{Place, Sealer};
-use crate::store::{LOOK_UP_MAX, STATE_BYTES_MAX, State};
+use crate::store::{LOOK_UP_MAX, State};
 
 pub(super) type Rows = TableDefinition<'static, u128, &'static [u8]>;
 
@@ -195,15 +194,4 @@ fn row<R: Row>(
 ) -> Result<Option<R>, StoreError> {
     let found = rows.get(id)?;
     found.map(|bytes| R::from_bytes(bytes.value())).transpose()
-}
-
-/// Refuses a state that is too long.
-pub(super) fn check_length(what: &'static str, state: &State) -> Result<(), StoreError> {
-    let fits = state.0.len() <= STATE_BYTES_MAX;
-    fits.then_some(()).ok_or(StoreError::TooLong(what))
-}
-
-/// Whether a record that expires then is gone.
-pub(super) const fn is_over(expires: u64, now: Utc) -> bool {
-    expires <= now.millis()
 }

@@ -1,0 +1,199 @@
+//! One connection to the primary, looked at before it is used: whether it is a primary, and whose keys are there.
+
+use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
+
+use futures_util::future::{Either, select};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Pipeline, Value};
+
+use super::address::RedisHost;
+use super::reply::Fields;
+use super::script::{MARKER, Request, Script};
+use super::{Known, dial, fault};
+use crate::store::error::StoreError;
+
+/// The form of all that is kept, beside the form of each record: which keys there are, and what they mean. It is part of the
+/// names of the keys.
+pub(super) const FORM: u8 = 1;
+
+/// A connection, and what is known of its other end.
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    /// Moves the bytes; it ends with the connection.
+    driver: Pin<Box<dyn Future<Output = ()>>>,
+    names: BTreeMap<Script, String>,
+    /// What the names of our keys begin with.
+    prefix: Vec<u8>,
+    pub(super) host: RedisHost,
+}
+
+/// What came of a round trip.
+pub(super) struct Exchanged {
+    /// An answer to each request, in order.
+    pub(super) values: Vec<Value>,
+    /// How many replicas have what was written; 0 if nobody asked.
+    pub(super) replicas: usize,
+}
+
+impl Link {
+    /// Connects, and makes sure that what stands there is ours.
+    pub(super) async fn open(known: &Known) -> Result<Self, StoreError> {
+        let address = &known.address;
+        let host = dial::primary(address).await?;
+        let stream = dial::connect(address, &host).await?;
+        let login = dial::login(&address.login, address.database);
+        // Whoever asks has a time-out; the connection is given up by the lane.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let (connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
+        let mut link = Self {
+            connection,
+            driver: Box::pin(driver),
+            names: BTreeMap::new(),
+            prefix: format!("{}{FORM}:", known.settings.prefix).into_bytes(),
+            host,
+        };
+        link.check_role().await?;
+        link.check_marker(known).await?;
+        link.load().await?;
+        Ok(link)
+    }
+
+    /// Fails unless the other end is a primary.
+    pub(super) async fn check_role(&mut self) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("ROLE");
+        let role = self.send(&pipeline).await?.pop().unwrap_or_default();
+        match Fields::of("role of Redis", role)?.bytes()?.as_slice() {
+            b"master" => Ok(()),
+            _ => Err(StoreError::ReadOnly),
+        }
+    }
+
+    async fn check_marker(&mut self, known: &Known) -> Result<(), StoreError> {
+        let unfit = |why: String| Err(StoreError::Unfit(why));
+        let prefix = &known.settings.prefix;
+        let mut pipeline = Pipeline::new();
+        pipeline
+            .cmd("EVAL")
+            .arg(MARKER)
+            .arg(1)
+            .arg(format!("{prefix}store"))
+            .arg(FORM)
+            .arg(format!("{:032x}", known.sealer.fingerprint()));
+        let marker = self.send(&pipeline).await?.pop().unwrap_or_default();
+        let mut marker = Fields::of("marker", marker)?;
+        match marker.text()?.as_str() {
+            "ours" => Ok(()),
+            "newer" => {
+                let form = marker.text()?;
+                unfit(format!(
+                    "a newer version of ringback keeps its own there (form {form}, this version knows up to {FORM}): go back \
+                     to that version, or give this one another prefix (shared.prefix)"
+                ))
+            }
+            "key" => unfit(
+                "what stands there is sealed with another key: bring that key back (shared.key), or begin anew under \
+                 another prefix (shared.prefix), without the promises there"
+                    .into(),
+            ),
+            _ => unfit(format!(
+                "the key {prefix}store is somebody else's; it was left as it is: give ringback another prefix \
+                 (shared.prefix) or database"
+            )),
+        }
+    }
+
+    /// Leaves the scripts there, to be called by the names that Redis gives them.
+    async fn load(&mut self) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        for script in Script::ALL {
+            pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source());
+        }
+        let names = self.send(&pipeline).await?;
+        self.names.clear();
+        for (script, name) in Script::ALL.iter().zip(names) {
+            let name = Fields::of("script", Value::Array(vec![name]))?.text();
+            let refused =
+                |_| StoreError::Denied("it does not take our scripts (SCRIPT LOAD)".into());
+            self.names.insert(*script, name.map_err(refused)?);
+        }
+        Ok(())
+    }
+
+    /// Sends requests and, with `wait`, asks how many replicas have what was written: at least so many, or as many as have it
+    /// after so many milliseconds.
+    pub(super) async fn exchange(
+        &mut self,
+        requests: &[&Request],
+        wait: Option<(usize, u64)>,
+    ) -> Result<Exchanged, StoreError> {
+        let mut exchanged = self.run(requests, wait).await?;
+        let is_forgotten = |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "NOSCRIPT");
+        if exchanged.values.iter().any(is_forgotten) {
+            // Somebody flushed the scripts. What was not run is run now.
+            self.load().await?;
+            let missing = requests.iter().zip(&exchanged.values);
+            let missing = missing.filter(|(_, value)| is_forgotten(value));
+            let missing: Vec<_> = missing.map(|(request, _)| *request).collect();
+            let again = self.run(&missing, wait).await?;
+            let places = exchanged
+                .values
+                .iter_mut()
+                .filter(|value| is_forgotten(value));
+            for (place, value) in places.zip(again.values) {
+                *place = value;
+            }
+            exchanged.replicas = again.replicas;
+        }
+        Ok(exchanged)
+    }
+
+    async fn run(
+        &mut self,
+        requests: &[&Request],
+        wait: Option<(usize, u64)>,
+    ) -> Result<Exchanged, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(requests.len() + 1);
+        for request in requests {
+            let name = self.names.get(&request.script);
+            let call = pipeline.cmd("EVALSHA").arg(name).arg(1).arg(&self.prefix);
+            for arg in &request.args {
+                call.arg(arg);
+            }
+        }
+        if let Some((replicas, millis)) = wait {
+            pipeline.cmd("WAIT").arg(replicas).arg(millis);
+        }
+        let mut values = self.send(&pipeline).await?;
+        let replicas = match wait.and_then(|_| values.pop()) {
+            Some(Value::Int(replicas)) => usize::try_from(replicas).unwrap_or(0),
+            Some(Value::ServerError(error)) => return Err(fault::of_server(&error)),
+            Some(_) | None => 0,
+        };
+        Ok(Exchanged { values, replicas })
+    }
+
+    async fn send(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        let mut connection = self.connection.clone();
+        let sent = connection.send_packed_commands(pipeline, 0, pipeline.len());
+        let values = self.until(sent).await?;
+        let values = values.map_err(|error| fault::of_client(&error))?;
+        let is_whole = values.len() == pipeline.len();
+        is_whole
+            .then_some(values)
+            .ok_or(StoreError::Damaged("answer"))
+    }
+
+    /// Waits for something, as long as the connection lasts.
+    pub(super) async fn until<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        match select(pin!(work), self.driver.as_mut()).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(((), _)) => Err(StoreError::Away(format!("{} hung up", self.host))),
+        }
+    }
+}

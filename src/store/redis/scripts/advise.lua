@@ -1,0 +1,1 @@
+return { tostring(redis.call('PUBLISH', P .. 'advice', ARGV[1])) }

@@ -1,0 +1,2 @@
+local found, bad = look('context', P .. 'context:' .. ARGV[1], 'call', 'sealed')
+return bad or { found }

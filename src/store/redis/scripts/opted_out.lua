@@ -1,0 +1,1 @@
+return { redis.call('GET', P .. 'opted_out:' .. ARGV[1]) or nil }

@@ -1,0 +1,3 @@
+local id, now = unpack(ARGV)
+local found, bad = read_promise(id, now)
+return bad or { found }
