@@ -40,6 +40,7 @@ mod desk;
 mod drain;
 mod front;
 mod keeper;
+mod leaving;
 mod lobby;
 mod menu;
 mod messages;
@@ -73,9 +74,10 @@ use self::calls::Calls;
 use self::checkpoints::Checkpoints;
 use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
-use self::drain::{Stage, Tasks};
+use self::drain::Tasks;
 use self::front::Front;
 use self::keeper::{Keeper, Recovered};
+use self::leaving::Left;
 use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
@@ -188,12 +190,6 @@ struct Shared {
 
 /// Connections beside those of sockets that have not started: health checks and whoever is refused.
 const OTHER_CONNECTIONS_MAX: usize = 64;
-
-/// How long after its limit a call may hear its last words out when it is to be handed over.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(3);
-
-/// How often it is looked whether the last call is gone when the process stops.
-const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
 /// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -325,52 +321,6 @@ impl Server {
             () = signals => {}
         }
         Ok(())
-    }
-}
-
-/// What became of the calls that were live when the process was told to stop.
-struct Left {
-    /// How many there were.
-    live: usize,
-    /// How many did not end by themselves, and were let go at a pause or at the limit.
-    handed_over: usize,
-    /// How many were still there after it, and were ended.
-    ended: usize,
-}
-
-impl Shared {
-    /// Waits until the process is told to stop, then until its calls are gone: by themselves, at a pause, or by force.
-    async fn leave(&self, grace: Duration) -> Left {
-        let tasks = &self.tasks;
-        tasks.reached(Stage::Stopping).await;
-        let live = self.calls.live();
-        tracing::info!(live, grace_ms = grace.as_millis(), "stopping");
-        tokio::select! {
-            () = self.emptied() => {}
-            () = tasks.reached(Stage::HandingOver) => {}
-            () = tokio::time::sleep(grace) => {}
-        }
-        let handed_over = self.calls.live();
-        tasks.hand_over();
-        tokio::select! {
-            () = self.emptied() => {}
-            () = tasks.reached(Stage::Draining) => {}
-            () = tokio::time::sleep(self.settings.hand_over_max + LAST_WORDS_MAX) => {}
-        }
-        let ended = self.calls.live();
-        tasks.drain();
-        Left {
-            live,
-            handed_over,
-            ended,
-        }
-    }
-
-    /// Waits until there is no call.
-    async fn emptied(&self) {
-        while self.calls.sockets() > 0 {
-            tokio::time::sleep(LOOKED_EVERY).await;
-        }
     }
 }
 
