@@ -1,10 +1,12 @@
-//! `ringback demo`: two recorded calls from the caller to a model and back, on this machine, told as they happen. In the second
-//! one the model's provider dies in the middle of a sentence, and another one goes on.
+//! `ringback demo`: three recorded calls from the caller to a model and back, on this machine, told as they happen. In the second
+//! one the model's provider dies in the middle of a sentence, and another one goes on. In the third one both die: its caller hears the
+//! apology, presses a key, is texted, and is rung back when they are well again.
 //!
 //! The edge is the real one, on real sockets; caller, carrier and models are the doubles of `loadtest`. Calls come in as at a
 //! telephone number: the carrier asks the Voice URL and does what the document says. The models are in `models`, what is said of
-//! a call in `verdict`.
+//! a call in `verdict`, the third call in `lost`.
 
+mod lost;
 mod models;
 mod verdict;
 
@@ -35,17 +37,18 @@ use ringback::telemetry::{self, Telemetry};
 /// The first call: its caller interrupts a long answer.
 const HEALTHY: &str = "interrupts";
 
-/// The second call: its provider dies while it confirms an appointment.
+/// The second call: its provider dies while it confirms an appointment. In the third both die while it offers one.
 const KILLED: &str = "reschedule";
 
 /// Arguments of `ringback demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// End after the calls; exit with 0 only if both were good.
+    /// End after the calls; exit with 0 only if all were good.
     #[arg(long)]
     once: bool,
 
-    /// Where to write what was heard of the first call (caller left, agent right); the second goes beside it, as *-killed.wav.
+    /// Where to write what was heard of the first call (caller left, agent right); the others go beside it, as *-killed.wav,
+    /// *-lost.wav and *-rung-back.wav.
     #[arg(long, value_name = "FILE.wav")]
     out: Option<PathBuf>,
 }
@@ -74,7 +77,7 @@ async fn demo(args: &DemoArgs) -> Result<bool, String> {
     let fates = vec![Fate::healthy(&healthy), Fate::killed(&killed)];
     let first = Model::open("first", fates, &story).await?;
     let standby = Model::open("standby", vec![Fate::goes_on(&killed)], &story).await?;
-    let config = settings(&[&first, &standby])?;
+    let config = settings(&[&first, &standby], &[])?;
     telemetry::init(config.log).map_err(|error| error.to_string())?;
     let server = Server::bind(config, Telemetry::default())
         .await
@@ -90,7 +93,10 @@ async fn demo(args: &DemoArgs) -> Result<bool, String> {
             account: Arc::new(Account::new(ACCOUNT_SID, AUTH_TOKEN, None, clock)),
             story: &story,
         };
-        let is_good = play.both(args, &healthy, &killed, &first, &standby).await?;
+        let out = args.out.clone();
+        let out = out.unwrap_or_else(|| std::env::temp_dir().join("ringback-demo.wav"));
+        let both = play.both(&out, &healthy, &killed, &first, &standby).await?;
+        let is_good = lost::play(&out, &killed, clock).await? && both;
         if !args.once {
             tell(&format!(
                 "\nThe edge stays up. Call it again from another terminal, or stop it with ctrl-c:\n  \
@@ -122,53 +128,42 @@ impl Play<'_> {
     /// Plays and judges one call after the other.
     async fn both(
         &self,
-        args: &DemoArgs,
+        out: &Path,
         healthy: &Arc<Recording>,
         killed: &Arc<Recording>,
         first: &Model,
         standby: &Model,
     ) -> Result<bool, String> {
-        let out = args.out.clone();
-        let out = out.unwrap_or_else(|| std::env::temp_dir().join("ringback-demo.wav"));
         tell(&format!(
             "ringback's demo: a recorded caller -> carrier double -> ringback ({}) -> model double, and back.\n\
-             Caller, carrier and models are played, the sockets and the edge between them are real. It takes a minute.\n\n\
+             Caller, carrier and models are played, the sockets and the edge between them are real. It takes two minutes.\n\n\
              1. A call whose caller interrupts:\n",
             self.url
         ));
-        let report = self.call(1, healthy, &out).await?;
-        let is_good = verdict::healthy(&report, first.session(1).await.as_ref(), &out);
+        let report = self.call(1, healthy, out).await?;
+        let is_good = verdict::healthy(&report, first.session(1).await.as_ref(), out);
         tell("\n2. A call whose provider is killed in the middle of a sentence, with a standby:\n");
-        let stem = out.file_stem().unwrap_or_default().to_string_lossy();
-        let out = out.with_file_name(format!("{stem}-killed.wav"));
+        let out = beside(out, "killed");
         let report = self.call(2, killed, &out).await?;
         let sessions = (first.session(2).await, standby.session(1).await);
         let is_kept = verdict::killed(&report, &sessions, killed, &out);
         Ok(is_good && is_kept)
     }
 
-    /// Plays the call of this number, tells its story, and writes down what was heard.
+    /// Plays the nth call, tells its story, and writes down what was heard.
     async fn call(
         &self,
-        number: u64,
+        nth: u64,
         recording: &Arc<Recording>,
         heard: &Path,
     ) -> Result<VoiceReport, String> {
         const SEED: u64 = 1;
-        let link = |path| Link {
-            url: format!("{}{path}", self.url),
-            ..Link::default()
-        };
         let settings = CarrierSettings::default();
         let call = VoiceCall {
             account: Arc::clone(&self.account),
-            number: Number {
-                voice: link("/twiml/answer"),
-                fallback: Some(link("/twiml/fallback")),
-                status: Some(link("/calls/status")),
-            },
+            number: number(self.url),
             settings: Arc::new(TwilioSettings::default()),
-            parties: Parties::of_seed(ACCOUNT_SID, &settings.from, &settings.to, number),
+            parties: Parties::of_seed(ACCOUNT_SID, &settings.from, &settings.to, nth),
             seed: SEED,
         };
         let phone = Phone::new(Arc::clone(recording), Arc::new(settings), 1, SEED);
@@ -185,14 +180,33 @@ impl Play<'_> {
     }
 }
 
+/// A telephone number whose owner has filled in what this edge answers.
+fn number(url: &str) -> Number {
+    let link = |path| Link {
+        url: format!("{url}{path}"),
+        ..Link::default()
+    };
+    Number {
+        voice: link("/twiml/answer"),
+        fallback: Some(link("/twiml/fallback")),
+        status: Some(link("/calls/status")),
+    }
+}
+
+/// A file beside that one.
+fn beside(out: &Path, what: &str) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    out.with_file_name(format!("{stem}-{what}.wav"))
+}
+
 fn recording(name: &str) -> Result<Arc<Recording>, String> {
     let recording = Recording::builtin(name).map_err(|error| error.to_string())?;
     Ok(Arc::new(recording))
 }
 
-/// The settings of the demo: loopback, a port of its own, and the model doubles, a tier each.
-fn settings(models: &[&Model]) -> Result<Config, String> {
-    let own = [
+/// The settings of the demo: loopback, a port of its own, the model doubles, a tier each, and what is given here.
+fn settings(models: &[&Model], more: &[(&str, String)]) -> Result<Config, String> {
+    const OWN: [(&str, &str); 8] = [
         ("RINGBACK__PUBLIC__LISTEN", "127.0.0.1:0"),
         ("TWILIO_ACCOUNT_SID", ACCOUNT_SID),
         ("TWILIO_AUTH_TOKEN", AUTH_TOKEN),
@@ -204,20 +218,23 @@ fn settings(models: &[&Model]) -> Result<Config, String> {
         // What is heard is what the story tells, and nothing else.
         ("RINGBACK__PROMPTS__RENDER", "off"),
     ];
-    let environment: Environment = own
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into_iter()
-        .collect();
+    let own = OWN.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let more = more
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let environment: Environment = own.into_iter().chain(more).collect();
     let mut config = config::load(None, &environment).map_err(|problems| problems.to_string())?;
     let tls = tls::client_config(None).map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
     for (tier, model) in (1..).zip(models) {
-        let endpoint = Endpoint::new(model.name, &model.url, None, Dialect::Ga, tls.clone());
+        let endpoint = Endpoint::new(model.name, &model.url(), None, Dialect::Ga, tls.clone());
         let mut entry = Provider::alone(endpoint.map_err(|error| error.to_string())?);
         entry.policy.tier = Tier(tier);
         entries.push(entry);
     }
+    let breaker = config.providers.policy.breaker;
     config.providers = Providers::new(entries);
+    config.providers.policy.breaker = breaker;
     // The standby is there for the provider that dies, not for a dial that takes a moment longer than the last.
     config.providers.policy.hedge.percent = 0;
     Ok(config)

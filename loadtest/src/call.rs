@@ -105,6 +105,8 @@ pub fn sentence(happening: &Happening, recording: &Recording) -> String {
             };
             format!("caller presses {}", key.unwrap_or('?'))
         }
+        Happening::MenuKey => "caller presses a key".into(),
+        Happening::PromptBegan { .. } => "caller hears a recorded prompt".into(),
         Happening::AgentBegan { after: Some(after) } => {
             format!("agent answers after {} ms", after.as_millis())
         }

@@ -1,5 +1,6 @@
 //! The demo's models: doubles that listen, and what awaits their sessions.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ impl Story {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.now();
     }
 
-    fn tell(&self, sentence: &str) {
+    /// Says what happens now.
+    pub(super) fn tell(&self, sentence: &str) {
         let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
         line(self.clock.now().saturating_sub(began), sentence);
     }
@@ -74,14 +76,38 @@ impl Fate {
                 what: What::Cut,
                 share: 1.0,
             }]),
-            // Hardly faster than it is spoken: what is buffered would hide the death.
-            speed_min: 1.0,
-            speed_max: 1.05,
             ..(*fate.settings).clone()
         };
         fate.settings = Arc::new(settings);
         fate.dies = Some("*** the provider is killed in the middle of the sentence ***");
-        fate
+        fate.slowly()
+    }
+
+    /// It speaks hardly faster than is heard: what is buffered would hide a death.
+    fn slowly(mut self) -> Self {
+        self.settings = Arc::new(ModelSettings {
+            speed_min: 1.0,
+            speed_max: 1.05,
+            ..(*self.settings).clone()
+        });
+        self
+    }
+
+    /// It speaks a little faster than is heard, and in longer pieces: a busy machine must not make it stutter.
+    pub(super) fn unhurried(mut self) -> Self {
+        self.settings = Arc::new(ModelSettings {
+            speed_min: 1.3,
+            speed_max: 1.3,
+            delta_ms: Between::new(400, 400),
+            ..(*self.settings).clone()
+        });
+        self
+    }
+
+    /// This is told when a session opens.
+    pub(super) fn telling(mut self, opens: &'static str) -> Self {
+        self.opens = Some(opens);
+        self
     }
 
     /// It says the rest of that answer, and what comes after.
@@ -90,9 +116,7 @@ impl Fate {
         if let Some(line) = script.first_mut() {
             *line = rest(line, SAID_BEFORE);
         }
-        let mut fate = Self::new(recording, script);
-        fate.opens = Some("a standby takes the call over");
-        fate
+        Self::new(recording, script).telling("a standby takes the call over")
     }
 
     fn new(recording: &Recording, script: Vec<Line>) -> Self {
@@ -128,7 +152,7 @@ fn rest(line: &Line, said: Duration) -> Line {
 /// A model double, listening.
 pub(super) struct Model {
     pub(super) name: &'static str,
-    pub(super) url: String,
+    pub(super) address: SocketAddr,
     house: Mutex<Option<House>>,
     /// What awaits its sessions, one after the other; the last one's awaits all others.
     fates: Arc<Vec<Fate>>,
@@ -147,11 +171,21 @@ impl Model {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .map_err(|error| error.to_string())?;
+        Self::behind(listener, name, fates, story)
+    }
+
+    /// As [`open`](Self::open), behind a door that there is already.
+    pub(super) fn behind(
+        listener: TcpListener,
+        name: &'static str,
+        fates: Vec<Fate>,
+        story: &Arc<Story>,
+    ) -> Result<Self, String> {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let (open, closing) = watch::channel(false);
         Ok(Self {
             name,
-            url: format!("ws://{address}/v1/realtime?model={name}"),
+            address,
             house: Mutex::new(Some(House {
                 listener,
                 tls: None,
@@ -165,7 +199,11 @@ impl Model {
         })
     }
 
-    /// Serves whoever comes, until it is closed.
+    pub(super) fn url(&self) -> String {
+        format!("ws://{}/v1/realtime?model={}", self.address, self.name)
+    }
+
+    /// Serves whoever comes, until it is closed. Dropping this kills it, as a process is killed: its door and its sessions are gone.
     pub(super) async fn visits(&self) {
         let house = self
             .house
@@ -202,9 +240,19 @@ impl Model {
 
     /// What the session of this number, from 1, has seen, once it has ended.
     pub(super) async fn session(&self, number: u32) -> Option<SessionReport> {
+        self.find(|session| session.session == number).await
+    }
+
+    /// What the first session has seen that heard a caller, once it has ended: those that only try whether it is well hear none.
+    pub(super) async fn conversation(&self) -> Option<SessionReport> {
+        self.find(|session| !session.utterances.list.is_empty())
+            .await
+    }
+
+    async fn find(&self, fits: impl Fn(&SessionReport) -> bool) -> Option<SessionReport> {
         let of = |sessions: &Vec<SessionReport>| {
             let mut sessions = sessions.iter();
-            sessions.find(|it| it.session == number).cloned()
+            sessions.find(|session| fits(session)).cloned()
         };
         let mut ended = self.sessions.subscribe();
         let there = ended.wait_for(|sessions| of(sessions).is_some());

@@ -1,5 +1,7 @@
 //! What the demo says of a call when it is over.
 
+mod rung_back;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use loadtest::model::report::{Role, SessionReport};
 use loadtest::recording::Recording;
 use loadtest::twilio::VoiceReport;
 
+pub(super) use self::rung_back::{RungBack, rung_back};
 use super::tell;
 
 /// How far the model may be wrong about what was heard: the way of an echo and of a clear.
@@ -65,7 +68,8 @@ pub(super) fn killed(
     if gap.is_none_or(|gap| gap > DEAD_AIR_MAX) {
         wrong.push("the caller heard nothing for too long".into());
     }
-    wrong.extend(judge_memory(first, standby, recording));
+    let turns = first.utterances.list.len();
+    wrong.extend(judge_memory(turns, ("the standby", standby), recording));
     wrong.extend(judge_uplink(report, &[first, standby]));
     conclude(
         &wrong,
@@ -88,24 +92,27 @@ fn gap(report: &CallReport, first: &SessionReport, standby: &SessionReport) -> O
     Some(longest.unwrap_or_default())
 }
 
-/// What the standby was told: what the caller had said, and of the cut answer no more than was said.
+/// What the model was told that goes on: the turns that the caller had said, and of the cut answer no more than was said.
 fn judge_memory(
-    first: &SessionReport,
-    standby: &SessionReport,
+    turns: usize,
+    (name, next): (&str, &SessionReport),
     recording: &Recording,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
-    let said = recording.caller.iter().take(first.utterances.list.len());
-    let is_told = |text: &str| standby.seeds.list.iter().any(|seed| seed.text == text);
+    let said = recording.caller.iter().take(turns);
+    let is_told = |text: &str| {
+        let mut seeds = next.seeds.list.iter();
+        seeds.any(|seed| seed.role == Role::User && seed.text == text)
+    };
     let told = said.clone().filter(|turn| is_told(&turn.line.text));
     let (told, said) = (told.count(), said.count());
     tell(&format!(
-        "the standby was told {told} of the caller's {said} turns before, word for word"
+        "{name} was told {told} of the caller's {said} turns before, word for word"
     ));
     if told < said {
         wrong.push("words of the caller were lost".to_owned());
     }
-    let mut seeds = standby.seeds.list.iter().rev();
+    let mut seeds = next.seeds.list.iter().rev();
     let last = seeds.find(|seed| seed.role == Role::Assistant);
     let is_part = |seed: &loadtest::model::report::Said| {
         let mut lines = recording.agent.iter();
@@ -116,7 +123,7 @@ fn judge_memory(
             "and that the sentence broke off at: \"{}\"",
             seed.text.trim_end()
         )),
-        None => wrong.push("the standby does not know where the sentence broke off".to_owned()),
+        None => wrong.push(format!("{name} does not know where the sentence broke off")),
     }
     wrong
 }

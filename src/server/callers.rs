@@ -63,6 +63,13 @@ impl Callers {
         self.lock().get(now, &call).cloned()
     }
 
+    /// The calls of this number that the carrier has asked about of late: few.
+    pub(super) fn calls_of(&self, now: Instant, number: Number) -> Vec<CallSid> {
+        let callers = self.lock();
+        let calls = callers.keys(now, |caller| caller.number == Some(number));
+        calls.copied().collect()
+    }
+
     /// Nobody of this number is known any more.
     pub(super) fn forget(&self, number: Number) {
         self.lock().retain(|caller| caller.number != Some(number));
@@ -91,7 +98,10 @@ mod tests {
         callers.introduce(now, sid(2), Caller::new(Some("anonymous"), None));
         assert_eq!(callers.find(now, sid(1)), Some(caller));
         assert_eq!(callers.find(now, sid(2)).unwrap().number, None);
-        callers.forget(Number::parse("+14155550199").unwrap());
+        let number = Number::parse("+14155550199").unwrap();
+        assert_eq!(callers.calls_of(now, number), [sid(1)]);
+        callers.forget(number);
+        assert_eq!(callers.calls_of(now, number), []);
         assert_eq!(callers.find(now, sid(1)), None);
         assert!(callers.find(now, sid(2)).is_some());
         let later = now + Duration::from_hours(5);

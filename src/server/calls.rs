@@ -68,6 +68,12 @@ impl Calls {
         self.sockets.available_permits() > 0 && self.unstarted.available_permits() > 0
     }
 
+    /// Whether one of these calls is live.
+    pub(super) fn are_live(&self, calls: &[CallSid]) -> bool {
+        let live = self.lock();
+        calls.iter().any(|call| live.contains_key(call))
+    }
+
     /// How many calls are live.
     pub(super) fn live(&self) -> usize {
         self.lock().len()

@@ -22,6 +22,7 @@ use crate::server::{Folder, Server, output, ringback};
 use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
 mod killed;
+mod whole_way;
 
 /// What waits for the carrier is short, and the hours are all that there are.
 const SECTIONS: &str = "[callbacks]\nenabled = \"on\"\nrequest_timeout = \"1s\"\nlist_lag = \"1s\"\n\
@@ -47,13 +48,18 @@ fn store(folder: &Folder) -> String {
 
 /// A server that keeps what it knows in this file, and uses this interface.
 async fn acting(path: &str, model: &Model, exchange: &Exchange) -> Server {
+    acting_with(SECTIONS, path, model, exchange).await
+}
+
+/// The same, with these sections.
+async fn acting_with(sections: &str, path: &str, model: &Model, exchange: &Exchange) -> Server {
     let more = [
         ("RINGBACK__STORE__PATH", path),
         ("RINGBACK__TWILIO__REST_URL", exchange.url.as_str()),
         ("RINGBACK__TWILIO__REST", "auth_token"),
     ];
     let variables = [VARIABLES.as_slice(), &more].concat();
-    Server::with(&model.url(), SECTIONS, &variables).await
+    Server::with(&model.url(), sections, &variables).await
 }
 
 /// The file, between two lives of the server.
@@ -133,6 +139,32 @@ async fn promised(path: &str, numbers: std::ops::Range<u32>) {
         keep(&store, &promise(number, CallId::from_bits(number.into()))).await;
     }
     store.close().await.unwrap();
+}
+
+/// Callers who wait for what they were promised, and all that it takes.
+struct Waiting {
+    server: Server,
+    exchange: Exchange,
+    path: String,
+    _model: Model,
+    _folder: Folder,
+}
+
+/// A server that finds promises to callers of these numbers, before an interface that loses such answers.
+async fn waiting(numbers: std::ops::Range<u32>, losing: Losing) -> Waiting {
+    let model = Model::start(Manner::Greets).await;
+    let exchange = Exchange::start(losing).await;
+    let folder = Folder::new();
+    let path = store(&folder);
+    promised(&path, numbers).await;
+    let server = acting(&path, &model, &exchange).await;
+    Waiting {
+        server,
+        exchange,
+        path,
+        _model: model,
+        _folder: folder,
+    }
 }
 
 fn sms(server: &Server, message: u32, from: &str, body: &str) -> Request {
@@ -287,54 +319,48 @@ async fn who_was_promised_a_call_is_texted_and_rung_and_goes_on_from_where_the_c
 
 #[tokio::test]
 async fn a_machine_is_left_alone_and_a_ring_that_nobody_stands_behind_gets_nothing() {
-    let model = Model::start(Manner::Greets).await;
-    let mut exchange = Exchange::start(Losing::Nothing).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 1..3).await;
-    let server = acting(&path, &model, &exchange).await;
-    let books = exchange
+    let mut scene = waiting(1..3, Losing::Nothing).await;
+    let server = &scene.server;
+    let books = scene
+        .exchange
         .until("two rings", |books| books.rings.len() == 2)
         .await;
     let to_machine = &books.rings[0];
     let machine = about(
-        &server,
+        server,
         to_machine,
         "Url",
         &[("AnsweredBy", "machine_start")],
     );
-    let answer = machine.send(&server).await;
+    let answer = machine.send(server).await;
     assert_eq!(Document::read(&answer.body).verbs, ["Hangup"]);
-    exchange
+    scene
+        .exchange
         .until("it is ended", |books| !books.ended.is_empty())
         .await;
 
     // They say STOP while their phone rings.
     let ring = &books.rings[1];
-    let stopped = text(&server, 1, ring.get("To"), "Stop.").await;
+    let stopped = text(server, 1, ring.get("To"), "Stop.").await;
     assert_eq!(stopped.status, 200, "{stopped:?}");
-    let answered = about(&server, ring, "Url", &[("AnsweredBy", "human")]);
-    let answer = answered.send(&server).await;
+    let answered = about(server, ring, "Url", &[("AnsweredBy", "human")]);
+    let answer = answered.send(server).await;
     assert_eq!(Document::read(&answer.body).verbs, ["Hangup"]);
 
-    let forged = about(&server, ring, "Url", &[]).path.replace('a', "b");
-    let forged = Request::signed(&server, &forged, form(ring.number, &[]));
-    assert_eq!(forged.send(&server).await.status, 403);
-    let mut unsigned = about(&server, ring, "Url", &[]);
+    let forged = about(server, ring, "Url", &[]).path.replace('a', "b");
+    let forged = Request::signed(server, &forged, form(ring.number, &[]));
+    assert_eq!(forged.send(server).await.status, 403);
+    let mut unsigned = about(server, ring, "Url", &[]);
     unsigned.headers.retain(|(name, _)| name == "content-type");
-    assert_eq!(unsigned.send(&server).await.status, 403);
-    stages(&server, &["due"]).await;
+    assert_eq!(unsigned.send(server).await.status, 403);
+    stages(server, &["due"]).await;
 }
 
 #[tokio::test]
 async fn what_the_carrier_did_not_answer_is_looked_up_and_not_done_again() {
-    let model = Model::start(Manner::Greets).await;
-    let mut exchange = Exchange::start(Losing::First).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 1..2).await;
-    let _server = acting(&path, &model, &exchange).await;
-    let books = exchange
+    let mut scene = waiting(1..2, Losing::First).await;
+    let books = scene
+        .exchange
         .until("a ring", |books| !books.rings.is_empty())
         .await;
     assert_eq!(books.texts.len(), 1, "it was found in the list");
@@ -342,13 +368,9 @@ async fn what_the_carrier_did_not_answer_is_looked_up_and_not_done_again() {
 
 #[tokio::test]
 async fn a_callers_text_is_understood_once_and_stop_is_final() {
-    let model = Model::start(Manner::Greets).await;
-    let exchange = Exchange::start(Losing::Nothing).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 1..2).await;
-    let server = acting(&path, &model, &exchange).await;
-    stages(&server, &["ringing"]).await;
+    let scene = waiting(1..2, Losing::Nothing).await;
+    let server = &scene.server;
+    stages(server, &["ringing"]).await;
     let (us, them) = (caller(1), caller(2));
     for (message, from, body, words) in [
         (1, &us, "HELP", "Reply CALL"),
@@ -357,62 +379,54 @@ async fn a_callers_text_is_understood_once_and_stop_is_final() {
         (4, &them, &"🛑🤷".repeat(800), "Please call us"),
         (5, &them, "שלום", "Please call us"),
     ] {
-        let answer = text(&server, message, from, body).await;
+        let answer = text(server, message, from, body).await;
         assert!(answer.body.contains(words), "{body}: {answer:?}");
-        let again = text(&server, message, from, body).await;
+        let again = text(server, message, from, body).await;
         assert_eq!(again, answer, "{body}");
     }
     for _ in 0..2 {
-        let stopped = text(&server, 6, &us, "stop").await;
+        let stopped = text(server, 6, &us, "stop").await;
         assert!(!stopped.body.contains("Message"), "{stopped:?}");
     }
-    stages(&server, &[]).await;
-    let silent = text(&server, 7, "55512", "hello").await;
+    stages(server, &[]).await;
+    let silent = text(server, 7, "55512", "hello").await;
     assert_eq!(silent.status, 200);
-    let foreign = sms(&server, 8, &us, "hello");
+    let foreign = sms(server, 8, &us, "hello");
     let body = foreign.body.replace("AC0", "AC9");
-    let foreign = Request::signed(&server, "/sms", body).send(&server).await;
+    let foreign = Request::signed(server, "/sms", body).send(server).await;
     assert_eq!(foreign.status, 403);
-    let nothing = Request::signed(&server, "/sms", format!("AccountSid=AC{:032x}", 1));
-    assert_eq!(nothing.send(&server).await.status, 400);
+    let nothing = Request::signed(server, "/sms", format!("AccountSid=AC{:032x}", 1));
+    assert_eq!(nothing.send(server).await.status, 400);
     assert!(!server.log().contains(digits(&us)));
 
-    server.kill();
-    let kept = open(&path).await;
+    scene.server.kill();
+    let kept = open(&scene.path).await;
     let hash = kept.caller(&us).unwrap();
     assert!(kept.opted_out(hash).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_text_is_put_off_in_time_while_the_disk_is_full() {
-    let model = Model::start(Manner::Greets).await;
-    let exchange = Exchange::start(Losing::Nothing).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 1..2).await;
-    let server = acting(&path, &model, &exchange).await;
-    stages(&server, &["ringing"]).await;
+    let scene = waiting(1..2, Losing::Nothing).await;
+    let server = &scene.server;
+    stages(server, &["ringing"]).await;
     server.fill_disk(true);
     let began = Instant::now();
-    let answer = sms(&server, 1, &caller(1), "STOP").send(&server).await;
+    let answer = sms(server, 1, &caller(1), "STOP").send(server).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     // A tenth of a second by itself; this machine may be busy with other tests.
     assert!(began.elapsed() < Duration::from_secs(2));
     server.fill_disk(false);
-    let answer = text(&server, 1, &caller(1), "STOP").await;
+    let answer = text(server, 1, &caller(1), "STOP").await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    stages(&server, &[]).await;
+    stages(server, &[]).await;
 }
 
 #[tokio::test]
 async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() {
-    let model = Model::start(Manner::Greets).await;
-    let exchange = Exchange::start(Losing::Nothing).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 11..14).await;
-    let server = acting(&path, &model, &exchange).await;
-    stages(&server, &["ringing", "ringing", "ringing"]).await;
+    let scene = waiting(11..14, Losing::Nothing).await;
+    let server = &scene.server;
+    stages(server, &["ringing", "ringing", "ringing"]).await;
     let command = |arguments: &[&str]| {
         let url = format!("http://{}", server.admin);
         let (first, rest) = arguments.split_first().unwrap();
@@ -431,12 +445,12 @@ async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() 
     assert!(code == Some(0) && shown.contains(&caller(12)), "{shown}");
     let (code, said) = command(&["callbacks", "cancel", &id(12)]);
     assert_eq!(code, Some(0), "{said}");
-    stages(&server, &["ringing", "ringing"]).await;
+    stages(server, &["ringing", "ringing"]).await;
     let (code, said) = command(&["callbacks", "retry", &id(13)]);
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = command(&["forget", &caller(11)]);
     assert_eq!(code, Some(0), "{said}");
-    stages(&server, &["ringing"]).await;
+    stages(server, &["ringing"]).await;
     for wrong in [
         &["callbacks", "show", "promise-0"][..],
         &["callbacks", "cancel", "../breakers"],
@@ -446,11 +460,32 @@ async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() 
         assert_eq!(code, Some(2), "{said}");
     }
     assert!(!server.log().contains(digits(&caller(12))));
-    server.kill();
-    let kept = open(&path).await;
+    scene.server.kill();
+    let kept = open(&scene.path).await;
     let mut names = Vec::new();
     for promise in kept.promises(None, 10, now()).await.unwrap() {
         names.push(promise.id.to_string());
     }
     assert!(!names.contains(&id(11)), "{names:?}");
+}
+
+#[tokio::test]
+async fn nobody_is_rung_who_is_speaking_with_us() {
+    let model = Model::start(Manner::Greets).await;
+    let exchange = Exchange::start(Losing::Nothing).await;
+    let folder = Folder::new();
+    let path = store(&folder);
+    promised(&path, 1..2).await;
+    // Time to call before the ring is due.
+    let sections = SECTIONS.replace("ring_after = \"0s\"", "ring_after = \"5s\"");
+    let mut server = acting_with(&sections, &path, &model, &exchange).await;
+    let document = ask(&server, "/twiml/answer", 1, &[("From", &caller(1))]).await;
+    let mut phone = document.stream(&server, 1).await;
+    phone.hear_audio(160).await;
+    let later = "a caller who is to be rung is on the line; later";
+    server.line(later, |_| true).await;
+    stages(&server, &["due"]).await;
+    assert!(exchange.books().rings.is_empty());
+    phone.hang_up().await;
+    assert!(!server.log().contains(digits(&caller(1))));
 }

@@ -34,6 +34,8 @@ pub(crate) enum Manner {
     Garbles,
     /// It greets, and answers the first frame as if these words had been said.
     Answers(&'static str),
+    /// The same, with the words of its own answer; and it closes the session at the next frame.
+    AnswersAndLeaves(&'static str, &'static str),
     /// It writes down what the caller said, in these words.
     Transcribes(&'static str),
     /// It ends every session once it has opened it, before anything is asked.
@@ -63,6 +65,8 @@ pub(crate) struct Seen {
     pub(crate) instructions: Vec<String>,
     /// What sessions were told of the conversation, as text, in order.
     pub(crate) told: Vec<String>,
+    /// The same, each with its session, counted as the connections are, and with who says it.
+    pub(crate) items: Vec<(usize, String, String)>,
     /// Responses that were asked for.
     pub(crate) asked: usize,
     /// Sessions whose socket is gone.
@@ -195,15 +199,24 @@ impl Session {
                     seen.send_modify(|seen| seen.asked += 1);
                     if matches!(
                         self.manner,
-                        Manner::Greets | Manner::Parts | Manner::LivesFor(_) | Manner::Answers(_)
+                        Manner::Greets
+                            | Manner::Parts
+                            | Manner::LivesFor(_)
+                            | Manner::Answers(_)
+                            | Manner::AnswersAndLeaves(..)
                     ) {
-                        self.speak("1", 8_000).await;
+                        self.speak("1", 8_000, None).await;
                     }
                 }
                 "conversation.item.create" => {
                     let content = &event["item"]["content"][0]["text"];
                     let text = content.as_str().unwrap_or_default().to_owned();
-                    seen.send_modify(|seen| seen.told.push(text));
+                    let role = event["item"]["role"].as_str().unwrap_or_default();
+                    seen.send_modify(|seen| {
+                        let item = (self.number, role.to_owned(), text.clone());
+                        seen.items.push(item);
+                        seen.told.push(text);
+                    });
                 }
                 "input_audio_buffer.append" => {
                     let frames = decoded_len(event["audio"].as_str().unwrap()) / 160;
@@ -248,20 +261,13 @@ impl Session {
                 self.socket.send(nonsense).await.is_ok()
             }
             Manner::Answers(words) => {
-                for kind in ["speech_started", "speech_stopped"] {
-                    self.tell(&json!({
-                        "type": format!("input_audio_buffer.{kind}"), "event_id": "e",
-                        "item_id": "caller", "audio_start_ms": 0, "audio_end_ms": 20,
-                    }))
-                    .await;
-                }
-                self.tell(&json!({
-                    "type": "conversation.item.input_audio_transcription.completed",
-                    "event_id": "e", "item_id": "caller", "content_index": 0, "transcript": words,
-                }))
-                .await;
-                self.speak("answer", 1_600).await;
+                self.answer(words, None).await;
                 self.manner = Manner::Greets;
+                true
+            }
+            Manner::AnswersAndLeaves(words, answer) => {
+                self.answer(words, Some(answer)).await;
+                self.manner = Manner::Leaves;
                 true
             }
             Manner::Transcribes(words) => {
@@ -278,7 +284,7 @@ impl Session {
                         "event_id": "e", "item_id": "caller", "audio_start_ms": 0,
                     });
                     self.tell(&speech).await;
-                    self.speak(&round.to_string(), 160_000).await;
+                    self.speak(&round.to_string(), 160_000, None).await;
                 }
                 true
             }
@@ -292,14 +298,39 @@ impl Session {
         }
     }
 
-    /// A response of one item with so many bytes of audio.
-    async fn speak(&mut self, name: &str, bytes: usize) {
+    /// Has heard these words, and answers; in these words, if they are told.
+    async fn answer(&mut self, words: &str, answer: Option<&str>) {
+        for kind in ["speech_started", "speech_stopped"] {
+            self.tell(&json!({
+                "type": format!("input_audio_buffer.{kind}"), "event_id": "e",
+                "item_id": "caller", "audio_start_ms": 0, "audio_end_ms": 20,
+            }))
+            .await;
+        }
+        self.tell(&json!({
+            "type": "conversation.item.input_audio_transcription.completed",
+            "event_id": "e", "item_id": "caller", "content_index": 0, "transcript": words,
+        }))
+        .await;
+        self.speak("answer", 1_600, answer).await;
+    }
+
+    /// A response of one item with so many bytes of audio, and its words, if they are told.
+    async fn speak(&mut self, name: &str, bytes: usize, words: Option<&str>) {
         let response = format!("resp_{name}");
         let item = format!("item_{name}");
         let of_response =
             json!({"id": response, "object": "realtime.response", "status": "in_progress"});
         self.tell(&json!({"type": "response.created", "event_id": "e", "response": of_response}))
             .await;
+        if let Some(words) = words {
+            self.tell(&json!({
+                "type": "response.output_audio_transcript.delta", "event_id": "e",
+                "response_id": response, "item_id": item, "output_index": 0, "content_index": 0,
+                "delta": words,
+            }))
+            .await;
+        }
         let delta = VOICE.repeat(bytes / 3);
         self.tell(&json!({
             "type": "response.output_audio.delta", "event_id": "e", "response_id": response,

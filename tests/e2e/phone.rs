@@ -1,6 +1,11 @@
 //! A carrier's side of one call.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
+use memchr::memmem::Finder;
+use ringback::audio::prompts::bundled::Bundled;
+use ringback::audio::prompts::{Language, Name};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -10,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::DEADLINE;
+use crate::model::VOICE;
 use crate::server::Server;
 
 /// 20 ms of silence in base64.
@@ -135,6 +141,52 @@ impl Phone {
                 other => panic!("no carrier knows {other}"),
             }
         }
+    }
+
+    /// Hears, and echoes marks, until what was heard since now fits.
+    pub(crate) async fn hear_until(&mut self, what: &str, fits: impl Fn(&[u8]) -> bool) {
+        let mut heard = Vec::new();
+        while !fits(&heard) {
+            let message = self.hear().await;
+            let message = message.unwrap_or_else(|| panic!("the call ends before {what}"));
+            match message["event"].as_str().unwrap() {
+                "media" => {
+                    let payload = message["media"]["payload"].as_str().unwrap();
+                    heard.extend(STANDARD.decode(payload).unwrap());
+                }
+                "mark" => self.send(&message).await,
+                "clear" => heard.clear(),
+                other => panic!("no carrier knows {other}"),
+            }
+        }
+    }
+
+    /// The same until the beginning of this recorded prompt is heard, which no other one has.
+    pub(crate) async fn hear_prompt(&mut self, name: &str) {
+        const BEGINNING: usize = 16_000;
+        let name = Name::parse(name).unwrap();
+        let prompt = Bundled::find(&Language::english(), name).unwrap().audio;
+        let beginning = Finder::new(&prompt[..BEGINNING]);
+        self.hear_until(name.as_str(), |heard| beginning.find(heard).is_some())
+            .await;
+    }
+
+    /// The same until a model is heard for so many bytes on end.
+    pub(crate) async fn hear_model(&mut self, bytes: usize) {
+        let voice = STANDARD.decode(VOICE).unwrap()[0];
+        let voice = vec![voice; bytes];
+        let voice = Finder::new(&voice);
+        self.hear_until("the model", |heard| voice.find(heard).is_some())
+            .await;
+    }
+
+    /// Presses a key.
+    pub(crate) async fn press(&mut self, key: char) {
+        let dtmf = json!({
+            "event": "dtmf", "streamSid": self.stream, "sequenceNumber": "5",
+            "dtmf": {"track": "inbound_track", "digit": key.to_string()},
+        });
+        self.send(&dtmf).await;
     }
 
     /// Reads until the server has closed the socket, and echoes marks as a carrier does that has played all.

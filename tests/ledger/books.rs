@@ -47,7 +47,7 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    fn find(&mut self, checker: &'static str, what: String) {
+    pub(crate) fn find(&mut self, checker: &'static str, what: String) {
         self.findings.push((checker, what));
     }
 

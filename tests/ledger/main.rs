@@ -9,6 +9,8 @@ mod carrier;
 #[cfg(test)]
 mod keeper;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod outside;

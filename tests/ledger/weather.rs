@@ -21,6 +21,11 @@ impl World {
             for _ in 0..self.rng.u8(1..=3) {
                 let at = millis(&mut self.rng, 5_000, 48 * 3_600_000);
                 self.after(at, Event::Wants(phone));
+                // Who was cut off calls again, and may be on the line when their ring is due.
+                if self.rng.u8(..3) == 0 {
+                    let again = millis(&mut self.rng, 15_000, 120_000);
+                    self.after(at + again, Event::Wants(phone));
+                }
             }
         }
         self.after(CALM_FROM, Event::Weather(Weather::Models(true)));
@@ -99,6 +104,7 @@ impl World {
                 self.is_down = true;
                 self.epoch += 1;
                 self.books.crash();
+                self.lines.crash(self.now);
                 for text in std::mem::take(&mut self.unanswered).into_values() {
                     let again = millis(&mut self.rng, 1_000, 20_000);
                     self.after(again, Event::Inbound(Box::new(text)));

@@ -22,6 +22,7 @@ use ringback::core::time::{Instant, Utc};
 use crate::books::Books;
 use crate::carrier::{Carrier, millis};
 use crate::keeper::Keeper;
+use crate::line::{LAST_WORDS_MAX_MILLIS, Lines};
 use crate::phones::Phone;
 use crate::weather::settings;
 
@@ -91,6 +92,7 @@ pub(crate) struct World {
     pub(crate) unanswered: BTreeMap<MessageSid, InboundText>,
     pub(crate) callers: BTreeMap<CallId, Number>,
     pub(crate) books: Books,
+    pub(crate) lines: Lines,
     pub(crate) trace: String,
 }
 
@@ -127,6 +129,7 @@ impl World {
             unanswered: BTreeMap::new(),
             callers: BTreeMap::new(),
             books: Books::default(),
+            lines: Lines::default(),
             trace: String::new(),
         };
         world.plan();
@@ -224,6 +227,8 @@ impl World {
         self.callers.insert(call, phone.number);
         self.books.calls_again(wanted.to);
         self.books.wishes(self.now, call);
+        let lasts = millis(&mut self.rng, 1_000, LAST_WORDS_MAX_MILLIS);
+        self.lines.call(self.now, wanted.to, lasts);
         self.tell(Input::Wanted(Box::new(wanted)));
     }
 
@@ -264,6 +269,7 @@ impl World {
             self.books.carrier_stops(text.from);
         }
         self.books.hears(&text);
+        self.lines.hear(self.now, &text);
         self.unanswered.insert(text.message, text.clone());
         self.tell(Input::Text(Box::new(text)));
     }
@@ -382,6 +388,11 @@ impl World {
             .ring_is_requested(ring, promise.as_ref(), &self.keeper);
         self.books.clock_is_sane(self.clock_error);
         self.books.models_are_back(self.models);
+        let ring_after = self.settings.ring_after;
+        if let Some(what) = self.lines.complaint(self.now, ring.to, ring_after) {
+            self.books
+                .find("nobody is rung while on the line", what.to_owned());
+        }
         if let Some(promise) = promise {
             self.books
                 .is_at_a_fit_time(&promise, true_utc, Duration::ZERO);

@@ -1,7 +1,7 @@
 //! What may be tried again, and who pays for it.
 
 use ringback::core::fault::{DialStage, Fault};
-use ringback::core::pool::{Admission, BreakerState, Charge, Report, Why};
+use ringback::core::pool::{Admission, BreakerState, Charge, DIALS_MAX, Report, Why};
 
 use crate::desk::{Desk, FIRST, GOOD, LOST, REFUSED, SECOND, ms, policy, secs};
 
@@ -344,4 +344,23 @@ fn a_slow_dial_goes_on_while_the_next_rung_is_dialled() {
     request.failed(&first, Fault::DialTimedOut(DialStage::Session));
     assert_eq!(desk.dial(&mut request).provider, SECOND);
     desk.is_ready(&first);
+}
+
+#[test]
+fn whoever_says_nothing_moves_to_a_fresh_session_as_often_as_it_takes() {
+    let mut desk = Desk::with(1);
+    let mut request = desk.new_call();
+    let mut rung = desk.dial(&mut request);
+    desk.is_ready(&rung);
+    for _ in 0..3 * DIALS_MAX {
+        desk.pass(secs(60));
+        request.rotate(desk.now, &rung);
+        let next = desk.dial(&mut request);
+        desk.is_ready(&next);
+        desk.report(&rung, Report::Ended);
+        rung = next;
+    }
+    request.lost(desk.now, &rung, LOST);
+    desk.report(&rung, Report::Failed(LOST));
+    desk.dial_in_time(&mut request);
 }

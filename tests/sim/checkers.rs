@@ -126,7 +126,9 @@ pub(crate) fn open_turn(
                 }
             }
             Happening::Started
+            | Happening::PromptBegan { .. }
             | Happening::Key { .. }
+            | Happening::MenuKey
             | Happening::AgentBegan { .. }
             | Happening::AgentEnded
             | Happening::Cleared { .. }

@@ -139,6 +139,8 @@ fn at_a_pause(life: &Life, hand_over: &HandOver, findings: &mut Vec<Finding>) {
             Happening::TurnEnded { .. } => said_since = None,
             Happening::Started
             | Happening::Key { .. }
+            | Happening::MenuKey
+            | Happening::PromptBegan { .. }
             | Happening::AgentBegan { .. }
             | Happening::AgentEnded
             | Happening::Cleared { .. }

@@ -92,7 +92,8 @@ fn happening(setup: &Setup, what: Happening) -> String {
             format!("{how} \"{text}\"")
         }
         Happening::TurnEnded { .. } => "has said it".to_owned(),
-        Happening::Key { .. } => "presses a key".to_owned(),
+        Happening::Key { .. } | Happening::MenuKey => "presses a key".to_owned(),
+        Happening::PromptBegan { .. } => "hears a prompt".to_owned(),
         Happening::AgentBegan { after: Some(after) } => {
             let after = rounded(after).as_secs_f64();
             format!("hears the agent, after {after:.2} s")

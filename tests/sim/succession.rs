@@ -103,15 +103,20 @@ pub(crate) fn doing(life: &Life, at: Duration) -> Doing {
         }
         doing = match (doing, what) {
             (_, Happening::TurnBegan { .. }) => Doing::Speaking,
-            (_, Happening::Started | Happening::TurnEnded { .. } | Happening::Key { .. }) => {
-                Doing::Waiting
-            }
+            (
+                _,
+                Happening::Started
+                | Happening::TurnEnded { .. }
+                | Happening::Key { .. }
+                | Happening::MenuKey,
+            ) => Doing::Waiting,
             // A prompt passes for the greeting.
             (_, Happening::AgentBegan { after: Some(_) }) if spoke(life, *when) => Doing::Listening,
             (Doing::Listening, Happening::AgentEnded | Happening::Cleared { .. }) => Doing::Idle,
             (
                 _,
                 Happening::AgentBegan { .. }
+                | Happening::PromptBegan { .. }
                 | Happening::AgentEnded
                 | Happening::Cleared { .. }
                 | Happening::Violated(_)

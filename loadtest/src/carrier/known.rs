@@ -107,6 +107,11 @@ impl KnownPrompts {
         }
     }
 
+    /// The name of the one at this place; several places have the same where several languages have it.
+    pub fn name(&self, known: usize) -> Option<&str> {
+        self.prompts.get(known).map(|known| known.name.as_str())
+    }
+
     /// Whether one of this name is known.
     pub fn has(&self, name: &str) -> bool {
         self.prompts.iter().any(|known| known.name == name)
@@ -156,10 +161,13 @@ pub(super) struct Recognition {
     /// The end of what came: a piece may be cut in two.
     rest: Vec<u8>,
     heard: Vec<Playing>,
+    /// How many of those were told.
+    told: usize,
 }
 
 #[derive(Debug)]
 struct Playing {
+    known: usize,
     name: String,
     began: Duration,
     ends: Duration,
@@ -187,7 +195,7 @@ impl Recognition {
         let before = self.rest.len();
         self.rest.extend_from_slice(audio);
         let mut found = Vec::new();
-        for prompt in &known.prompts {
+        for (nth, prompt) in known.prompts.iter().enumerate() {
             let Some(place) = prompt.piece.find(&self.rest) else {
                 continue;
             };
@@ -197,6 +205,7 @@ impl Recognition {
             found.push((prompt.name.clone(), began));
             if self.heard.len() < HEARD_MAX {
                 self.heard.push(Playing {
+                    known: nth,
                     name: prompt.name.clone(),
                     began,
                     ends: began + prompt.length,
@@ -212,9 +221,20 @@ impl Recognition {
     pub(super) fn cut(&mut self, now: Duration) {
         self.rest.clear();
         self.heard.retain(|playing| playing.began < now);
+        self.told = self.told.min(self.heard.len());
         for playing in &mut self.heard {
             playing.ends = playing.ends.min(now);
         }
+    }
+
+    /// The next prompt that has begun to sound by now, and was not told yet: when it did, and its place among the known ones.
+    pub(super) fn next_begun(&mut self, now: Duration) -> Option<(Duration, usize)> {
+        let playing = self.heard.get(self.told)?;
+        if playing.began > now {
+            return None;
+        }
+        self.told += 1;
+        Some((playing.began, playing.known))
     }
 
     /// What was heard until now.
@@ -270,6 +290,11 @@ mod tests {
                 ("promised".to_owned(), MS(2_150)),
             ];
             assert_eq!(found, expected, "{size}");
+            // Each is told once, and not before it is heard.
+            assert_eq!(recognition.next_begun(MS(99)), None, "{size}");
+            assert_eq!(recognition.next_begun(MS(2_149)), Some((MS(100), 0)));
+            assert_eq!(recognition.next_begun(MS(2_149)), None, "{size}");
+            assert_eq!(recognition.next_begun(MS(2_150)), Some((MS(2_150), 1)));
             recognition.cut(MS(2_500));
             let heard = recognition.heard(MS(9_000));
             let played: Vec<_> = heard.iter().map(|heard| heard.played).collect();
@@ -283,6 +308,8 @@ mod tests {
         recognition.receive(&apology, MS(0), false);
         recognition.receive(&promised, MS(2_050), false);
         recognition.cut(MS(1_000));
+        assert_eq!(recognition.next_begun(MS(9_000)), Some((MS(0), 0)));
+        assert_eq!(recognition.next_begun(MS(9_000)), None, "it was cut before");
         let heard = recognition.heard(MS(9_000));
         assert_eq!(heard.len(), 1);
         assert_eq!(

@@ -210,6 +210,13 @@ pub enum Happening {
         /// Its place among the keys.
         nth: usize,
     },
+    /// A key was pressed at a prompt. Which one is not told: it can be of a number.
+    MenuKey,
+    /// The caller begins to hear a prompt that they know.
+    PromptBegan {
+        /// Which one: see [`KnownPrompts::name`](super::KnownPrompts::name).
+        known: usize,
+    },
     /// The caller begins to hear the agent.
     AgentBegan {
         /// From the end of the caller's turn, if this is the answer to it.

@@ -291,6 +291,9 @@ impl Stream {
             self.waiting.hear(&window);
         }
         tell(log, self.hearing.pass(now));
+        while let Some((at, known)) = self.recognition.next_begun(now) {
+            log.tell(at, Happening::PromptBegan { known });
+        }
     }
 
     /// The frame that is whole `at` this time leaves `now`.
@@ -303,7 +306,7 @@ impl Stream {
     ) -> Option<Ended> {
         if self.menu.is_in(at) {
             self.caller.rest();
-            if self.choose(at, out) {
+            if self.choose(at, log, out) {
                 return Some(Ended::HungUp);
             }
         }
@@ -355,7 +358,7 @@ impl Stream {
     }
 
     /// Does what is due in a menu. Whether the caller hangs up.
-    fn choose(&mut self, at: Duration, out: &mut Outbox) -> bool {
+    fn choose(&mut self, at: Duration, log: &mut Log, out: &mut Outbox) -> bool {
         match self.menu.due(at) {
             Some(Due::HangUp) => return true,
             Some(Due::Press(key)) => {
@@ -363,6 +366,7 @@ impl Stream {
                 self.waiting.key_pressed(at);
                 if self.is_open {
                     out.push(Action::Send(self.wire.dtmf(key)));
+                    log.tell(at, Happening::MenuKey);
                 }
             }
             None => {}

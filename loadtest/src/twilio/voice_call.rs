@@ -135,8 +135,9 @@ impl VoiceCall {
         phone: Phone,
         updates: mpsc::Receiver<Update>,
         opening: Opening,
+        story: impl FnMut(Duration, Told),
     ) -> Pin<Box<impl Future<Output = VoiceReport>>> {
-        Box::pin(self.line(phone, updates, Some(opening), |_, _| {}).live())
+        Box::pin(self.line(phone, updates, Some(opening), story).live())
     }
 
     fn line<F: FnMut(Duration, Told)>(

@@ -71,7 +71,11 @@ impl Rest {
     pub(crate) async fn with(phones: PhoneSettings, shares: RestShares) -> Self {
         phones.validate().unwrap();
         shares.validate().unwrap();
-        let network = Network::new(phones, fast(), Vec::new());
+        Self::before(Network::new(phones, fast(), Vec::new()), shares).await
+    }
+
+    /// The interface of this network.
+    pub(crate) async fn before(network: Network, shares: RestShares) -> Self {
         let account = bare_account().with_network(network).with_shares(shares);
         let account = Arc::new(account);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

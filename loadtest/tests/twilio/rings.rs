@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use loadtest::twilio::{
     form::Form,
-    network::{PhoneSettings, habits::Does, hours::Hours, settings::PicksUp},
+    network::{Network, Overheard, PhoneSettings, habits::Does, hours::Hours, settings::PicksUp},
+    note::Note,
     rest::RestShares,
+    voice_call::Told,
 };
 use serde_json::Value;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     calls::CONNECT,
     interface::{NUMBER, PHONE, Rest, quick, until},
-    server::{Media, Server},
+    server::{LONG, Media, Server, fast},
 };
 
 const STATUS: &str = "/ring/status/r1/token";
@@ -101,6 +104,34 @@ async fn whoever_picks_up_is_a_caller_with_a_stream_like_any_other() {
         (rest.counts().cents - 1.5).abs() < 1e-9,
         "a minute that has begun"
     );
+}
+
+#[tokio::test]
+async fn whoever_listens_in_hears_a_ring_and_the_call_that_it_becomes_to_its_end() {
+    let server = Server::start(&[Media::Stay]).await.says("/answer", CONNECT);
+    let (overheard, mut heard) = mpsc::channel(64);
+    let mut network = Network::new(phones(Does::Answer), fast(), Vec::new());
+    network.overheard = Some(overheard);
+    let rest = Rest::before(network, RestShares::default()).await;
+    made(&rest, &call(&server)).await;
+    let mut next = async || timeout(LONG, heard.recv()).await.unwrap().unwrap();
+    assert!(matches!(next().await, Overheard::Rings));
+    let answered = next().await;
+    assert!(
+        matches!(answered, Overheard::Told(_, Told::Note(Note::Answered))),
+        "{answered:?}"
+    );
+    loop {
+        match next().await {
+            Overheard::Rings => panic!("it rings once"),
+            Overheard::Told(..) => {}
+            Overheard::Over(report) => {
+                assert_eq!(report.streams(), 1);
+                assert!(!report.call.said.audio().is_empty(), "it is recorded");
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -207,6 +207,8 @@ impl CallbackLedger {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        // Whoever asks for it may be rung in the middle of a call.
+        entry.on_line_until = at.now;
         let promise = &mut entry.promise;
         promise.is_confirmed = true;
         let horizon = |hours: &AllowedHours| hours.stretches().last().map(|last| last.until);

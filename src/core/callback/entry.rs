@@ -1,6 +1,7 @@
 //! An open promise with what is only true of this process: which write is out, which request, and who waits for the outcome.
 
 use crate::core::callback::effect::{Reply, Told, WriteId};
+use crate::core::callback::ledger::later;
 use crate::core::callback::promise::{Promise, SendId};
 use crate::core::ids::{CallId, MessageSid};
 use crate::core::time::{Instant, Utc};
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) queued: Queued,
     /// When the next text may be requested at the earliest.
     pub(super) text_at: Instant,
+    /// Until then their last call may still go on: they are not rung.
+    pub(super) on_line_until: Instant,
     /// The last ring that a person answered: it is told more than once.
     pub(super) answered: Option<SendId>,
     pub(super) waits: Vec<Waiting>,
@@ -41,9 +44,15 @@ impl Entry {
             step: Step::Idle,
             queued: Queued::No,
             text_at,
+            on_line_until: Instant::ZERO,
             answered: None,
             waits: Vec::new(),
         }
+    }
+
+    /// When the caller has hung up, as far as is known: `utc`, which is `now`, at the earliest.
+    pub(super) fn off_line(&self, now: Instant, utc: Utc) -> Utc {
+        later(utc, self.on_line_until.since(now))
     }
 
     /// Whether the store has never said that it has it.

@@ -147,7 +147,8 @@ impl CallbackLedger {
             Stage::Ringing { .. } if step == Step::Noted => self.request_ring(at, id, effects),
             Stage::Due { from, .. } => {
                 let wished = entry.promise.not_before.unwrap_or(from);
-                let first = entry.promise.hours.next(from.max(wished));
+                let off_line = entry.off_line(at.now, at.utc);
+                let first = entry.promise.hours.next(from.max(wished).max(off_line));
                 // What may not be rung any more waits for its end.
                 self.stand(id, first.map_or(Queued::No, Queued::Ring));
             }

@@ -71,9 +71,9 @@ impl CallbackLedger {
             return;
         };
         let to = entry.promise.to;
-        let first = entry.promise.hours.next(at.utc);
+        let first = entry.promise.hours.next(entry.off_line(at.now, at.utc));
         if first != Some(at.utc) {
-            // Its hour has passed while models were out.
+            // Its hour has passed while models were out, or they have called again.
             self.stand(id, first.map_or(Queued::No, Queued::Ring));
         } else if !self.caps.admits(at.utc, SendKind::Ring, to) {
             self.stand(id, Queued::Ring(later(at.utc, CAPPED_FOR)));
@@ -105,7 +105,8 @@ impl CallbackLedger {
             return;
         };
         let is_fresh = entry.promise.is_fresh(SendKind::Ring, at.utc);
-        if !may_ring || !is_fresh || !entry.promise.hours.allow(at.utc) {
+        let is_on_line = at.now < entry.on_line_until;
+        if !may_ring || !is_fresh || is_on_line || !entry.promise.hours.allow(at.utc) {
             self.unrequested(id);
             self.due(id, text, at.utc, rings - 1, effects);
             return;

@@ -32,7 +32,7 @@ pub struct Settings {
     /// How often a text is looked up in vain because the carrier does not answer; then the caller is rung instead.
     pub look_ups_max: u8,
 
-    /// How long after its promise a caller is not rung: they hear the last words, and hang up.
+    /// How long after its promise a caller is not rung, nor after a call that is told of it: they hear the last words, and hang up.
     pub ring_after: Duration,
     /// How often a caller is rung.
     pub rings_max: u8,

@@ -45,6 +45,8 @@ impl CallbackLedger {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        // They are on the line, and hear that they are on the list.
+        entry.on_line_until = at.now + self.settings.ring_after;
         let stage = entry.promise.stage;
         match stage {
             Stage::Ended(_) => {

@@ -72,6 +72,13 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         (now < entry.until).then_some(&mut entry.value)
     }
 
+    /// The keys of the entries that fit and whose time is not over, in their order.
+    pub fn keys(&self, now: Instant, fits: impl Fn(&V) -> bool) -> impl Iterator<Item = &K> {
+        let entries = self.entries.iter();
+        let fitting = entries.filter(move |(_, entry)| now < entry.until && fits(&entry.value));
+        fitting.map(|(key, _)| key)
+    }
+
     /// Forgets all entries but these.
     pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
         self.entries.retain(|_, entry| keep(&entry.value));

@@ -45,6 +45,8 @@ struct Search {
     tried: [Option<Tried>; DIALS_MAX],
     tries: usize,
     dials: usize,
+    /// How many of them came to a session in whose place another one came in its time.
+    rotated: usize,
     redials: u32,
     has_moved: bool,
     has_redialed: bool,
@@ -127,17 +129,17 @@ impl Request {
     /// The live session is lost.
     pub fn lost(&mut self, now: Instant, rung: &Rung, fault: Fault) {
         if fault.retry() == Retry::Rotate {
-            self.aim(now, Aim::rotation(rung, true));
+            self.aim(now, rung, Aim::rotation(rung, true));
         } else {
             let home = rung.provider;
-            self.aim(now, Aim::Recovery { home });
+            self.aim(now, rung, Aim::Recovery { home });
             self.note(rung, fault);
         }
     }
 
     /// The live session is well, but its time is nearly over: a successor is wanted, at the same provider if possible.
     pub fn rotate(&mut self, now: Instant, rung: &Rung) {
-        self.aim(now, Aim::rotation(rung, false));
+        self.aim(now, rung, Aim::rotation(rung, false));
     }
 
     /// This session completed an answer: the outage is over, and what it used up is whole again. Of one that is to be
@@ -161,8 +163,12 @@ impl Request {
         self.failed & bit(provider) != 0 && self.is_fresh(provider)
     }
 
-    /// A search that goes on keeps its place in the queue and what it has used up.
-    fn aim(&mut self, now: Instant, aim: Aim) {
+    /// A search that goes on keeps its place in the queue and what it has used up; `rung` is the session that is left.
+    fn aim(&mut self, now: Instant, rung: &Rung, aim: Aim) {
+        if self.search.has_rotated_to(rung) {
+            // Whoever says nothing for hours moves many times without an answer.
+            self.search.rotated = self.search.dials.min(self.search.rotated + 1);
+        }
         if self.search.aim == Aim::First {
             self.urgency = Urgency::Live;
             self.since = now;
@@ -213,7 +219,7 @@ impl Request {
     }
 
     pub(super) const fn is_tried_out(&self) -> bool {
-        self.search.dials >= DIALS_MAX || self.search.tries >= DIALS_MAX
+        self.search.dials - self.search.rotated >= DIALS_MAX || self.search.tries >= DIALS_MAX
     }
 
     /// What failed in this search, oldest first.
@@ -325,6 +331,12 @@ impl Request {
 pub(super) type Rank = (std::cmp::Reverse<Urgency>, Instant, CallId);
 
 impl Search {
+    /// Whether this session came in its time after the one that was to be replaced. Where that had ended, it proves nothing: a
+    /// provider may end each session at once.
+    fn has_rotated_to(&self, rung: &Rung) -> bool {
+        matches!(self.aim, Aim::Rotation { seat, is_lost: false, .. } if seat != rung.seat)
+    }
+
     /// Notes what failed; a search with no room for it is over.
     fn note(&mut self, rung: &Rung, fault: Fault) {
         if let Some(place) = self.tried.get_mut(self.tries) {

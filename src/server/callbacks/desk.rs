@@ -292,6 +292,16 @@ impl Desk {
         self.effects = effects;
     }
 
+    /// Whether somebody of this number is speaking with us, of their own accord: they are rung a minute later, if still at all.
+    fn is_on_line(&self, now: Instant, number: Number) -> bool {
+        let calls = self.shared.callers.calls_of(now, number);
+        let is_on_line = self.shared.calls.are_live(&calls);
+        if is_on_line {
+            tracing::info!("a caller who is to be rung is on the line; later");
+        }
+        is_on_line
+    }
+
     fn perform(&mut self, now: Instant, effect: Effect) {
         match effect {
             Effect::Write(id, write) => {
@@ -306,7 +316,7 @@ impl Desk {
             }
             Effect::Text(request) => self.text(now, &request),
             Effect::LookUpText { send, to } => self.look_up_text(now, send, to),
-            Effect::Ring(request) if self.is_stopping => {
+            Effect::Ring(request) if self.is_stopping || self.is_on_line(now, request.to) => {
                 self.outcome(Input::Rung(request.send, RingOutcome::NotSent));
             }
             Effect::Ring(request) => self.ring(now, &request),

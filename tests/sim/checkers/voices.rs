@@ -104,8 +104,11 @@ fn spoke(life: &Life, from: Duration, to: Duration) -> bool {
         match what {
             Happening::TurnBegan { .. } => spoke = true,
             Happening::TurnEnded { .. } => spoke = *at >= from,
-            Happening::Key { .. } | Happening::Ended(_) => spoke |= *at >= from,
+            Happening::Key { .. } | Happening::MenuKey | Happening::Ended(_) => {
+                spoke |= *at >= from;
+            }
             Happening::Started
+            | Happening::PromptBegan { .. }
             | Happening::AgentBegan { .. }
             | Happening::AgentEnded
             | Happening::Cleared { .. }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use loadtest::carrier::CarrierSettings;
 use loadtest::model::outages::{Trouble, Window, With};
+use loadtest::model::settings::Between;
 use ringback::core::call::CallSettings;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::menu::{Caller, Consent, Menu};
@@ -89,6 +90,12 @@ fn setup(seed: u64) -> Setup {
             let with = With::Cut;
             let dead = Window::new(gone, Trouble::Kill { with, spread_ms: 0 });
             model.house_faults.0.extend([down, dead]);
+        }
+    }
+    if gone == 0 && seed.is_multiple_of(3) {
+        // A dial that takes its time: the caller may choose meanwhile.
+        for model in &mut models {
+            model.updated_delay_ms = Between::new(300, 1_200);
         }
     }
     let back = back.map(|back| (Duration::from_millis(back), Interlude::ModelsBack));

@@ -18,17 +18,19 @@ pub mod words;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use self::{post::Delivering, ringing::Placed};
 pub use self::{
     settings::PhoneSettings,
     tally::{Counts, Tally},
 };
-use super::{rest::Accepting, settings::TwilioSettings, twiml::Link};
+use super::{
+    VoiceReport, rest::Accepting, settings::TwilioSettings, twiml::Link, voice_call::Told,
+};
 use crate::{carrier::KnownPrompts, recording::Recording};
 
 /// What waits to be begun; beyond it REST answers 429.
@@ -45,6 +47,17 @@ pub(super) enum Errand {
     Accept(Box<Accepting>),
 }
 
+/// What whoever listens in hears of the calls that the account makes.
+#[derive(Clone, Debug)]
+pub enum Overheard {
+    /// A phone rings.
+    Rings,
+    /// What happens in a call, and when since it was picked up.
+    Told(Duration, Told),
+    /// It is over.
+    Over(Box<VoiceReport>),
+}
+
 /// The network of one account.
 #[derive(Debug)]
 pub struct Network {
@@ -56,6 +69,8 @@ pub struct Network {
     pub recordings: Vec<Arc<Recording>>,
     /// What prompts they know.
     pub prompts: Option<Arc<KnownPrompts>>,
+    /// Whoever listens in on rings and what follows, of all phones alike: for a single one. What there is no room for is not heard.
+    pub overheard: Option<mpsc::Sender<Overheard>>,
     /// "A message comes in".
     sms: Mutex<Option<Link>>,
     tally: Mutex<Tally>,
@@ -85,6 +100,7 @@ impl Network {
             twilio: Arc::new(twilio),
             recordings,
             prompts: None,
+            overheard: None,
             sms: Mutex::default(),
             tally: Mutex::default(),
             errands: Mutex::default(),
@@ -109,6 +125,14 @@ impl Network {
     /// Whether people there may be rung at this time.
     pub(super) fn may_ring(&self, number: &str, at: SystemTime) -> bool {
         hours::may_ring(&self.settings.hours, number, at)
+    }
+
+    /// Whoever listens in hears it.
+    pub(super) fn overhear(&self, overheard: Overheard) {
+        if let Some(listener) = &self.overheard {
+            // Who does not listen any more, or too slowly, misses it: nobody waits for them.
+            drop(listener.try_send(overheard));
+        }
     }
 
     /// Whether there is room for something more to do.

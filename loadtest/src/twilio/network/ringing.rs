@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 
-use super::habits::{Does, Ring};
+use super::{
+    Overheard,
+    habits::{Does, Ring},
+};
 use crate::{
     carrier::{CarrierSettings, Phone},
     recording::Recording,
@@ -89,6 +92,7 @@ impl Ringing {
             return Some(Status::Failed);
         }
         self.come(Status::Ringing);
+        self.account.network.overhear(Overheard::Rings);
         // Whoever is on the phone is not rung.
         if habit.does != Does::Busy {
             self.count(|ring| ring.rang = true);
@@ -202,12 +206,15 @@ impl Ringing {
             twiml: wanted.twiml.clone(),
             callbacks: told,
         };
+        let network = Arc::clone(&account.network);
+        let story = move |at, told| network.overhear(Overheard::Told(at, told));
         let (report, (), _told) = tokio::join!(
-            call.picked_up(phone, updates, opening),
+            call.picked_up(phone, updates, opening, story),
             telling,
             courier.finish(DELIVERY_MAX)
         );
         count_call(&account, &parties, habit, answered, &report);
+        account.network.overhear(Overheard::Over(Box::new(report)));
     }
 
     fn answered_by(&self, habit: Ring) -> &'static str {
@@ -311,7 +318,7 @@ fn phone(account: &Account, habit: Ring, nth: u64) -> Phone {
     let carrier = CarrierSettings {
         listens_only: habit.does != Does::Answer || !has_words,
         call_max_ms: call_max_ms.max(1),
-        record: false,
+        record: network.overheard.is_some(),
         ..CarrierSettings::default()
     };
     let number = NUMBERS_FROM.saturating_add(u32::try_from(nth).unwrap_or(u32::MAX));
