@@ -14,4 +14,5 @@ pub mod ids;
 pub mod observation;
 pub mod overload;
 pub mod pool;
+pub mod region;
 pub mod time;

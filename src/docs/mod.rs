@@ -20,5 +20,7 @@ pub mod messages {}
 pub mod metrics {}
 #[doc = include_str!("prompts.md")]
 pub mod prompts {}
+#[doc = include_str!("regions.md")]
+pub mod regions {}
 #[doc = include_str!("store.md")]
 pub mod store {}

@@ -1,8 +1,8 @@
 //! When a breaker opens, what passes it, and how it closes.
 
 use ringback::core::fault::{DialStage, Fault};
-use ringback::core::ids::KeyId;
-use ringback::core::pool::{Admission, BreakerState, Cause, Charge, Control, Report, Why};
+use ringback::core::ids::{KeyId, ProviderId};
+use ringback::core::pool::{Admission, BreakerState, Cause, Charge, Control, Report, Warning, Why};
 
 use crate::desk::{Desk, FIRST, GOOD, LOST, REFUSED, SECOND, ms, policy, secs};
 
@@ -335,4 +335,56 @@ fn an_operator_isolates_opens_and_closes() {
     assert_eq!(desk.state(FIRST), BreakerState::SlowStart);
     let causes: Vec<_> = desk.transitions().iter().map(|of| of.cause).collect();
     assert_eq!(causes[..3], [Cause::Operator; 3]);
+}
+
+#[test]
+fn who_hears_of_an_outage_needs_fewer_failures_of_its_own_and_at_least_two() {
+    for (warning, failures) in [(Warning::One, 3), (Warning::Many, 2)] {
+        let mut desk = Desk::with(2);
+        let until = desk.now + secs(30);
+        assert!(desk.pool.warn(FIRST, Some((warning, until))));
+        desk.pass(secs(1));
+        assert_eq!(
+            desk.state(FIRST),
+            BreakerState::Closed,
+            "nobody obeys blindly"
+        );
+        desk.fail(failures - 1, REFUSED);
+        assert_eq!(desk.state(FIRST), BreakerState::Closed);
+        desk.fail(1, REFUSED);
+        assert_eq!(desk.state(FIRST), BreakerState::Open, "{warning:?}");
+        assert_eq!(desk.state(SECOND), BreakerState::Closed);
+    }
+}
+
+#[test]
+fn what_others_say_ages_and_can_be_taken_back() {
+    for is_taken_back in [false, true] {
+        let mut desk = Desk::with(2);
+        let until = desk.now + secs(30);
+        desk.pool.warn(FIRST, Some((Warning::Many, until)));
+        if is_taken_back {
+            desk.pool.warn(FIRST, None);
+        } else {
+            desk.pass(secs(30));
+        }
+        desk.fail(4, REFUSED);
+        assert_eq!(desk.state(FIRST), BreakerState::Closed);
+    }
+    let nobody = ProviderId(7);
+    assert!(!Desk::with(2).pool.warn(nobody, None));
+}
+
+#[test]
+fn a_warned_breaker_judges_shares_by_fewer_outcomes() {
+    let mut desk = Desk::with(1);
+    let until = desk.now + secs(30);
+    desk.pool.warn(FIRST, Some((Warning::Many, until)));
+    for _ in 0..2 {
+        desk.live_call();
+        assert_eq!(desk.state(FIRST), BreakerState::Closed);
+        desk.fail(1, REFUSED);
+    }
+    assert_eq!(desk.state(FIRST), BreakerState::Open);
+    assert_eq!(desk.transitions()[0].cause, Cause::Failures);
 }

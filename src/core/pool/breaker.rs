@@ -3,8 +3,8 @@
 //! Opens fast and closes slow. It is told outcomes and time and answers whether calls pass; it does not dial, and knows no
 //! providers. Which outcome of a session is which [`Sample`] is decided by [`super::health`].
 //!
-//! Every breaker reads its thresholds from a policy of its own at each sample: news of an outage elsewhere would lower them
-//! there.
+//! Every breaker reads its thresholds from a policy of its own at each sample. News of an outage elsewhere lowers them for a
+//! while ([`Warning`]): fewer failures open it, and without one of its own it stays as it is.
 
 use std::time::Duration;
 
@@ -93,6 +93,26 @@ pub enum Control {
     Isolate,
 }
 
+/// What other nodes say of a provider: how many of them have lost it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Warning {
+    /// One: three fifths of the failures are enough.
+    One,
+    /// Several: two fifths are.
+    Many,
+}
+
+impl Warning {
+    /// So many failures in place of as many; never fewer than two, unless one is enough for the policy itself.
+    fn lower(self, count: u32) -> u32 {
+        let fifths = match self {
+            Self::One => 3,
+            Self::Many => 2,
+        };
+        count.saturating_mul(fifths).div_ceil(5).max(2).min(count)
+    }
+}
+
 /// One outcome, as a breaker sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sample {
@@ -120,6 +140,8 @@ pub(super) enum Sample {
 #[derive(Clone, Debug)]
 pub(super) struct Breaker {
     policy: BreakerPolicy,
+    /// What was heard of others, and until when it counts.
+    warned: Option<(Warning, Instant)>,
     state: State,
     /// How often it opened without having been closed for long: cool-downs double with it.
     openings: u32,
@@ -150,6 +172,7 @@ impl Breaker {
     pub(super) fn new(policy: BreakerPolicy) -> Self {
         Self {
             policy,
+            warned: None,
             state: State::Closed(Closed::new(Instant::ZERO, None)),
             openings: 0,
         }
@@ -228,6 +251,11 @@ impl Breaker {
         }
     }
 
+    /// Others have lost the provider: until then fewer failures open it. A later word stands in place of an earlier one.
+    pub(super) const fn warn(&mut self, warned: Option<(Warning, Instant)>) {
+        self.warned = warned;
+    }
+
     /// Takes in an outcome. Only a closed breaker counts them: an open one is closed by probes alone.
     pub(super) fn record(
         &mut self,
@@ -235,11 +263,12 @@ impl Breaker {
         sample: Sample,
         chance: &mut Chance,
     ) -> Option<Cause> {
+        let policy = self.policy_at(now);
         let State::Closed(closed) = &mut self.state else {
             return None;
         };
-        closed.record(now, sample, &self.policy);
-        let cause = closed.verdict(&self.policy)?;
+        closed.record(now, sample, &policy);
+        let cause = closed.verdict(&policy)?;
         self.open(now, false, chance);
         Some(cause)
     }
@@ -298,6 +327,18 @@ impl Breaker {
             Control::Isolate => self.state = State::Isolated,
         }
         Cause::Operator
+    }
+
+    /// The policy, with thresholds as low as others have made them.
+    fn policy_at(&self, now: Instant) -> BreakerPolicy {
+        let Some((warning, _)) = self.warned.filter(|(_, until)| now < *until) else {
+            return self.policy;
+        };
+        BreakerPolicy {
+            failures_in_a_row: warning.lower(self.policy.failures_in_a_row),
+            outcomes_min: warning.lower(self.policy.outcomes_min),
+            ..self.policy
+        }
     }
 
     fn open(&mut self, now: Instant, bars_redial: bool, chance: &mut Chance) {

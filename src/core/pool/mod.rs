@@ -33,7 +33,7 @@ mod window;
 
 pub use admission::{Admission, Charge, Report, Rung, Transition, Why};
 pub use backoff::Chance;
-pub use breaker::{BreakerState, Cause, Control};
+pub use breaker::{BreakerState, Cause, Control, Warning};
 pub use latency::Quantiles;
 pub use policy::{
     BreakerPolicy, HedgePolicy, KEYS_MAX, PROVIDERS_MAX, PolicyError, PoolPolicy, ProviderPolicy,
@@ -164,6 +164,15 @@ impl Pool {
         self.change(provider, key, news, |breaker, chance| {
             Some(breaker.control(now, control, chance))
         })
+    }
+
+    /// What other nodes say of an endpoint, and until when it counts (`None`: nothing any more): meanwhile fewer failures open its
+    /// breaker. Those of its keys are each node's own; a breaker that is open stays so. `false`: there is no such endpoint.
+    pub fn warn(&mut self, provider: ProviderId, warned: Option<(Warning, Instant)>) -> bool {
+        let endpoint = self.endpoints.get_mut(usize::from(provider.0));
+        endpoint
+            .map(|endpoint| endpoint.breaker.warn(warned))
+            .is_some()
     }
 
     /// How everything stands, for people.
