@@ -57,10 +57,12 @@ impl Live {
         Ok(())
     }
 
-    /// Our ear hears the caller begin. The session hears better, but for what it still catches up with.
+    /// Our ear hears the caller begin. The session hears better, but for what it still catches up with; and what it noticed a
+    /// moment before our ear did may have been taken for the past.
     fn on_ear_began(&mut self, now: Instant, effects: &mut Effects) {
         self.line.open_turn(now);
-        if self.session.is_catching_up(now) && self.line.floor != Floor::Caller {
+        let is_behind = self.session.is_catching_up(now) || self.session.hears_speech();
+        if is_behind && self.line.floor != Floor::Caller {
             self.line.yield_floor(now, effects);
             interruption::interrupt(self, now, effects);
         }
