@@ -97,10 +97,14 @@ impl Live {
         interruption::interrupt(self, now, effects);
     }
 
-    pub(super) fn on_speech_stopped(&mut self, now: Instant) {
+    pub(super) fn on_speech_stopped(&mut self, now: Instant, effects: &mut Effects) {
         self.session.on_heard(now, false);
         if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
             return; // The caller has said more since.
+        }
+        if self.line.floor == Floor::Caller {
+            // What was said while the caller spoke is no answer to it, and the answer does not wait behind it.
+            interruption::interrupt(self, now, effects);
         }
         let since = self.line.ear.loud_at().max(now - TURN_END_MAX).min(now);
         self.line.owe(Owed::new(since, Debt::Answer));

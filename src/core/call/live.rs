@@ -69,7 +69,7 @@ impl Live {
         match event {
             ProviderEvent::Ready { .. } => {} // A later update of the session was confirmed.
             ProviderEvent::SpeechStarted => self.on_speech_started(now, effects),
-            ProviderEvent::SpeechStopped => self.on_speech_stopped(now),
+            ProviderEvent::SpeechStopped => self.on_speech_stopped(now, effects),
             ProviderEvent::ResponseStarted { response } => {
                 self.session.on_response(response);
                 self.answer.begin();
