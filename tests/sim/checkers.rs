@@ -17,6 +17,7 @@ use crate::checkers::dials::{
     budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
     retry_after_honoured,
 };
+use crate::checkers::remembered::WHOLE_MIN;
 pub(crate) use crate::checkers::remembered::remembered;
 use crate::checkers::voices::{continued, one_after_the_other};
 use crate::setup::{Life, Setup};
@@ -390,7 +391,7 @@ fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
         let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
         let said = |item: &PlayedItem| {
             let began = item.first_played.is_some_and(|at| at < reign.from);
-            began && item.cut_at.is_none()
+            began && item.cut_at.is_none() && item.bytes_played >= WHOLE_MIN
         };
         if !is_told && life.phone.items.iter().any(said) {
             let what = format!("{} at {:?}", reign.attempt, reign.from);
