@@ -123,6 +123,19 @@ fn a_call_that_is_lost_alone_comes_back_at_once() {
 }
 
 #[test]
+fn a_live_call_whose_only_provider_talks_nonsense_twice_is_paid_for_by_the_fleet() {
+    let mut desk = Desk::with(1);
+    let (mut request, rung) = desk.live_call();
+    desk.lose(&mut request, &rung, Fault::Garbled);
+    let rung = desk.dial(&mut request);
+    assert_eq!(rung.charge, Charge::Reserve);
+    desk.is_ready(&rung);
+    desk.lose(&mut request, &rung, Fault::Garbled);
+    let (rung, _) = desk.dial_in_time(&mut request);
+    assert_eq!((rung.provider, rung.charge), (FIRST, Charge::Extra));
+}
+
+#[test]
 fn a_live_call_passes_an_open_breaker_once_if_there_is_no_other_rung() {
     let mut desk = Desk::with(1);
     let (mut request, rung) = desk.live_call();

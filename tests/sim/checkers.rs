@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loadtest::carrier::{Happening, PlayedItem, Violation};
+use loadtest::model::report::SessionReport;
 use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
@@ -16,6 +17,7 @@ use crate::checkers::dials::{
     budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
     retry_after_honoured,
 };
+use crate::checkers::remembered::WHOLE_MIN;
 pub(crate) use crate::checkers::remembered::remembered;
 use crate::checkers::voices::{continued, one_after_the_other};
 use crate::setup::{Life, Setup};
@@ -158,12 +160,22 @@ pub(crate) fn open_turn(
 /// When each item of the sessions before this attempt's came, and when the caller first heard it.
 fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<(Duration, Duration)> {
     let sessions = life.sessions().filter(|(before, _)| *before < attempt);
-    let before: Vec<u32> = sessions.map(|(_, session)| session.session).collect();
-    let items = life.phone.items.iter();
-    let items = items.filter(|item| before.contains(&item.stream));
-    items
-        .filter_map(|item| Some((item.received.0, item.first_played?)))
-        .collect()
+    let before: BTreeMap<u32, Duration> = sessions
+        .map(|(_, session)| (session.session, said_all_by(session)))
+        .collect();
+    let heard = |item: &PlayedItem| {
+        // What the carrier has no room for is held back, and comes to the phone long after it was made.
+        let said_by = before.get(&item.stream)?;
+        Some((item.received.0.min(*said_by), item.first_played?))
+    };
+    life.phone.items.iter().filter_map(heard).collect()
+}
+
+/// When the last response of this session was complete.
+fn said_all_by(session: &SessionReport) -> Duration {
+    let responses = session.responses.list.iter();
+    let done = responses.map(|response| response.done.map_or(Duration::MAX, |(at, _)| at));
+    done.max().unwrap_or(Duration::MAX)
 }
 
 /// From a server's word to the caller's ear, behind a prompt that is playing.
@@ -379,7 +391,7 @@ fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
         let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
         let said = |item: &PlayedItem| {
             let began = item.first_played.is_some_and(|at| at < reign.from);
-            began && item.cut_at.is_none()
+            began && item.cut_at.is_none() && item.bytes_played >= WHOLE_MIN
         };
         if !is_told && life.phone.items.iter().any(said) {
             let what = format!("{} at {:?}", reign.attempt, reign.from);

@@ -26,6 +26,8 @@ pub(super) struct Hearing {
     asked: Option<Asked>,
     /// An answer is owed since.
     owed: Option<Duration>,
+    /// The caller speaks: nobody owes them a sound.
+    has_floor: bool,
     pub(super) first_sound: Option<Duration>,
     pub(super) latencies: Vec<Duration>,
     pub(super) unanswered: u32,
@@ -72,6 +74,7 @@ impl Hearing {
             speaking: false,
             asked: None,
             owed: None,
+            has_floor: false,
             first_sound: None,
             latencies: Vec::new(),
             unanswered: 0,
@@ -94,6 +97,7 @@ impl Hearing {
     /// The caller's turn ended here.
     pub(super) fn turn_ended(&mut self, at: Duration) {
         self.broken_off = None;
+        self.has_floor = false;
         self.asked = Some(Asked {
             at,
             answered: None,
@@ -119,6 +123,7 @@ impl Hearing {
     /// The caller begins to speak, or leaves: nothing is owed any more.
     pub(super) fn interrupt(&mut self, at: Duration) {
         self.broken_off = None;
+        self.has_floor = true;
         if self.owed.is_some() {
             self.count_silence(at);
             self.unanswered += 1;
@@ -201,8 +206,8 @@ impl Hearing {
         if let Some(longest) = &mut self.broken_off {
             *longest = silent.max(*longest);
         }
-        if window.stamped && self.owed.is_some() {
-            return; // Left over from before.
+        if window.stamped && (self.owed.is_some() || self.has_floor) {
+            return; // Left over from before, or said to somebody who speaks.
         }
         if window.stamped {
             let longest = self.broken_off.replace(Duration::ZERO);
@@ -313,6 +318,18 @@ mod tests {
             MS(1_500),
             "the caller spoke meanwhile"
         );
+    }
+
+    #[test]
+    fn silence_while_the_caller_speaks_is_no_dead_air() {
+        let mut hearing = hearing(Answer::Stamped);
+        hearing.turn_ended(MS(1_000));
+        hearing.hear(&sound(1_500, 1_500, true));
+        hearing.interrupt(MS(1_510));
+        // The last of what was cut, and somebody who speaks into the turn.
+        hearing.hear(&sound(1_500, 1_520, true));
+        hearing.hear(&sound(4_900, 4_920, true));
+        assert_eq!(hearing.dead_air_max, MS(500));
     }
 
     #[test]

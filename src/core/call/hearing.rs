@@ -57,10 +57,12 @@ impl Live {
         Ok(())
     }
 
-    /// Our ear hears the caller begin. The session hears better, but for what it still catches up with.
+    /// Our ear hears the caller begin. The session hears better, but for what it still catches up with; and what it noticed a
+    /// moment before our ear did may have been taken for the past.
     fn on_ear_began(&mut self, now: Instant, effects: &mut Effects) {
         self.line.open_turn(now);
-        if self.session.is_catching_up(now) && self.line.floor != Floor::Caller {
+        let is_behind = self.session.is_catching_up(now) || self.session.hears_speech();
+        if is_behind && self.line.floor != Floor::Caller {
             self.line.yield_floor(now, effects);
             interruption::interrupt(self, now, effects);
         }
@@ -95,10 +97,14 @@ impl Live {
         interruption::interrupt(self, now, effects);
     }
 
-    pub(super) fn on_speech_stopped(&mut self, now: Instant) {
+    pub(super) fn on_speech_stopped(&mut self, now: Instant, effects: &mut Effects) {
         self.session.on_heard(now, false);
         if self.session.is_catching_up(now) && self.line.ear.hears_words(now) {
             return; // The caller has said more since.
+        }
+        if self.line.floor == Floor::Caller {
+            // What was said while the caller spoke is no answer to it, and the answer does not wait behind it.
+            interruption::interrupt(self, now, effects);
         }
         let since = self.line.ear.loud_at().max(now - TURN_END_MAX).min(now);
         self.line.owe(Owed::new(since, Debt::Answer));

@@ -3,7 +3,7 @@
 use crate::core::call::answer::Answer;
 use crate::core::call::clock::Attempts;
 use crate::core::call::effect::{Effect, Effects, EndReason, Occasion};
-use crate::core::call::floor::{Debt, Floor};
+use crate::core::call::floor::{Debt, Floor, Owed};
 use crate::core::call::input::{Ignored, ProviderEvent, ToolCallId};
 use crate::core::call::line::Line;
 use crate::core::call::memory::Voice;
@@ -69,7 +69,7 @@ impl Live {
         match event {
             ProviderEvent::Ready { .. } => {} // A later update of the session was confirmed.
             ProviderEvent::SpeechStarted => self.on_speech_started(now, effects),
-            ProviderEvent::SpeechStopped => self.on_speech_stopped(now),
+            ProviderEvent::SpeechStopped => self.on_speech_stopped(now, effects),
             ProviderEvent::ResponseStarted { response } => {
                 self.session.on_response(response);
                 self.answer.begin();
@@ -144,7 +144,7 @@ impl Live {
             return Err(Exit::Lost(fault));
         }
         self.line
-            .comfort(now, self.session.is_responding(), settings, effects)
+            .comfort(now, self.is_answering(), settings, effects)
             .map_err(|_| Exit::Apologize)
     }
 
@@ -177,7 +177,7 @@ impl Live {
             self.goodbye
                 .map(|goodbye| self.hang_up_by(goodbye, settings)),
             self.worry(settings).map(|(at, _)| at),
-            self.line.comfort_at(self.session.is_responding(), settings),
+            self.line.comfort_at(self.is_answering(), settings),
         ];
         let deadline = self.line.deadline().min(self.session.deadline());
         others.into_iter().flatten().fold(deadline, Instant::min)
@@ -218,7 +218,7 @@ impl Live {
             if self.line.keypad.is_busy() {
                 return None;
             }
-            let fault = if owed.debt == Debt::Answer && !self.session.has_heard() {
+            let fault = if self.is_unheard(owed) {
                 Fault::Deaf
             } else {
                 Fault::AnswerTimedOut
@@ -229,6 +229,17 @@ impl Live {
         let plays_until = self.line.downlink.plays_until();
         let stalled_at = self.answer.stalled_at(plays_until, settings);
         stalled_at.map(|at| (at, Fault::Stalled))
+    }
+
+    /// Whether what is being made may be what is owed: a response to a turn of which the session noticed nothing is to one before.
+    fn is_answering(&self) -> bool {
+        let is_unheard = matches!(self.line.floor, Floor::Owed(owed) if self.is_unheard(owed));
+        self.session.is_responding() && !is_unheard
+    }
+
+    /// Whether an answer is owed to a turn of which the session noticed nothing.
+    fn is_unheard(&self, owed: Owed) -> bool {
+        owed.debt == Debt::Answer && !self.session.has_heard()
     }
 
     /// Whether nobody speaks, nobody is owed an answer and nothing waits.

@@ -81,8 +81,11 @@ impl Live {
     fn say(&mut self, now: Instant, item: ItemId, frame: Frame, effects: &mut Effects) {
         self.answer.on_said(item);
         let voice = Voice::Item(self.session.attempt, item);
+        let more = frame.duration();
         if let Err(HeldOverflow) = self.line.play(now, voice, frame, effects) {
-            // What is held plays on; no more of this response is taken.
+            // What is held plays on; no more of this response is taken, nor of the words that ran ahead of it.
+            let taken = self.line.downlink.received(voice).unwrap_or_default();
+            self.line.memory.cut(voice, taken, taken + more);
             effects.observe(Observation::HeldOverflowed);
             self.session.cut(effects);
             self.answer.cut();

@@ -253,15 +253,15 @@ impl Request {
             .fold(0, |keys, tried| keys | 1 << tried.key.0)
     }
 
-    /// Whether the provider may be dialled again although it failed. What makes another place advisable bars this one only
-    /// for a second redial: the last resort of a live call is not to be refused.
+    /// Whether the provider may be dialled again although it failed. What makes another place advisable bars this one for whoever
+    /// has lost nothing yet: a live call without another place is not to be refused while there is a budget.
     pub(super) fn may_redial(&self, provider: ProviderId) -> bool {
-        let is_last_resort = self.has_reserve();
+        let is_live = self.urgency == Urgency::Live;
         self.tried()
             .filter(|tried| tried.provider == provider && tried.fault.scope() == Scope::Endpoint)
             .all(|tried| match tried.fault.retry() {
                 Retry::Here | Retry::Rotate => true,
-                Retry::Elsewhere => is_last_resort,
+                Retry::Elsewhere => is_live,
                 Retry::Never => false,
             })
     }

@@ -30,8 +30,11 @@ const PACKED: &str = "This phone call began before you joined it.";
 /// Fewer words than these are told from others by chance.
 const WORDS_MIN: usize = 12;
 
+/// So much audio for each letter is no speech, however slow: noise comes in other lengths than the words that go with it.
+const LETTER_MAX: u64 = 125 * 8;
+
 /// Of less audio than this nothing is certain to have been heard: the echo of a mark takes its time.
-const WHOLE_MIN: u64 = 1_000 * 8;
+pub(super) const WHOLE_MIN: u64 = 1_000 * 8;
 
 /// "Nothing unheard is remembered": what a session is told that the agent has said was played, or is in the carrier's buffer.
 ///
@@ -118,7 +121,8 @@ fn heard<'a>(life: &Life, before: &[Reign<'a>], told_at: Duration) -> Vec<Heard<
     let items = before.iter().flat_map(|reign| {
         let last = reign.session.spoken.list.last().map(|last| last.item);
         reign.session.spoken.list.iter().map(move |spoken| {
-            let is_struck = is_noise(life, reign.attempt) && last == Some(spoken.item);
+            let is_last = is_noise(life, reign.attempt) && last == Some(spoken.item);
+            let is_struck = is_last || is_out_of_step(reign.session, spoken);
             let unheard_max = if is_struck { u64::MAX / 2 } else { UNHEARD_MAX };
             let played = played(life, reign.session.session, spoken.item);
             if played.is_none() && reign.until + ON_ITS_WAY < told_at {
@@ -130,7 +134,13 @@ fn heard<'a>(life: &Life, before: &[Reign<'a>], told_at: Duration) -> Vec<Heard<
     items.collect()
 }
 
-/// Whether it was left for its noise, which comes in other lengths than the words that go with it.
+/// Whether something was wrong with this item, such that its length says nothing about its words. A session that makes noise may be
+/// left for something else, or in the middle of the next item.
+fn is_out_of_step(session: &SessionReport, spoken: &SpokenItem) -> bool {
+    session.faults > 0 && spoken.bytes > LETTER_MAX * spoken.words.len() as u64
+}
+
+/// Whether it was left for its noise.
 fn is_noise(life: &Life, attempt: AttemptId) -> bool {
     failures(life).any(|failure| failure.attempt == attempt && failure.fault == Fault::Noise)
 }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::super::input::{Key, ResponseOutcome, ToolCallId};
+use super::super::prompt::Prompt;
 use super::*;
 use crate::core::fault::{Fault, Refusal};
 use crate::core::observation::Observation;
@@ -83,6 +84,58 @@ fn more_than_may_be_held_cancels_the_response_and_what_is_held_plays_on() {
     assert!(effects.contains(&Effect::Observe(Observation::HeldOverflowed)));
     assert!(effects.contains(&Effect::ToProvider(FIRST, ProviderCommand::CancelResponse)));
     assert!(!effects.contains(&Effect::ToCarrier(CarrierCommand::Clear)));
+}
+
+#[test]
+fn who_speaks_into_the_greeting_is_listened_to_also_where_the_session_hears_no_more() {
+    let mut story = Story::greeting(Greeting::Spoken);
+    story.start();
+    story.made(FIRST);
+    story.provider(ProviderEvent::Ready { expires_at: None });
+    story.says(SPEECH, ms(100));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.audio(0, 0, &[SPEECH; 16_000]);
+    story.take();
+    story.says(SPEECH, ms(1_000));
+    assert!(story.wants(&Effect::ToCarrier(CarrierCommand::Clear)));
+    story.says(QUIET, ms(2_500));
+    assert!(story.wants(&Effect::Dial(SECOND, DialKind::Needed)));
+}
+
+#[test]
+fn what_is_said_while_the_caller_speaks_is_no_answer_to_it() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::SpeechStarted);
+    story.says(SPEECH, ms(500));
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.audio(0, 0, &vec![SPEECH; 8 * 20_000]);
+    story.says(SPEECH, ms(500));
+    story.says(QUIET, ms(500));
+    story.take();
+    story.provider(ProviderEvent::SpeechStopped);
+    let effects = story.take();
+    assert!(effects.contains(&Effect::ToCarrier(CarrierCommand::Clear)));
+    assert!(effects.contains(&Effect::ToProvider(FIRST, ProviderCommand::CancelResponse)));
+    story.audio(0, 0, &[SPEECH; 1_600]);
+    assert!(story.played().0.is_empty());
+}
+
+#[test]
+fn an_answer_to_the_turn_before_puts_off_no_filler() {
+    let mut story = Story::live();
+    story.says(QUIET, ms(1_000));
+    story.provider(ProviderEvent::ResponseStarted {
+        response: ResponseId(0),
+    });
+    story.audio(0, 0, &[SPEECH; 1_600]);
+    story.says(SPEECH, ms(800));
+    story.take();
+    story.says(QUIET, ms(1_260));
+    let filler = Effect::Observe(Observation::Prompted(Prompt::OneMoment));
+    assert!(story.wants(&filler));
 }
 
 #[test]
