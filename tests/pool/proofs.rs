@@ -55,6 +55,16 @@ fn who_has_to_know_is_told_by_a_probe() {
 }
 
 #[test]
+fn one_question_is_one_probe() {
+    let mut desk = Desk::with(1);
+    desk.prove();
+    let probe = desk.news.probes.pop().unwrap();
+    desk.report(&probe, Report::Failed(REFUSED));
+    desk.pass(secs(300));
+    assert_eq!(desk.dials(Charge::Probe), 1, "nobody has asked again");
+}
+
+#[test]
 fn an_answer_of_a_call_is_as_good() {
     let mut desk = Desk::with(1);
     let (_call, rung) = desk.live_call();
