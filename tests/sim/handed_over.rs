@@ -11,9 +11,8 @@ use ringback::core::front::Next;
 use crate::checkers::{Finding, remembered};
 use crate::setup::{Interlude, Life, Setup};
 use crate::severed::greeted_once;
-use crate::story::story;
 use crate::streams::{Carriage, StreamLife};
-use crate::swarm::{Findings, each, number, setup, some};
+use crate::swarm::{Findings, each, seeds, setup, some};
 use crate::world::World;
 
 /// Calls of the ordinary test run.
@@ -206,20 +205,7 @@ impl Tally {
 
 #[test]
 fn every_call_whose_process_goes_is_let_go_at_a_pause_and_goes_on() {
-    let calls = number("RINGBACK_SIM_CALLS").unwrap_or(CALLS);
-    let seeds = match number("RINGBACK_SIM_HANDED_OVER") {
-        Some(seed) => seed..seed + 1,
-        None => 0..calls,
-    };
-    if seeds.end - seeds.start == 1 {
-        let setup = Setup {
-            tells: true,
-            ..handed_over(seeds.start)
-        };
-        let life = World::new(setup.clone()).live();
-        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
-        println!("{:?}\n{:?}", life.streams, life.answers);
-    }
+    let seeds = seeds("RINGBACK_SIM_HANDED_OVER", CALLS, handed_over);
     let mut all = Tally::default();
     for tally in each(seeds, |seed, tally: &mut Tally| {
         let setup = handed_over(seed);

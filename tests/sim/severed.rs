@@ -11,9 +11,8 @@ use ringback::core::front::{Next, RESUMES_MAX, RESUMES_WITHIN};
 
 use crate::checkers::{Finding, remembered};
 use crate::setup::{Life, Setup};
-use crate::story::story;
 use crate::streams::Carriage;
-use crate::swarm::{Findings, each, number, setup, some};
+use crate::swarm::{Findings, each, seeds, setup, some};
 use crate::world::World;
 
 /// Calls of the ordinary test run.
@@ -209,20 +208,7 @@ const fn name(part: During) -> &'static str {
 
 #[test]
 fn every_call_whose_streams_are_cut_passes_the_checkers() {
-    let calls = number("RINGBACK_SIM_CALLS").unwrap_or(CALLS);
-    let seeds = match number("RINGBACK_SIM_SEVERED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..calls,
-    };
-    if seeds.end - seeds.start == 1 {
-        let setup = Setup {
-            tells: true,
-            ..severed(seeds.start)
-        };
-        let life = World::new(setup.clone()).live();
-        println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
-        println!("{:?}\n{:?}", life.streams, life.answers);
-    }
+    let seeds = seeds("RINGBACK_SIM_SEVERED", CALLS, severed);
     let mut all = Tally::default();
     for tally in each(seeds, |seed, tally: &mut Tally| {
         let setup = severed(seed);

@@ -274,6 +274,22 @@ fn live(seeds: std::ops::Range<u64>) -> Tally {
     all
 }
 
+/// The seeds to live: those of an ordinary run, or the one that `variable` names, whose story is then told first.
+#[expect(clippy::print_stdout, reason = "whoever names a seed wants its story")]
+pub(crate) fn seeds(variable: &str, ordinary: u64, of: fn(u64) -> Setup) -> std::ops::Range<u64> {
+    let Some(seed) = number(variable) else {
+        return 0..number("RINGBACK_SIM_CALLS").unwrap_or(ordinary);
+    };
+    let setup = Setup {
+        tells: true,
+        ..of(seed)
+    };
+    let life = World::new(setup.clone()).live();
+    println!("{}\n\n{}", life.story.join("\n"), story(&setup, &life));
+    println!("{:?}\n{:?}", life.streams, life.answers);
+    seed..seed + 1
+}
+
 /// Does something with each seed, on all cores; what each core has gathered.
 pub(crate) fn each<T: Default + Send>(
     seeds: std::ops::Range<u64>,
