@@ -12,6 +12,7 @@ mod checkers;
 mod desk;
 #[cfg(test)]
 mod ladder;
+mod limits;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
