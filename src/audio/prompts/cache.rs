@@ -6,13 +6,13 @@
 //! to start: a tenant's torn file is no reason to leave all callers alone.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::bundled::Name;
+use super::found::Found;
 use super::language::Language;
 use super::script::{Greets, Script};
 use super::store::{Key, Source, Store, StoreError, Stored};
@@ -26,26 +26,6 @@ pub const BYTES_MAX: usize = 256 << 20;
 
 /// More warnings than these are counted.
 const WARNINGS_MAX: usize = 50;
-
-/// A recording that an agent has for a prompt.
-#[derive(Clone)]
-pub struct Found {
-    /// Its audio, in whole 20 ms frames of µ-law.
-    pub audio: Bytes,
-    /// Its words.
-    pub text: Arc<str>,
-    /// Where it comes from.
-    pub source: Source,
-    /// The language that it is in.
-    pub language: Language,
-}
-
-/// Without the audio and the words.
-impl fmt::Debug for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Found({}, {})", self.source.name(), self.language)
-    }
-}
 
 /// Every agent's prompts, ready to be played. It never changes: what is new on disk is in the next one that is
 /// [made](Self::with) of it, or loaded.

@@ -7,6 +7,7 @@
 //! | [`store`] | the recordings on disk, found by text, voice and language |
 //! | [`script`] | what an agent's file says about its prompts |
 //! | [`cache`], `voice` | which recording each agent has for each prompt and language |
+//! | `found` | such a recording |
 //! | `report` | the same as a table |
 //! | [`wanted`] | what nobody has recorded yet |
 //! | [`verify`] | whether a model spoke the words that it was given |
@@ -17,6 +18,7 @@
 
 pub mod bundled;
 pub mod cache;
+mod found;
 pub mod language;
 mod report;
 pub mod script;
@@ -27,6 +29,7 @@ pub mod wanted;
 
 pub use self::bundled::Name;
 pub use self::cache::PromptCache;
+pub use self::found::Found;
 pub use self::language::Language;
 pub use self::report::Row;
 pub use self::script::{Greets, Line, Script};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::bundled::Name;
-use super::cache::{Found, PromptCache};
+use super::cache::PromptCache;
+use super::found::Found;
 use super::language::Language;
 use super::store::Source;
 use super::voice::Greeter;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bundled::{Bundled, Name};
-use super::cache::Found;
+use super::found::Found;
 use super::language::Language;
 use super::script::Greets;
 use super::store::Source;
