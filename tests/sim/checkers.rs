@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loadtest::carrier::{Happening, PlayedItem, Violation};
-use loadtest::model::report::SessionReport;
+use loadtest::model::report::{Role, SessionReport};
 use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
@@ -17,9 +17,9 @@ use crate::checkers::dials::{
     budget_holds, lasting_is_not_retried, no_caller_as_a_probe, no_rash_failover,
     retry_after_honoured,
 };
-use crate::checkers::remembered::WHOLE_MIN;
+use crate::checkers::remembered::memory_handed_on;
 pub(crate) use crate::checkers::remembered::remembered;
-use crate::checkers::voices::{continued, one_after_the_other};
+use crate::checkers::voices::{continued, flood_ends, one_after_the_other};
 use crate::setup::{Life, Setup};
 use crate::succession::reigns;
 
@@ -61,6 +61,7 @@ pub(crate) fn judge_any(setup: &Setup, life: &Life) -> Vec<Finding> {
     no_dead_air(life, &mut findings);
     one_voice(life, &mut findings);
     one_after_the_other(life, &mut findings);
+    flood_ends(life, &mut findings);
     continued(life, &mut findings);
     uplink_conserved(life, &mut findings);
     heard_while_it_lasted(life, &mut findings);
@@ -259,7 +260,8 @@ fn heard_while_it_lasted(life: &Life, findings: &mut Vec<Finding>) {
 const IN_THE_AIR: Duration = Duration::from_millis(200);
 
 /// The first frame that a session which took over may be given: from the second before the open turn, in which its beginning
-/// goes unnoticed, to that beginning; without one, any of the last second.
+/// goes unnoticed, to that beginning; without one, any of the last second. All since the start belongs to a turn that began before
+/// any model was heard; and what a model had answered in the middle of it is told, not given again.
 fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
     let (took_over, lost_at) = life.observations.iter().find_map(|(at, seen)| match seen {
         Observation::Rotated { attempt: by } if *by == attempt => Some((*at, *at)),
@@ -272,19 +274,37 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         let since = at.saturating_sub(life.phone.began);
         u32::try_from(since.as_millis() / 20).unwrap()
     };
-    if let Some(began) = turn_of_a_flood(life, took_over) {
-        let earliest = frame(began).saturating_sub(FRAMES_BEFORE_TURN);
-        return Some((earliest, frame(took_over)));
-    }
-    let latest = open_turn(life, attempt, lost_at, took_over).unwrap_or(took_over);
     let heard = heard_of_others(life, attempt);
-    let anything_answered = heard.iter().any(|&(_, at)| at <= took_over + ON_ITS_WAY);
-    let earliest = if anything_answered {
-        frame(latest).saturating_sub(FRAMES_BEFORE_TURN)
-    } else {
-        0
+    let earliest = |began: Duration, heard_by: Duration| {
+        let anything_answered = heard.iter().any(|&(_, at)| at <= heard_by);
+        let before = frame(began).saturating_sub(FRAMES_BEFORE_TURN);
+        if anything_answered { before } else { 0 }
     };
-    Some((earliest, frame(latest)))
+    if let Some(began) = turn_of_a_flood(life, took_over) {
+        return Some((earliest(began, began), frame(took_over)));
+    }
+    let open = open_turn(life, attempt, lost_at, took_over);
+    let began = open.unwrap_or(took_over);
+    let latest = if is_half_told(life, attempt, (began, lost_at)) {
+        took_over
+    } else {
+        began
+    };
+    let heard_by = open.unwrap_or(took_over + ON_ITS_WAY);
+    Some((earliest(began, heard_by), frame(latest)))
+}
+
+/// Whether a pause of the caller was taken for the end of the turn, an answer to what came before was with the carrier when its
+/// session was lost, and the next one knows what the caller had said.
+fn is_half_told(life: &Life, attempt: AttemptId, (began, lost_at): (Duration, Duration)) -> bool {
+    let mut sessions = life.sessions();
+    let knows = |session: &SessionReport| {
+        let mut seeds = session.seeds.list.iter();
+        seeds.any(|seed| seed.role == Role::User)
+    };
+    let is_told = sessions.any(|(taker, session)| taker == attempt && knows(session));
+    let mut items = life.phone.items.iter();
+    is_told && items.any(|item| began < item.received.0 && item.received.0 <= lost_at + IN_THE_AIR)
 }
 
 /// When the last turn began, if a flood came over it: whether that answers anything is anybody's guess.
@@ -381,21 +401,6 @@ fn yields_the_floor(life: &Life, findings: &mut Vec<Finding>) {
         if silent.is_some_and(|(silent, _)| *silent > at + YIELDS_WITHIN) {
             let what = format!("the caller spoke at {at:?}, the agent until {silent:?}");
             findings.push(("yields the floor", what));
-        }
-    }
-}
-
-/// "Memory handed on": the session that takes over knows that something was said before it.
-fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
-    for reign in reigns(life).iter().skip(1) {
-        let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
-        let said = |item: &PlayedItem| {
-            let began = item.first_played.is_some_and(|at| at < reign.from);
-            began && item.cut_at.is_none() && item.bytes_played >= WHOLE_MIN
-        };
-        if !is_told && life.phone.items.iter().any(said) {
-            let what = format!("{} at {:?}", reign.attempt, reign.from);
-            findings.push(("memory handed on", what));
         }
     }
 }

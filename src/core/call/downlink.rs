@@ -233,6 +233,27 @@ impl Downlink {
         cuts
     }
 
+    /// Throws away what is held here, and leaves the carrier what it has; says what was cut, oldest first.
+    pub(super) fn drop_held(&mut self, effects: &mut Effects) -> Vec<Cut> {
+        let sent = self.playout.sent();
+        let mut cuts = Vec::new();
+        for item in &mut self.items {
+            if let Some(cut) = item.cut_at(sent).filter(|cut| cut.heard < cut.received) {
+                item.received = bytes_in(cut.heard);
+                cuts.push(cut);
+            }
+            item.is_complete = true;
+        }
+        self.items.retain(|item| item.received > 0);
+        self.carry.clear();
+        self.held.clear();
+        self.held_bytes = 0;
+        if sent > self.playout.marked() {
+            self.mark(effects);
+        }
+        cuts
+    }
+
     fn begin(&mut self, now: Instant, voice: Voice) {
         self.forget_heard(now);
         if self.items.len() == ITEMS_MAX {

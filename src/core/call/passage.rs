@@ -101,6 +101,9 @@ impl Call {
         let attempt = live.session.attempt;
         effects.observe(Observation::AttemptFailed { attempt, fault });
         effects.push(Effect::Report(attempt, Report::Failed(fault)));
+        if fault == Fault::Flooded {
+            live.forget_flood(effects);
+        }
         live.owe_rest(now, effects);
         if live.goodbye.is_some() {
             for attempt in live.attempts() {

@@ -171,6 +171,19 @@ impl Live {
         Ok(())
     }
 
+    /// The session has made more than anybody would say: what of it waits here is not said, and the caller is owed something else.
+    /// The carrier keeps what it has, so that there is time to dial.
+    pub(super) fn forget_flood(&mut self, effects: &mut Effects) {
+        let cuts = self.line.downlink.drop_held(effects);
+        for cut in &cuts {
+            self.line.memory.cut(cut.voice, cut.heard, cut.received);
+        }
+        if !cuts.is_empty() && self.line.floor == Floor::Agent {
+            let dry_at = self.line.downlink.plays_until();
+            self.line.owe(Owed::new(dry_at, Debt::Rest));
+        }
+    }
+
     /// The session is gone: an answer that was under way has a rest, and the caller is owed it.
     pub(super) fn owe_rest(&mut self, now: Instant, effects: &mut Effects) {
         self.line.downlink.finish(now, effects);

@@ -34,7 +34,7 @@ const WORDS_MIN: usize = 12;
 const LETTER_MAX: u64 = 125 * 8;
 
 /// Of less audio than this nothing is certain to have been heard: the echo of a mark takes its time.
-pub(super) const WHOLE_MIN: u64 = 1_000 * 8;
+const WHOLE_MIN: u64 = 1_000 * 8;
 
 /// "Nothing unheard is remembered": what a session is told that the agent has said was played, or is in the carrier's buffer.
 ///
@@ -70,6 +70,34 @@ pub(crate) fn remembered(life: &Life, findings: &mut Vec<Finding>) {
             findings.push(("what was heard is remembered", what));
         }
     }
+}
+
+/// "Memory handed on": the session that takes over knows that something was said before it. Of a flood nobody can tell which of its
+/// words were heard.
+pub(super) fn memory_handed_on(life: &Life, findings: &mut Vec<Finding>) {
+    for reign in reigns(life).iter().skip(1) {
+        let is_told = reign.was_ill_at_once() || !reign.session.seeds.list.is_empty();
+        let said = |item: &PlayedItem| {
+            let began = item.first_played.is_some_and(|at| at < reign.from);
+            let is_whole = item.cut_at.is_none() && item.bytes_played >= WHOLE_MIN;
+            began && is_whole && has_words_of_its_length(life, item)
+        };
+        if !is_told && life.phone.items.iter().any(said) {
+            let what = format!("{} at {:?}", reign.attempt, reign.from);
+            findings.push(("memory handed on", what));
+        }
+    }
+}
+
+/// Whether what was played is speech, as far as its session knows.
+fn has_words_of_its_length(life: &Life, item: &PlayedItem) -> bool {
+    let mut sessions = life.sessions().map(|(_, session)| session);
+    sessions.all(|session| {
+        let is_its =
+            |spoken: &&SpokenItem| (session.session, spoken.item) == (item.stream, item.item);
+        let mut spoken = session.spoken.list.iter().filter(is_its);
+        spoken.all(|spoken| !is_out_of_step(session, spoken))
+    })
 }
 
 /// What the agent has said, as a session was told it.

@@ -5,14 +5,18 @@ use std::time::Duration;
 use loadtest::carrier::Happening;
 use loadtest::model::report::{AskedBy, Outcome, Response};
 
+use ringback::core::fault::Fault;
 use ringback::core::observation::Observation;
 
 use super::Finding;
 use crate::setup::Life;
-use crate::succession::{Reign, reigns};
+use crate::succession::{Reign, failures, reigns};
 
 /// What is on its way at the moment of a loss may be known or not.
 const ON_ITS_WAY: Duration = Duration::from_millis(25);
+
+/// What was sent to the carrier is at the phone by then.
+const PASSED_ON_WITHIN: Duration = Duration::from_secs(1);
 
 /// A session that takes over has asked for what is owed by then.
 const ASKED_WITHIN: Duration = Duration::from_millis(500);
@@ -46,6 +50,24 @@ pub(crate) fn one_after_the_other(life: &Life, findings: &mut Vec<Finding>) {
         if !theirs.contains(&item.stream) {
             let what = format!("{} was never the call's", item.stream);
             findings.push(("one voice", what));
+        }
+    }
+}
+
+/// "A flood ends": what a session has said beyond all bounds is thrown away with it, and nobody listens to it for minutes.
+pub(crate) fn flood_ends(life: &Life, findings: &mut Vec<Finding>) {
+    for flood in failures(life).filter(|failure| failure.fault == Fault::Flooded) {
+        let mut sessions = life.sessions();
+        let Some((_, session)) = sessions.find(|(attempt, _)| *attempt == flood.attempt) else {
+            continue;
+        };
+        let mut items = life.phone.items.iter();
+        let late = items.find(|item| {
+            item.stream == session.session && item.received.1 > flood.at + PASSED_ON_WITHIN
+        });
+        if let Some(late) = late {
+            let what = format!("{} until {:?}", flood.attempt, late.received.1);
+            findings.push(("a flood ends", what));
         }
     }
 }
