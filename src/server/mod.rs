@@ -94,7 +94,7 @@ use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
-use crate::core::region::{Life, Node, Peer};
+use crate::core::region::Peer;
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
@@ -374,14 +374,7 @@ impl Shared {
             let callbacks = callbacks.as_ref();
             Orders::new(rest, callbacks, clock, tasks.clone(), telemetry.clone())
         });
-        let me = Peer {
-            region: config.region.region,
-            node: Node::parse(&public.node).expect("the configuration has looked at the name"),
-            life: Life(draw_seed()),
-        };
-        let begins = config.region.begins;
-        let others = config.region.others;
-        let nodes = others.map(|others| Nodes::new(me, begins, others, telemetry.clone()));
+        let (me, nodes) = Nodes::open(config.region, &public.node, &telemetry);
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio

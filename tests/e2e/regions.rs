@@ -92,10 +92,10 @@ async fn nodes_hear_of_each_other_without_a_store_and_notice_who_is_gone() {
     until(&first, "ringback_peers_silent_total", |silent| silent > 0.0).await;
     let mut second = node(&west, &[&east], &model, ("", &[])).await;
     for server in [&first, &second] {
-        until(server, "ringback_nodes_heard", |heard| heard == 1.0).await;
+        until(server, "ringback_nodes_heard", |heard| heard > 0.5).await;
     }
     first.kill();
-    until(&second, "ringback_nodes_heard", |heard| heard == 0.0).await;
+    until(&second, "ringback_nodes_heard", |heard| heard < 0.5).await;
     second
         .line("a node does not answer", |line| line["node"] == "east-1")
         .await;
@@ -145,7 +145,7 @@ async fn by_a_store_that_they_share_nodes_hear_of_each_other_and_of_a_name_that_
     let first = node(&east, &[&away(&west)], &model, more).await;
     let second = node(&west, &[&away(&east)], &model, more).await;
     for server in [&first, &second] {
-        until(server, "ringback_nodes_heard", |heard| heard == 1.0).await;
+        until(server, "ringback_nodes_heard", |heard| heard > 0.5).await;
     }
     let [double] = places([("west-1", "west")]);
     let mut double = node(&double, &[&away(&east)], &model, more).await;
@@ -153,7 +153,7 @@ async fn by_a_store_that_they_share_nodes_hear_of_each_other_and_of_a_name_that_
         noticed > 0.0
     })
     .await;
-    until(&first, "ringback_nodes_heard", |heard| heard == 0.0).await;
+    until(&first, "ringback_nodes_heard", |heard| heard < 0.5).await;
     double
         .line(
             "two processes go by one name: give each its own public.node",
@@ -182,8 +182,5 @@ async fn what_strangers_ask_of_a_node_is_refused_unread() {
             "{answer}"
         );
     }
-    until(&server, "ringback_peers_malformed_total", |seen| {
-        seen == 2.0
-    })
-    .await;
+    until(&server, "ringback_peers_malformed_total", |seen| seen > 1.5).await;
 }

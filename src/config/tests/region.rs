@@ -57,13 +57,28 @@ fn a_witness_needs_no_carrier_and_listens_where_it_likes() {
     assert!(config.twilio.is_none() && config.callbacks.is_none());
 }
 
+/// What is said of these settings holds each part, and never the key.
+fn are_refused(wrong: impl IntoIterator<Item = (String, &'static str)>) {
+    for (text, part) in wrong {
+        let text = format!("{NO_AUTH}[region]\n{text}\n");
+        let said = problems("region-wrong", &text, &VARIABLES).join("\n");
+        assert!(said.contains(part), "{part}\n{text}\n{said}");
+        assert!(!said.contains(KEY), "{said}");
+    }
+}
+
+const OWN: &str = "key = { env = \"K\" }\n";
+
+fn peer(more: &str) -> String {
+    format!("{OWN}peers = [{{ node = \"b\", region = \"east\", {more} }}]\n")
+}
+
 #[test]
-fn what_contradicts_itself_is_named_and_the_key_is_not_printed() {
-    let key = "key = { env = \"K\" }\n";
-    let peer =
-        |more: &str| format!("{key}peers = [{{ node = \"b\", region = \"east\", {more} }}]\n");
+fn a_peer_without_a_key_a_name_of_its_own_or_an_address_is_refused() {
     let fine = peer("url = \"https://b.example\"");
-    for (text, part) in [
+    let twice = "peers = [{ node = \"b\", region = \"west\", url = \"https://c.example\" },";
+    let taken = "is taken: by this node (public.node), or by another one of them";
+    are_refused([
         (PEERS.to_owned(), "region.key is missing"),
         (
             fine.replace("\"K\"", "\"SHORT\""),
@@ -73,17 +88,8 @@ fn what_contradicts_itself_is_named_and_the_key_is_not_printed() {
             fine.replace("{ env = \"K\" }", &format!("\"{KEY}\"")),
             "region.key holds what is no place of a key",
         ),
-        (
-            fine.replace("\"b\"", "\"node-1\""),
-            "is taken: by this node (public.node), or by another one of them",
-        ),
-        (
-            fine.replace(
-                "peers = [",
-                "peers = [{ node = \"b\", region = \"west\", url = \"https://c.example\" },",
-            ),
-            "node = \"b\" … is taken",
-        ),
+        (fine.replace("\"b\"", "\"node-1\""), taken),
+        (fine.replace("peers = [", twice), "node = \"b\" … is taken"),
         (
             format!("{fine}witness = {{ node = \"b\", url = \"https://w.example\" }}"),
             "region.witness = … node = \"b\" … is taken",
@@ -94,25 +100,28 @@ fn what_contradicts_itself_is_named_and_the_key_is_not_printed() {
         ),
         (
             peer("url = \"http://b.example\""),
-            "would carry what callers say in plain text; allowed: https://, http:// on a loopback address, or allow_plaintext",
+            "would carry what callers say in plain text; allowed: https://, http:// on a loopback",
         ),
         (
             peer("uri = \"https://b.example\""),
             "did you mean region.peers.1.url?",
         ),
         (
-            format!("{key}peers = \"b\""),
+            format!("{OWN}peers = \"b\""),
             "region.peers is not accepted; allowed: a list",
         ),
-        (
-            format!("{key}witness = {{ node = \"w\", url = \"https://w.example\" }}"),
-            "stands without region.peers",
-        ),
+    ]);
+}
+
+#[test]
+fn a_witness_of_nobody_and_roles_and_names_that_are_none_are_refused() {
+    let fine = peer("url = \"https://b.example\"");
+    let witness = "witness = { node = \"w\", url = \"https://w.example\" }";
+    are_refused([
+        (format!("{OWN}{witness}"), "stands without region.peers"),
         ("role = \"witness\"".to_owned(), "region.peers is missing"),
         (
-            format!(
-                "{fine}role = \"witness\"\nwitness = {{ node = \"w\", url = \"https://w.example\" }}"
-            ),
+            format!("{fine}role = \"witness\"\n{witness}"),
             "one witness has no other",
         ),
         (
@@ -127,10 +136,5 @@ fn what_contradicts_itself_is_named_and_the_key_is_not_printed() {
             format!("{fine}ca_file = \"none.pem\""),
             "region.ca_file is not accepted",
         ),
-    ] {
-        let text = format!("{NO_AUTH}[region]\n{text}\n");
-        let said = problems("region-wrong", &text, &VARIABLES).join("\n");
-        assert!(said.contains(part), "{part}\n{text}\n{said}");
-        assert!(!said.contains(KEY), "{said}");
-    }
+    ]);
 }

@@ -9,7 +9,6 @@ use crate::core::region::Peer;
 use crate::server::Shared;
 
 /// The answer to a question of a node that was let in.
-#[expect(clippy::unused_async, reason = "what is known of a call is looked up")]
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     nodes: &Nodes,

@@ -121,7 +121,7 @@ pub(in crate::server) fn load(shared: &Shared, now: Instant) -> Load {
 
 /// Another node says how it is, or somebody by our own name.
 pub(super) fn hear(shared: &Shared, nodes: &Nodes, now: Instant, from: Peer, words: BeatWords) {
-    let is_ours = from.node == nodes.me.node || nodes.knows(from);
+    let is_ours = from.node == nodes.me.node || nodes.peers.is_node(from);
     if !is_ours {
         return; // Of another deployment, or not in our list yet: nothing is given to it.
     }

@@ -20,7 +20,7 @@ use super::answering::answer;
 use super::seal::{Broken, HEADER, Opened, PATH, STAMP_APART_MAX, Seal};
 use super::words::{self, Answer, Question, WORDS_BYTES_MAX};
 use crate::core::front::Expiring;
-use crate::core::region::Peer;
+use crate::core::time::Instant;
 use crate::server::Shared;
 use crate::server::clock::Clock;
 use crate::telemetry::Count;
@@ -52,7 +52,7 @@ impl Door {
     }
 
     /// Whether a question is asked for the first time.
-    fn is_new(&self, now: crate::core::time::Instant, nonce: u64) -> bool {
+    fn is_new(&self, now: Instant, nonce: u64) -> bool {
         // It is changed by steps that cannot panic half-way.
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = asked.get(now, &nonce).is_none();
@@ -102,7 +102,10 @@ async fn serve(shared: &Arc<Shared>, nodes: &Nodes, request: Request) -> Result<
     }
     let (from, question) = words::read::<Question>(opened.seal.from, &body)
         .map_err(|_| (Count::PeersMalformed, StatusCode::BAD_REQUEST))?;
-    check_region(nodes, from)?;
+    // Two opinions on where a node stands would make two majorities; and a witness votes, and asks nothing.
+    if !nodes.peers.is_node(from) {
+        return Err((Count::PeersUnknown, StatusCode::FORBIDDEN));
+    }
     let answer = match question {
         Some(question) => answer(shared, nodes, from, question).await,
         None => Answer::NotUnderstood,
@@ -122,19 +125,10 @@ fn let_in(shared: &Shared, nodes: &Nodes, headers: &HeaderMap) -> Result<Opened,
         Broken::Forged => (Count::PeersForged, StatusCode::UNAUTHORIZED),
         Broken::Stale => (Count::PeersStale, StatusCode::UNAUTHORIZED),
     })?;
-    let is_known = nodes.peers.region_of(opened.seal.from).is_some();
+    let is_known = nodes.peers.is_known(opened.seal.from);
     if !is_known || opened.seal.to != nodes.me.node {
         return Err((Count::PeersUnknown, StatusCode::FORBIDDEN));
     }
     tracing::trace!(from = %opened.seal.from, stage = shared.tasks.stage().name(), "a node asks");
     Ok(opened)
-}
-
-/// Two opinions on where a node stands would make two majorities.
-fn check_region(nodes: &Nodes, from: Peer) -> Result<(), Refused> {
-    match nodes.peers.region_of(from.node) {
-        Some(Some(region)) if region == from.region => Ok(()),
-        // A witness votes, and asks nothing.
-        Some(_) | None => Err((Count::PeersUnknown, StatusCode::FORBIDDEN)),
-    }
 }

@@ -23,9 +23,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::door::Door;
 pub(super) use self::peers::Peers;
-use crate::config::{Begins, Others};
-use crate::core::region::Peer;
+use super::clock::draw_seed;
+use crate::config::{Begins, RegionSettings};
 use crate::core::region::presence::Presence;
+use crate::core::region::{Life, Node, Peer};
 use crate::core::time::Instant;
 use crate::telemetry::{NodesMoment, Telemetry};
 
@@ -43,16 +44,26 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Nobody was heard of yet.
-    pub(super) fn new(me: Peer, begins: Begins, others: Others, telemetry: Telemetry) -> Self {
-        Self {
+    /// This process among all nodes, in a life that begins now; and the others, of whom nobody was heard of yet.
+    pub(super) fn open(
+        settings: RegionSettings,
+        node: &str,
+        telemetry: &Telemetry,
+    ) -> (Peer, Option<Self>) {
+        let me = Peer {
+            region: settings.region,
+            node: Node::parse(node).expect("the configuration has looked at the name"),
+            life: Life(draw_seed()),
+        };
+        let nodes = settings.others.map(|others| Self {
             me,
-            peers: Peers::new(me, others, telemetry),
-            begins,
+            peers: Peers::new(me, others, telemetry.clone()),
+            begins: settings.begins,
             door: Door::new(),
             presence: Mutex::new(Presence::new(me)),
             beats: AtomicU64::new(0),
-        }
+        });
+        (me, nodes)
     }
 
     /// Whether this process is no node, and only votes.
@@ -72,11 +83,6 @@ impl Nodes {
             peers: self.peers.nodes().count(),
             heard: self.presence().believed(now).count(),
         }
-    }
-
-    /// Whether this is one of the nodes that we were told of, and where it should be.
-    fn knows(&self, peer: Peer) -> bool {
-        self.peers.region_of(peer.node) == Some(Some(peer.region))
     }
 
     fn next_beat(&self) -> u64 {

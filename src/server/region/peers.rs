@@ -131,9 +131,15 @@ impl Peers {
         places.filter_map(|(node, place)| Some((*node, place.region?)))
     }
 
-    /// The region of one of them; `None`: it is not known. The witness is in none: `Some(None)`.
-    pub(super) fn region_of(&self, node: Node) -> Option<Option<Region>> {
-        self.places.get(&node).map(|place| place.region)
+    /// Whether somebody goes by this name.
+    pub(super) fn is_known(&self, node: Node) -> bool {
+        self.places.contains_key(&node)
+    }
+
+    /// Whether this is a node that stands where it is written here to stand; the witness is none.
+    pub(super) fn is_node(&self, peer: Peer) -> bool {
+        let place = self.places.get(&peer.node);
+        place.is_some_and(|place| place.region == Some(peer.region))
     }
 
     pub(super) const fn key(&self) -> &hmac::Key {
