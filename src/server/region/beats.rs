@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 
 use super::Nodes;
 use super::words::{self, Answer, BeatWords, Question};
+use crate::core::region::Peer;
 use crate::core::region::presence::{BEAT_EVERY, BELIEVED_FOR, Beat, Load, News};
-use crate::core::region::{Node, Peer};
 use crate::core::time::Instant;
 use crate::server::Shared;
 use crate::server::clock::draw_seed;
@@ -75,9 +75,7 @@ async fn by_store(shared: &Shared, nodes: &Nodes, store: &Redis) -> bool {
     let now = shared.clock.now();
     for kept in heard.unwrap_or_default() {
         // What another version, or somebody else, has kept there is no beat.
-        let words = Node::parse(&kept.node)
-            .and_then(|node| words::read::<BeatWords>(node, &kept.state.0).ok());
-        if let Some((from, Some(words))) = words {
+        if let Ok((from, Some(words))) = words::read(&kept.state.0) {
             hear(shared, nodes, now, from, words);
         }
     }

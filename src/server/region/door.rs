@@ -100,10 +100,10 @@ async fn serve(shared: &Arc<Shared>, nodes: &Nodes, request: Request) -> Result<
     if !door.is_new(shared.clock.now(), opened.seal.nonce) {
         return Err((Count::PeersRepeated, StatusCode::CONFLICT));
     }
-    let (from, question) = words::read::<Question>(opened.seal.from, &body)
+    let (from, question) = words::read::<Question>(&body)
         .map_err(|_| (Count::PeersMalformed, StatusCode::BAD_REQUEST))?;
     // Two opinions on where a node stands would make two majorities; and a witness votes, and asks nothing.
-    if !nodes.peers.is_node(from) {
+    if from.node != opened.seal.from || !nodes.peers.is_node(from) {
         return Err((Count::PeersUnknown, StatusCode::FORBIDDEN));
     }
     let answer = match question {

@@ -182,9 +182,10 @@ impl Peers {
         if !tag.is_answered(&self.key, &signature, &body) {
             return Err(NoAnswer::Strange);
         }
-        let (from, answer) = words::read(to, &body).map_err(|_| NoAnswer::Strange)?;
-        let is_as_written = place.region.is_none_or(|region| region == from.region);
-        if !is_as_written {
+        let (from, answer) = words::read(&body).map_err(|_| NoAnswer::Strange)?;
+        // Two opinions on where a node stands would make two majorities.
+        let is_there = place.region.is_none_or(|region| region == from.region);
+        if from.node != to || !is_there {
             return Err(NoAnswer::Strange);
         }
         let answer = answer.unwrap_or(Answer::NotUnderstood);

@@ -76,10 +76,11 @@ impl BeatWords {
     }
 }
 
-/// Who speaks, beside the name that is signed.
+/// Who speaks.
 #[derive(Serialize, Deserialize)]
 struct Speaker {
     region: String,
+    node: String,
     life: u64,
 }
 
@@ -91,15 +92,15 @@ pub(super) struct Garbled;
 pub(super) fn write(me: Peer, words: &impl Serialize) -> Vec<u8> {
     let speaker = Speaker {
         region: me.region.as_str().to_owned(),
+        node: me.node.as_str().to_owned(),
         life: me.life.0,
     };
     let bytes = postcard::to_extend(&(speaker, words), vec![VERSION]);
     bytes.expect("a list of bytes takes all that is written")
 }
 
-/// What a node of this name says; the words are none where this version does not know them.
+/// Who says something, and what; the words are none where this version does not know them.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(
-    node: Node,
     bytes: &[u8],
 ) -> Result<(Peer, Option<T>), Garbled> {
     let (version, bytes) = bytes.split_first().ok_or(Garbled)?;
@@ -109,7 +110,7 @@ pub(super) fn read<T: for<'de> Deserialize<'de>>(
     let (speaker, words): (Speaker, _) = postcard::take_from_bytes(bytes).map_err(|_| Garbled)?;
     let peer = Peer {
         region: Region::parse(&speaker.region).ok_or(Garbled)?,
-        node,
+        node: Node::parse(&speaker.node).ok_or(Garbled)?,
         life: Life(speaker.life),
     };
     Ok((peer, postcard::from_bytes(words).ok()))
@@ -144,7 +145,7 @@ mod tests {
     fn what_was_written_is_read_and_says_who_speaks() {
         let question = Question::Beat(BeatWords::of(&beat(), Some(3)));
         let bytes = write(peer(), &question);
-        let (from, read) = read::<Question>(peer().node, &bytes).unwrap();
+        let (from, read) = read::<Question>(&bytes).unwrap();
         assert_eq!((from, read), (peer(), Some(question)));
         let words = BeatWords::of(&beat(), None);
         assert_eq!(words.by(peer()), beat());
@@ -154,7 +155,7 @@ mod tests {
     fn a_question_of_a_newer_version_is_known_for_one_and_nonsense_for_nonsense() {
         // A further question of the list.
         let newer = write(peer(), &(200_u8, "what do you think"));
-        let (from, question) = read::<Question>(peer().node, &newer).unwrap();
+        let (from, question) = read::<Question>(&newer).unwrap();
         assert_eq!((from, question), (peer(), None));
         for nonsense in [
             &[] as &[u8],
@@ -162,11 +163,11 @@ mod tests {
             &[VERSION + 1, 4],
             &[VERSION, 255, 255],
         ] {
-            let is_garbled = read::<Question>(peer().node, nonsense).is_err();
+            let is_garbled = read::<Question>(nonsense).is_err();
             assert!(is_garbled, "{nonsense:?}");
         }
         let mut long = write(peer(), &newer);
         long.resize(WORDS_BYTES_MAX + 2, 0);
-        assert!(read::<Answer>(peer().node, &long).is_err());
+        assert!(read::<Answer>(&long).is_err());
     }
 }
