@@ -64,14 +64,15 @@ async fn turn(shared: &Shared, nodes: &Nodes) {
 
 /// `false`: the store does not answer, or refuses.
 async fn by_store(shared: &Shared, nodes: &Nodes, store: &Redis) -> bool {
+    // First what is there: of another process of our name it is what was written over ours.
+    let heard = store.presences().await;
     let own = beat(shared, nodes, shared.clock.now());
     let told = store.keep_presence(Kept {
         node: nodes.me.node.as_str().to_owned(),
         state: State(words::write(nodes.me, &own)),
         life: BELIEVED_FOR,
     });
-    let (told, heard) = tokio::join!(told, store.presences());
-    let is_well = told.is_ok() && heard.is_ok();
+    let is_well = told.await.is_ok() && heard.is_ok();
     let now = shared.clock.now();
     for kept in heard.unwrap_or_default() {
         // What another version, or somebody else, has kept there is no beat.
