@@ -19,7 +19,9 @@ use crate::checkers::dials::{
 };
 use crate::checkers::remembered::memory_handed_on;
 pub(crate) use crate::checkers::remembered::remembered;
-use crate::checkers::voices::{continued, flood_ends, one_after_the_other};
+use crate::checkers::voices::{
+    continued, flood_ends, is_flood, one_after_the_other, turn_of_a_flood, unnoticed_since,
+};
 use crate::setup::{Life, Setup};
 use crate::succession::reigns;
 
@@ -105,19 +107,19 @@ fn no_dead_air(life: &Life, findings: &mut Vec<Finding>) {
 /// How often the call moved to a fresh session while the caller spoke or waited for an answer.
 pub(crate) fn moved_in_mid_turn(life: &Life) -> usize {
     let moved = |(at, seen): &&(Duration, Observation)| match seen {
-        Observation::Rotated { attempt } => open_turn(life, *attempt, *at, *at).is_some(),
+        Observation::Rotated { attempt } => open_turn(life, *attempt, (*at, *at), 0).is_some(),
         _ => false,
     };
     life.observations.iter().filter(moved).count()
 }
 
 /// When the turn began that the caller was speaking, or was owed an answer to, when a session took over; the one before it was
-/// gone since `lost_at`. What was on its way by then answers a turn, too.
+/// gone since `lost_at`. What was on its way by then answers a turn, too; less than `heard_min` of an item answers nothing.
 pub(crate) fn open_turn(
     life: &Life,
     taker: AttemptId,
-    lost_at: Duration,
-    took_over: Duration,
+    (lost_at, took_over): (Duration, Duration),
+    heard_min: u64,
 ) -> Option<Duration> {
     let mut turns: Vec<(Duration, Option<Duration>)> = Vec::new();
     for (at, what) in life.happenings.iter().filter(|(at, _)| *at <= took_over) {
@@ -139,7 +141,7 @@ pub(crate) fn open_turn(
             | Happening::Ended(_) => {}
         }
     }
-    let heard = heard_of_others(life, taker);
+    let heard = heard_of_others(life, taker, heard_min);
     let mut open = None;
     for (nth, &(began, ended)) in turns.iter().enumerate() {
         open = open.or(Some(began));
@@ -158,8 +160,8 @@ pub(crate) fn open_turn(
     open
 }
 
-/// When each item of the sessions before this attempt's came, and when the caller first heard it.
-fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<(Duration, Duration)> {
+/// When each item of the sessions before this attempt's came, and when the caller first heard it, if that was so much of it.
+fn heard_of_others(life: &Life, attempt: AttemptId, min: u64) -> Vec<(Duration, Duration)> {
     let sessions = life.sessions().filter(|(before, _)| *before < attempt);
     let before: BTreeMap<u32, Duration> = sessions
         .map(|(_, session)| (session.session, said_all_by(session)))
@@ -169,7 +171,9 @@ fn heard_of_others(life: &Life, attempt: AttemptId) -> Vec<(Duration, Duration)>
         let said_by = before.get(&item.stream)?;
         Some((item.received.0.min(*said_by), item.first_played?))
     };
-    life.phone.items.iter().filter_map(heard).collect()
+    let mut items: Vec<_> = life.phone.items.iter().collect();
+    items.retain(|item| item.bytes_played >= min);
+    items.into_iter().filter_map(heard).collect()
 }
 
 /// When the last response of this session was complete.
@@ -256,6 +260,9 @@ fn heard_while_it_lasted(life: &Life, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Of an answer that was cut so soon nobody can say whether it was heard: the echo of its first mark is on its way.
+const HARDLY_HEARD: u64 = 300 * 8;
+
 /// What may be on its way when a session ends, at either end.
 const IN_THE_AIR: Duration = Duration::from_millis(200);
 
@@ -274,7 +281,7 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         let since = at.saturating_sub(life.phone.began);
         u32::try_from(since.as_millis() / 20).unwrap()
     };
-    let heard = heard_of_others(life, attempt);
+    let heard = heard_of_others(life, attempt, 0);
     let earliest = |began: Duration, heard_by: Duration| {
         let anything_answered = heard.iter().any(|&(_, at)| at <= heard_by);
         let before = frame(began).saturating_sub(FRAMES_BEFORE_TURN);
@@ -283,7 +290,8 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
     if let Some(began) = turn_of_a_flood(life, took_over) {
         return Some((earliest(began, began), frame(took_over)));
     }
-    let open = open_turn(life, attempt, lost_at, took_over);
+    let open = open_turn(life, attempt, (lost_at, took_over), 0);
+    let since = open_turn(life, attempt, (lost_at, took_over), HARDLY_HEARD);
     let began = open.unwrap_or(took_over);
     let latest = if is_half_told(life, attempt, (began, lost_at)) {
         took_over
@@ -291,7 +299,10 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         began
     };
     let heard_by = open.unwrap_or(took_over + ON_ITS_WAY);
-    Some((earliest(began, heard_by), frame(latest)))
+    let since = since
+        .unwrap_or(began)
+        .min(unnoticed_since(life, lost_at).unwrap_or(began));
+    Some((earliest(since, heard_by), frame(latest)))
 }
 
 /// Whether a pause of the caller was taken for the end of the turn, an answer to what came before was with the carrier when its
@@ -307,19 +318,6 @@ fn is_half_told(life: &Life, attempt: AttemptId, (began, lost_at): (Duration, Du
     is_told && items.any(|item| began < item.received.0 && item.received.0 <= lost_at + IN_THE_AIR)
 }
 
-/// When the last turn began, if a flood came over it: whether that answers anything is anybody's guess.
-fn turn_of_a_flood(life: &Life, took_over: Duration) -> Option<Duration> {
-    let began = life
-        .happenings
-        .iter()
-        .rfind(|(at, what)| *at <= took_over && matches!(what, Happening::TurnBegan { .. }));
-    let (began, _) = *began?;
-    let mut during = life.observations.iter();
-    let is_flooded = during
-        .any(|(at, seen)| *seen == Observation::HeldOverflowed && (began..=took_over).contains(at));
-    is_flooded.then_some(began)
-}
-
 /// A second of pre-roll, and what the network makes of it.
 const FRAMES_BEFORE_TURN: u32 = 60;
 
@@ -327,7 +325,7 @@ const FRAMES_BEFORE_TURN: u32 = 60;
 fn downlink_conserved(life: &Life, findings: &mut Vec<Finding>) {
     let wrong = |item: &&PlayedItem| {
         let is_damaged = item.missing > 0 || item.duplicated > 0 || item.out_of_order > 0;
-        is_damaged && item.blocks_received < FLOOD_BLOCKS
+        is_damaged && item.blocks_received < FLOOD_BLOCKS && !is_flood(life, item)
     };
     let damaged: Vec<_> = life.phone.items.iter().filter(wrong).collect();
     if !damaged.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::call::input::ResponseId;
 use crate::core::call::settings::CallSettings;
 use crate::core::time::Instant;
 
@@ -34,6 +35,8 @@ pub(super) struct Owed {
     pub(super) debt: Debt,
     /// Only our ear says that the caller has finished, and the session heard them begin.
     pub(super) is_doubtful: bool,
+    /// This response, and those before it, are to something else.
+    pub(super) beyond: Option<ResponseId>,
     pub(super) fillers: u8,
 }
 
@@ -65,6 +68,7 @@ impl Owed {
             since,
             debt,
             is_doubtful: false,
+            beyond: None,
             fillers: 0,
         }
     }
@@ -75,6 +79,19 @@ impl Owed {
             is_doubtful: true,
             ..Self::new(since, Debt::Answer)
         }
+    }
+
+    /// An answer to a turn of which the session has noticed nothing: what it is saying meanwhile is none.
+    pub(super) const fn unnoticed(since: Instant, beyond: Option<ResponseId>) -> Self {
+        Self {
+            beyond,
+            ..Self::new(since, Debt::Answer)
+        }
+    }
+
+    /// Whether this response may be what is owed.
+    pub(super) fn may_be(&self, response: Option<ResponseId>) -> bool {
+        self.beyond.is_none() || response > self.beyond
     }
 
     /// A filler was played.

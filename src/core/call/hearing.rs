@@ -79,7 +79,12 @@ impl Live {
             Floor::Agent if !self.session.has_noticed(from) => {
                 let agent_until = self.line.downlink.plays_until();
                 if spoke >= UNNOTICED_MIN {
-                    self.line.owe(Owed::new(at.max(agent_until), Debt::Answer));
+                    let response = self
+                        .session
+                        .newest()
+                        .filter(|_| self.session.is_responding());
+                    self.line
+                        .owe(Owed::unnoticed(at.max(agent_until), response));
                 }
             }
             Floor::Agent | Floor::Owed(_) => {}

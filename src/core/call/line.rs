@@ -288,6 +288,9 @@ impl Line {
             Floor::Owed(owed) => Some(owed.debt),
             Floor::Agent | Floor::Caller => None,
         };
+        if let Floor::Owed(owed) = &mut self.floor {
+            owed.beyond = None; // Whatever this session says is to what it is told now.
+        }
         if self.uplink.is_answered() {
             self.uplink.close(); // The answer is with the carrier, and goes on playing.
         }

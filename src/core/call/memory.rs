@@ -18,6 +18,12 @@ const TURN_BYTES_MAX: usize = 4 * 1024;
 /// Turns that are kept: beyond it the oldest go.
 const TURNS_MAX: usize = 256;
 
+/// How long a letter takes to be said.
+const LETTER: Duration = Duration::from_millis(60);
+
+/// How long it takes at most: more audio than that is no speech, or says more than the words do.
+const LETTER_MAX: Duration = Duration::from_millis(125);
+
 /// The conversation so far, oldest first.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -173,6 +179,24 @@ impl Memory {
         }
         self.turns
             .retain(|turn| !turn.text.is_empty() || turn.speaker == Speaker::Caller);
+    }
+
+    /// The same of what may be a flood: where it is more than anybody takes to say the words, they were said at the usual pace.
+    pub(super) fn cut_flood(&mut self, voice: Voice, heard: Duration, received: Duration) {
+        let Some(turn) = self.find(voice) else {
+            return;
+        };
+        let letters = u32::try_from(turn.text.len()).unwrap_or(u32::MAX);
+        let is_speech = received <= LETTER_MAX * letters;
+        let said_in = if is_speech {
+            received
+        } else {
+            LETTER * letters
+        };
+        if !heard.is_zero() && said_in <= heard {
+            return; // All of them.
+        }
+        self.cut(voice, heard, said_in);
     }
 
     fn last_of_caller(&self) -> Option<&Turn> {

@@ -86,6 +86,11 @@ impl Session {
         self.is_responding = true;
     }
 
+    /// The newest response that it has begun.
+    pub(super) const fn newest(&self) -> Option<ResponseId> {
+        self.newest
+    }
+
     /// Whether what comes of this response may be played.
     pub(super) fn is_wanted(&mut self, response: ResponseId) -> bool {
         self.newest = self.newest.max(Some(response));

@@ -40,7 +40,7 @@ impl Live {
                 Ok(())
             }
             Sound::Speech => {
-                self.on_speech(now, effects);
+                self.on_speech(now, Some(response), effects);
                 self.say_held(now, effects);
                 // What was held back may have been too much.
                 if self.session.is_wanted(response) {
@@ -54,9 +54,12 @@ impl Live {
         }
     }
 
-    /// The model speaks: what was owed has come.
-    fn on_speech(&mut self, now: Instant, effects: &mut Effects) {
+    /// The model speaks: what was owed has come, if this is it.
+    fn on_speech(&mut self, now: Instant, response: Option<ResponseId>, effects: &mut Effects) {
         if let Floor::Owed(owed) = self.line.floor {
+            if !owed.may_be(response) {
+                return;
+            }
             self.answer.on_owed(now.since(owed.since));
         }
         self.session.on_speech(now);
@@ -66,7 +69,7 @@ impl Live {
     /// An item is complete: what was held back is the end of its speech, or too short to tell.
     fn say_last(&mut self, now: Instant, effects: &mut Effects) {
         if self.answer.ends_in_speech() {
-            self.on_speech(now, effects);
+            self.on_speech(now, self.session.newest(), effects);
             self.say_held(now, effects);
         }
     }
@@ -176,7 +179,9 @@ impl Live {
     pub(super) fn forget_flood(&mut self, effects: &mut Effects) {
         let cuts = self.line.downlink.drop_held(effects);
         for cut in &cuts {
-            self.line.memory.cut(cut.voice, cut.heard, cut.received);
+            self.line
+                .memory
+                .cut_flood(cut.voice, cut.heard, cut.received);
         }
         if !cuts.is_empty() && self.line.floor == Floor::Agent {
             let dry_at = self.line.downlink.plays_until();

@@ -9,6 +9,7 @@ use ringback::core::fault::Fault;
 use ringback::core::ids::AttemptId;
 
 use super::Finding;
+use super::voices::is_flood;
 use crate::setup::Life;
 use crate::succession::{Reign, failures, reigns};
 
@@ -65,7 +66,13 @@ pub(crate) fn remembered(life: &Life, findings: &mut Vec<Finding>) {
             missing.extend(passed);
         }
         missing.extend(items);
-        if let Some(item) = missing.iter().find(|item| item.is_whole) {
+        // Where two sessions have said the same, either may have been told.
+        let is_told = |item: &Heard<'_>| {
+            told.iter()
+                .any(|line| line.trim_end() == item.words.trim_end())
+        };
+        let lost = missing.iter().find(|item| item.is_whole && !is_told(item));
+        if let Some(item) = lost {
             let what = format!("{} is not told {:?}", reign.attempt, item.words);
             findings.push(("what was heard is remembered", what));
         }
@@ -198,9 +205,9 @@ fn known<'a>(
     };
     let sent = spoken.bytes.max(1);
     let known = (played + unheard_max).min(sent) * spoken.words.len() as u64 / sent;
-    let is_flood = spoken.bytes > LINE_MAX;
+    let is_endless = spoken.bytes > LINE_MAX;
     let known = match usize::try_from(known).unwrap() {
-        _ if is_flood => spoken.words.len(),
+        _ if is_endless => spoken.words.len(),
         known => known,
     };
     // To the end of the word.
@@ -211,7 +218,7 @@ fn known<'a>(
     let is_whole = item.is_some_and(|item| {
         let was_played = item.cut_at.is_none() && item.bytes_played + super::BLOCK > spoken.bytes;
         let counts = spoken.words.len() >= WORDS_MIN && spoken.bytes >= WHOLE_MIN;
-        was_played && item.received.1 < told_at && counts
+        was_played && item.received.1 < told_at && counts && !is_flood(life, item)
     });
     Heard {
         words: &spoken.words,

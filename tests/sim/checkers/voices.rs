@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadtest::carrier::Happening;
+use loadtest::carrier::{Happening, PlayedItem};
 use loadtest::model::report::{AskedBy, Outcome, Response};
 
 use ringback::core::fault::Fault;
@@ -52,6 +52,50 @@ pub(crate) fn one_after_the_other(life: &Life, findings: &mut Vec<Finding>) {
             findings.push(("one voice", what));
         }
     }
+}
+
+/// Whether this is what a session said when it began to flood the call.
+pub(crate) fn is_flood(life: &Life, item: &PlayedItem) -> bool {
+    let is_flooded = failures(life)
+        .filter(|failure| failure.fault == Fault::Flooded)
+        .any(|failure| {
+            let mut sessions = life.sessions();
+            sessions.any(|(attempt, session)| {
+                attempt == failure.attempt && session.session == item.stream
+            })
+        });
+    let mut items = life.phone.items.iter();
+    is_flooded && !items.any(|other| other.stream == item.stream && other.item > item.item)
+}
+
+/// When the last turn began, if a flood came over it: whether that answers anything is anybody's guess.
+pub(crate) fn turn_of_a_flood(life: &Life, took_over: Duration) -> Option<Duration> {
+    let began = life
+        .happenings
+        .iter()
+        .rfind(|(at, what)| *at <= took_over && matches!(what, Happening::TurnBegan { .. }));
+    let (began, _) = *began?;
+    let mut during = life.observations.iter();
+    let is_flooded = during
+        .any(|(at, seen)| *seen == Observation::HeldOverflowed && (began..=took_over).contains(at));
+    is_flooded.then_some(began)
+}
+
+/// When the first turn began of which a session that was left for being deaf then had noticed nothing.
+pub(crate) fn unnoticed_since(life: &Life, lost_at: Duration) -> Option<Duration> {
+    let deaf = failures(life)
+        .filter(|failure| failure.fault == Fault::Deaf)
+        .find(|failure| failure.at == lost_at)?;
+    let (_, session) = life
+        .sessions()
+        .find(|(attempt, _)| *attempt == deaf.attempt)?;
+    let noticed = session.speech_started.list.last().copied();
+    let mut happenings = life.happenings.iter();
+    let (began, _) = happenings.find(|(at, what)| {
+        let is_later = noticed.is_none_or(|noticed| *at > noticed);
+        is_later && matches!(what, Happening::TurnBegan { .. })
+    })?;
+    Some(*began)
 }
 
 /// "A flood ends": what a session has said beyond all bounds is thrown away with it, and nobody listens to it for minutes.
