@@ -5,6 +5,7 @@
 )]
 
 mod conversation;
+mod excess;
 mod failover;
 mod numbers;
 
