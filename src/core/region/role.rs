@@ -234,6 +234,13 @@ impl Keeper {
         }
     }
 
+    /// Somebody has acted by this epoch, as the store remembers: ours has to be above it. Where all nodes have begun anew nobody else
+    /// knows how far they had counted.
+    pub fn outdated(&mut self, epoch: Epoch) {
+        self.ballot.hear(epoch);
+        self.highest = self.highest.max(epoch);
+    }
+
     /// Another node asks for this one's vote.
     pub fn asked(&mut self, now: Instant, region: Region, epoch: Epoch, plea: Plea) -> Vote {
         let vote = self.ballot.ask(now, region, epoch, plea);
