@@ -259,7 +259,10 @@ impl Keeper {
             return Ok(epoch);
         }
         let is_late = |heard: Instant| now.since(heard) < self.settings.lease;
-        if !is_forced && self.other_active.is_some_and(is_late) {
+        // Who has our vote asked for it within a lease.
+        let holder = self.ballot.holder(now);
+        let has_our_vote = holder.is_some_and(|holder| holder != self.region);
+        if !is_forced && (has_our_vote || self.other_active.is_some_and(is_late)) {
             return Err(Refusal::OtherSideLives);
         }
         let epoch = self.highest.next();

@@ -29,7 +29,7 @@ pub struct RegionView {
     pub role: String,
     /// By which epoch it is active; `None`: it is not.
     pub epoch: Option<u64>,
-    /// The other nodes, in the order of their names.
+    /// The other nodes, in the order of their names; a witness hears of none.
     pub nodes: Vec<NodeView>,
 }
 
@@ -85,14 +85,15 @@ pub(super) async fn order(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
         return (StatusCode::CONFLICT, sentence).into_response();
     };
     let now = shared.clock.now();
+    let is_draining = shared.tasks.stage() > Stage::Serving;
     let obeyed = match order {
         RegionOrder::Promote { force } => {
             tracing::warn!(force, "operator: promote this region");
-            nodes.promote(now, force).map(drop)
+            nodes.promote(now, force, is_draining).map(drop)
         }
         RegionOrder::Demote {} => {
             tracing::warn!("operator: demote this region");
-            nodes.demote(now, shared.tasks.stage() > Stage::Serving)
+            nodes.demote(now, is_draining)
         }
     };
     match obeyed {
@@ -125,6 +126,9 @@ fn stand(nodes: &Nodes, now: Instant) -> (&'static str, Option<u64>) {
 }
 
 fn others(nodes: &Nodes, now: Instant) -> Vec<NodeView> {
+    if nodes.is_witness() {
+        return Vec::new(); // It hears nothing but pleas.
+    }
     let presence = nodes.presence();
     let heard = |node| presence.believed(now).find(|beat| beat.peer.node == node);
     let views = nodes.peers.nodes().map(|(node, region)| NodeView {

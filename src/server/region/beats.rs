@@ -27,7 +27,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
 /// Says how this node is, and hears how the others are, until live calls are ended.
 pub(in crate::server) async fn keep(shared: Arc<Shared>) {
-    let Some(nodes) = &shared.nodes else {
+    // A witness gets no calls.
+    let Some(nodes) = shared.nodes.as_ref().filter(|nodes| !nodes.is_witness()) else {
         return;
     };
     let mut draining = std::pin::pin!(shared.tasks.reached(Stage::Draining));

@@ -149,10 +149,16 @@ impl Roles {
     }
 
     /// An operator's word.
-    pub(super) fn promote(&mut self, now: Instant, is_forced: bool) -> Result<Epoch, Refused> {
+    pub(super) fn promote(
+        &mut self,
+        now: Instant,
+        is_forced: bool,
+        is_draining: bool,
+    ) -> Result<Epoch, Refused> {
         match &mut self.stand {
             Stand::Sole => Err(Refused::Sole),
             Stand::Witness(_) => Err(Refused::Witness),
+            Stand::Node(_) if is_draining => Err(Refused::Draining),
             Stand::Node(keeper) => {
                 keeper
                     .promote(now, is_forced)
@@ -321,8 +327,9 @@ impl Nodes {
         &self,
         now: Instant,
         is_forced: bool,
+        is_draining: bool,
     ) -> Result<Epoch, Refused> {
-        let epoch = self.roles().promote(now, is_forced)?;
+        let epoch = self.roles().promote(now, is_forced, is_draining)?;
         self.spoken.notify_one();
         Ok(epoch)
     }

@@ -3,45 +3,37 @@
 use super::*;
 use crate::server::{output, ringback};
 
-/// Leases of a second, so that nobody waits long.
-const SHORT: &str = "lease = \"1s\"\ntake_over_after = \"1500ms\"\n";
+/// Leases of two seconds, so that nobody waits long.
+const SHORT: &str = "lease = \"2s\"\ntake_over_after = \"3s\"\n";
 
 /// A house of two regions with a node each, and their witness.
 struct House {
     east: Server,
     west: Server,
-    witness: Option<Server>,
+    witness: Server,
     _model: Model,
 }
 
 impl House {
-    async fn start(has_witness: bool) -> Self {
+    async fn start() -> Self {
         let model = Model::start(Manner::Greets).await;
         let [east, west, third] =
             places([("east-1", "east"), ("west-1", "west"), ("witness-1", "")]);
-        let witness = if has_witness {
-            format!(
-                "witness = {{ node = \"witness-1\", url = \"http://127.0.0.1:{}\" }}\n",
-                third.port
-            )
-        } else {
-            String::new()
-        };
+        let witness = format!(
+            "witness = {{ node = \"witness-1\", url = \"http://127.0.0.1:{}\" }}\n",
+            third.port
+        );
         let numbers = format!("{SHORT}{witness}");
         let waits = [("RINGBACK__REGION__ROLE", "standby")];
         let votes = [("RINGBACK__REGION__ROLE", "witness")];
         let url = model.url();
         let in_east = node(&east, &[&west], &url, (&numbers, &[])).await;
         let in_west = node(&west, &[&east], &url, (&numbers, &waits)).await;
-        let witness = if has_witness {
-            let third = Place {
-                region: "third",
-                ..third
-            };
-            Some(node(&third, &[&east, &west], &url, (SHORT, &votes)).await)
-        } else {
-            None
+        let third = Place {
+            region: "third",
+            ..third
         };
+        let witness = node(&third, &[&east, &west], &url, (SHORT, &votes)).await;
         let house = Self {
             east: in_east,
             west: in_west,
@@ -68,6 +60,18 @@ async fn has_asked_in_vain(server: &Server, times: f64) {
     until(server, metric, |silent| silent >= before + times).await;
 }
 
+/// Waits until this node was asked so often: other nodes have told it how they are meanwhile.
+async fn was_asked(server: &Server, times: usize) {
+    let asked = || server.log().matches("\"a node asks\"").count();
+    let before = asked();
+    let waited = timeout(DEADLINE, async {
+        while asked() < before + times {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.expect("it is asked");
+}
+
 /// `ringback region` with these arguments.
 fn region(server: &Server, arguments: &[&str]) -> (Option<i32>, String) {
     let url = format!("http://{}", server.admin);
@@ -82,10 +86,9 @@ async fn with_a_witness_the_other_region_takes_over_from_one_that_is_gone() {
         east,
         mut west,
         witness,
-        ..
-    } = House::start(true).await;
+        _model,
+    } = House::start().await;
     is_active(&west, false).await;
-    let witness = witness.unwrap();
     let (status, said) = region(&witness, &["status"]);
     assert_eq!(status, Some(0), "{said}");
     assert!(said.starts_with("witness-1 of third: witness\n"), "{said}");
@@ -113,9 +116,9 @@ async fn of_a_minority_nobody_is_promoted_but_by_an_operator() {
         east,
         west,
         witness,
-        ..
-    } = House::start(true).await;
-    witness.unwrap().kill();
+        _model,
+    } = House::start().await;
+    witness.kill();
     has_asked_in_vain(&east, 2.0).await;
     is_active(&east, true).await; // The other region's node votes for it as before.
     east.kill();
@@ -137,15 +140,16 @@ async fn an_operators_word_is_refused_where_it_would_make_two_and_while_a_node_l
         east,
         west,
         witness,
-        ..
-    } = House::start(true).await;
+        _model,
+    } = House::start().await;
+    was_asked(&west, 8).await;
     let (status, said) = region(&west, &["promote"]);
     assert_eq!(status, Some(1), "{said}");
     assert!(
         said.starts_with("The other region is active, and was heard of a moment ago."),
         "{said}"
     );
-    let (status, said) = region(witness.as_ref().unwrap(), &["promote"]);
+    let (status, said) = region(&witness, &["promote"]);
     assert_eq!(status, Some(1));
     assert!(said.starts_with("This is a witness"), "{said}");
 
@@ -171,6 +175,7 @@ async fn an_operators_word_is_refused_where_it_would_make_two_and_while_a_node_l
             if said.starts_with("This node is about to leave") {
                 return;
             }
+            sleep(Duration::from_millis(5)).await;
         }
     });
     refused.await.unwrap();
