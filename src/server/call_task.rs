@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::Shared;
 use super::calls::{Seat, Start};
+use super::checkpoints::Left;
 use super::clock::Clock;
 use super::desk::CallDesk;
 use super::drain::Stage;
@@ -35,6 +36,8 @@ use crate::core::call::prompt::Prompts;
 use crate::core::fault::Refusal;
 use crate::core::front::Card;
 use crate::core::ids::{AttemptId, CallId, CallSid, TenantId};
+use crate::core::region::owner::{NOT_COUNTED, Tenure};
+use crate::core::region::resume::Fate;
 use crate::core::time::Instant;
 use crate::telemetry::{CallLog, Count};
 
@@ -65,6 +68,8 @@ pub(super) struct CallTask {
     pub(super) seat: Seat,
     /// Whose stream it is, once it was let in.
     pub(super) admitted: Option<(CallSid, Card)>,
+    /// The number of its next checkpoint: no two have the same.
+    next_checkpoint: u32,
     /// What the end of the call waits for.
     pub(super) parting: Option<Parting>,
     /// What a caller without a model waits for.
@@ -96,6 +101,7 @@ impl CallTask {
             log: shared.telemetry.call(id),
             seat,
             admitted: None,
+            next_checkpoint: 0,
             parting: None,
             menu: MenuDesk::default(),
             next_source: 0,
@@ -366,8 +372,13 @@ impl CallTask {
         let card = card.unwrap_or_else(foreign);
         self.take_name(now, card.id);
         self.admitted = Some((call, card));
+        if card.epoch == NOT_COUNTED {
+            // Its streams are told apart by when they began: none has as many checkpoints as seconds.
+            let seconds = Clock::utc().millis() / 1_000;
+            self.next_checkpoint = u32::try_from(seconds).unwrap_or_default();
+        }
         // Should the process die in its first turn, the call is to go on and not to begin again.
-        self.write_down(now, checkpoint.clone().unwrap_or_default());
+        self.keep(now, checkpoint.clone().unwrap_or_default());
         Ok(checkpoint)
     }
 
@@ -380,26 +391,47 @@ impl CallTask {
         }
     }
 
-    /// The call stands here now: another stream goes on from there, in this life of the process or in the next.
-    pub(super) fn keep(&self, now: Instant, checkpoint: Checkpoint) {
-        if let Some((call, card)) = self.admitted {
-            let checkpoints = &self.shared.checkpoints;
-            checkpoints.keep(now, call, card.id, checkpoint.clone());
-            self.write_down(now, checkpoint);
+    /// The call stands here now: another stream goes on from there, here or elsewhere, in this life of the process or in the next.
+    pub(super) fn keep(&mut self, now: Instant, checkpoint: Checkpoint) {
+        let Some((call, numbered, state)) = self.leave(now, Fate::GoesOn, checkpoint) else {
+            return;
+        };
+        let keeper = &self.shared.keeper;
+        if keeper.is_there() {
+            keeper.keep_call(call, numbered, &state);
         }
     }
 
-    fn write_down(&self, now: Instant, checkpoint: Checkpoint) {
-        let Shared { front, keeper, .. } = &*self.shared;
-        let Some((call, card)) = self.admitted.filter(|_| keeper.is_there()) else {
-            return;
+    /// Remembers the next checkpoint of the call, with its number. `None`: it is another stream's by now, or nobody's yet.
+    pub(super) fn leave(
+        &mut self,
+        now: Instant,
+        fate: Fate,
+        checkpoint: Checkpoint,
+    ) -> Option<(CallSid, (Card, u32), CallState)> {
+        let (call, card) = self.admitted.filter(|_| !self.seat.is_superseded())?;
+        let turn = self.next_checkpoint;
+        self.next_checkpoint = turn.saturating_add(1);
+        let Shared {
+            front, checkpoints, ..
+        } = &*self.shared;
+        let left = Left {
+            by: Tenure {
+                card,
+                owner: self.shared.me,
+            },
+            turn,
+            fate,
+            checkpoint: checkpoint.clone(),
         };
+        checkpoints.keep(now, call, left);
         let resumed = front.as_ref().map(|front| front.resumed(now, call));
         let state = CallState {
             checkpoint,
             resumed: resumed.unwrap_or_default(),
+            fate,
         };
-        keeper.keep_call(call, card, &state);
+        Some((call, (card, turn), state))
     }
 }
 

@@ -21,7 +21,8 @@ use crate::core::front::{
     Card, Direction, Endings, Expiring, Means, Next, Person, Reach, Standing, Strangers, Wish,
 };
 use crate::core::ids::{AccountSid, CallId, CallSid, PromiseId};
-use crate::core::time::{Instant, Utc};
+use crate::core::region::resume::Resumed;
+use crate::core::time::Instant;
 use crate::telemetry::Count;
 
 /// How many tokens that were used are remembered: five minutes of two hundred calls a second, though a minute is enough.
@@ -304,18 +305,22 @@ impl Front {
     }
 
     /// A call of a life before, which goes on unless something newer is known.
-    pub(super) fn recall(&self, now: Instant, call: CallSid, card: Card, resumed: &[Utc]) {
+    pub(super) fn recall(&self, now: Instant, call: CallSid, card: Card, resumed: Resumed) {
         let utc = Clock::utc();
-        let resumed = resumed.iter().map(|at| utc.since(*at));
+        let resumed = resumed.0.into_iter().flatten().map(|at| utc.since(at));
         let standing = (card, Standing::Open);
         self.memory().endings.recall(now, call, standing, resumed);
     }
 
     /// When the call was put together again of late, the newest first.
-    pub(super) fn resumed(&self, now: Instant, call: CallSid) -> Vec<Utc> {
+    pub(super) fn resumed(&self, now: Instant, call: CallSid) -> Resumed {
         let memory = self.memory();
-        let resumed = memory.endings.resumed(now, call);
-        resumed.map(Clock::utc_before).collect()
+        let mut resumed = Resumed::default();
+        let times = memory.endings.resumed(now, call);
+        for (place, ago) in resumed.0.iter_mut().zip(times) {
+            *place = Some(Clock::utc_before(ago));
+        }
+        resumed
     }
 }
 

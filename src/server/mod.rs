@@ -72,11 +72,11 @@ use self::callbacks::Callbacks;
 use self::callers::Callers;
 use self::calls::Calls;
 use self::checkpoints::Checkpoints;
-use self::clock::{Clock, draw_seed};
+use self::clock::{Clock, draw_nonce, draw_seed};
 pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
-use self::keeper::{Keeper, Recovered};
+use self::keeper::{Heeded, Keeper, Recovered};
 use self::leaving::Left;
 use self::messages::Messages;
 use self::orders::Orders;
@@ -91,6 +91,7 @@ use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
+use crate::core::region::{Life, Node, Peer, Region};
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
@@ -146,6 +147,8 @@ pub struct Server {
 /// calls, the certificate and counts.
 #[derive(Debug)]
 struct Shared {
+    /// This run of this node.
+    me: Peer,
     clock: Clock,
     tasks: Tasks,
     telemetry: Telemetry,
@@ -344,9 +347,11 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
+        let me = this_run_of(&public.node);
+        let calls = Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max));
+        let heeded = Heeded::new(Arc::clone(&calls), telemetry.clone());
+        let keeper = Keeper::open(config.store, me, heeded, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
-        let keeper = keeper.sharing(config.shared);
         let messages = Messages::open(
             config.messages,
             config.call.menu.message_max,
@@ -374,14 +379,15 @@ impl Shared {
             clock,
             tasks,
             telemetry,
-            keeper,
+            keeper: keeper.sharing(config.shared),
             messages,
             orders,
             callbacks: callbacks.and_then(Callbacks::new),
             callers: Callers::default(),
             zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
-            calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
+            calls,
+            me,
             checkpoints: Checkpoints::default(),
             accounts: public.accounts,
             front,
@@ -430,12 +436,32 @@ impl Shared {
     /// Knows a call of a life before from now on, unless it is known.
     fn recall(&self, call: Recovered) {
         self.telemetry.count(Count::CallsRecalled);
-        let Recovered { sid, card, state } = call;
+        let Recovered {
+            sid,
+            by,
+            turn,
+            state,
+        } = call;
         let now = self.clock.now();
         if let Some(front) = &self.front {
-            front.recall(now, sid, card, &state.resumed);
+            front.recall(now, sid, by.card, state.resumed);
         }
-        self.checkpoints.recall(now, sid, card.id, state.checkpoint);
+        let left = checkpoints::Left {
+            by,
+            turn,
+            fate: state.fate,
+            checkpoint: state.checkpoint,
+        };
+        self.checkpoints.recall(now, sid, left);
+    }
+}
+
+/// A node as it runs now.
+fn this_run_of(node: &str) -> Peer {
+    Peer {
+        region: Region::parse("main").expect("a plain word is a name"),
+        node: Node::parse(node).expect("the configuration has looked the name up"),
+        life: Life(draw_nonce()),
     }
 }
 

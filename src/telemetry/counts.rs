@@ -126,6 +126,8 @@ counts! {
     TokensOverMax = "tokens_over_max",
     /// Streams that gave way to a newer one of their call.
     StreamsSuperseded = "streams_superseded",
+    /// Streams that were closed because a store says that their call has ended or is elsewhere.
+    StreamsLetGo = "streams_let_go",
     /// Upgrades that were refused because something forwarded them.
     UpgradesForwarded = "upgrades_forwarded",
     /// Upgrades that were refused because a web page asked for them.

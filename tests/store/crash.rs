@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use fastrand::Rng;
+use ringback::core::region::owner::Ruling;
 use ringback::store::embedded::{Embedded, StoreFile};
 use ringback::store::{
-    CallKey, Changed, Checkpointed, KeySource, KnownCall, Promised, SendId, SendStep, Store as _,
+    CallKey, Changed, KeySource, KnownCall, Promised, SendId, SendStep, Store as _,
 };
 
 use crate::support::{Folder, NOW, call, change, close, ended, patient, promise, send};
@@ -52,7 +53,7 @@ async fn keep(store: &Embedded, number: u128) {
         store.checkpoint(call(number))
     );
     assert_eq!(changed, Ok(Changed::Kept));
-    assert_eq!(checkpoint, Ok(Checkpointed::Kept));
+    assert_eq!(checkpoint, Ok(Ruling::Kept));
     if number.is_multiple_of(2) {
         assert_eq!(store.end_call(ended(number)).await, Ok(true));
     }

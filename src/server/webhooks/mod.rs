@@ -162,11 +162,11 @@ async fn recall(shared: &Shared, front: &Front, voice: &Voice, received: &Receiv
         Some(Recalled::InProgress(mut known)) => {
             let ticket = received.ticket.as_ref();
             let card = ticket.and_then(|ticket| front.card(call, ticket));
-            if let Some(card) = card.filter(|card| card.id == known.card.id) {
+            if let Some(card) = card.filter(|card| card.id == known.by.card.id) {
                 // A document was written after the last time that the call was.
-                known.card.epoch = known.card.epoch.max(card.epoch);
+                known.by.card.epoch = known.by.card.epoch.max(card.epoch);
             }
-            shared.recall(known);
+            shared.recall(*known);
         }
     }
 }
@@ -182,7 +182,7 @@ fn keep_end(shared: &Shared, front: &Front, call: CallSid) {
     shared.checkpoints.forget(&call);
     if let Some(id) = id {
         // Nobody waits until it is on disk.
-        drop(shared.keeper.end_call(call, id));
+        drop(shared.keeper.end_call(call, id, None));
     }
 }
 

@@ -21,9 +21,12 @@ use crate::core::callback::input::{Input, RingStatus};
 use crate::core::callback::promise::{Promise, SendId, SendKind};
 use crate::core::front::{Card, House, Next, Progress, receive as welcome};
 use crate::core::ids::{CallId, PromiseId};
+use crate::core::region::owner::Tenure;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::server::Shared;
 use crate::server::addresses::Peer;
 use crate::server::callbacks::{AnsweredBy, Callbacks, NoAnswer, answered_by, ring_status};
+use crate::server::checkpoints::Left;
 use crate::server::front::{About, Front};
 use crate::server::keeper::CallState;
 use crate::telemetry::Count;
@@ -180,11 +183,20 @@ impl<'a> Ring<'a> {
                 id: self.id(),
                 epoch: 0,
             };
-            state.resumed = Vec::new();
+            state.resumed = Resumed::default();
+            state.fate = Fate::GoesOn;
             // The process may die before the stream is there.
-            shared.keeper.keep_call(call, card, &state);
-            let checkpoints = &shared.checkpoints;
-            checkpoints.recall(now, call, card.id, state.checkpoint);
+            shared.keeper.keep_call(call, (card, 0), &state);
+            let left = Left {
+                by: Tenure {
+                    card,
+                    owner: shared.me,
+                },
+                turn: 0,
+                fate: state.fate,
+                checkpoint: state.checkpoint,
+            };
+            shared.checkpoints.recall(now, call, left);
         }
         self.stream(promise.id)
     }
