@@ -350,7 +350,7 @@ impl CallTask {
         papers: &twilio::Parameters,
     ) -> Result<Option<Checkpoint>, Refusal> {
         let shared = &self.shared;
-        let card = match &shared.front {
+        let admitted = match &shared.front {
             None => None,
             Some(front) => front
                 .admit(now, &shared.keeper, call, papers)
@@ -359,7 +359,9 @@ impl CallTask {
                     Refusal::Unauthenticated
                 })?,
         };
-        match self.seat.start(call, card.map_or(0, |card| card.epoch)) {
+        let card = admitted.map(|admitted| admitted.card);
+        let epoch = card.map_or(NOT_COUNTED, |card| card.epoch);
+        match self.seat.start(call, epoch) {
             Start::First => {}
             Start::TookOver => {
                 shared.telemetry.count(Count::StreamsSuperseded);
@@ -367,6 +369,9 @@ impl CallTask {
             Start::Refused => return Err(Refusal::DuplicateCall),
         }
         let (id, checkpoint) = shared.checkpoints.take(now, &call).unzip();
+        // Who goes on with a call of which nothing is known greets nobody.
+        let goes_on = admitted.is_some_and(|admitted| !admitted.is_fresh);
+        let checkpoint = checkpoint.or_else(|| goes_on.then(Checkpoint::default));
         // A document that was not ours knows no name of the call: it keeps the one that it had, or that of its first socket.
         let foreign = || foreign_card(id.unwrap_or(self.call.id()));
         let card = card.unwrap_or_else(foreign);

@@ -11,6 +11,7 @@ use super::addresses::Client;
 use super::clock::{Clock, draw_call_id, draw_nonce};
 use super::keeper::Keeper;
 use crate::carrier::twilio::Parameters;
+use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::signature::{AuthToken, Signatures};
 use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError};
 use crate::carrier::twilio::twiml::{Document, Stream, Transfer, Words};
@@ -21,6 +22,7 @@ use crate::core::front::{
     Card, Direction, Endings, Expiring, Means, Next, Person, Reach, Standing, Strangers, Wish,
 };
 use crate::core::ids::{AccountSid, CallId, CallSid, PromiseId};
+use crate::core::region::Peer;
 use crate::core::region::resume::Resumed;
 use crate::core::time::Instant;
 use crate::telemetry::Count;
@@ -42,7 +44,8 @@ pub(super) struct Front {
     twilio: Twilio,
     pub(super) signatures: Signatures,
     accounts: Arc<[AccountSid]>,
-    node: Box<str>,
+    /// This run of this node.
+    me: Peer,
     reach: Reach,
     memory: Mutex<Memory>,
 }
@@ -61,6 +64,25 @@ pub(super) struct Memory {
     has_provider: Option<(Instant, bool)>,
 }
 
+/// How a stream was let in by a document of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    pub(super) card: Card,
+    /// Whether the call begins with it.
+    pub(super) is_fresh: bool,
+}
+
+/// What a document says of the stream that it connects.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Opening<'a> {
+    /// Who is to hold it, and where that is; `None`: this node.
+    pub(super) home: Option<(Peer, &'a PublicUrl)>,
+    /// When the call was put together again.
+    pub(super) resumed: Resumed,
+    /// Whether the call begins with it.
+    pub(super) is_fresh: bool,
+}
+
 /// What a document is written for.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
@@ -76,6 +98,8 @@ pub(super) struct About<'a> {
     pub(super) apology: Words<'a>,
     /// What is said first where the caller has waited for us; `None`: nothing.
     pub(super) moment: Option<Words<'a>>,
+    /// The stream, where there is one.
+    pub(super) opening: Opening<'a>,
 }
 
 impl Front {
@@ -83,7 +107,7 @@ impl Front {
     pub(super) fn new(
         mut twilio: Twilio,
         accounts: Arc<[AccountSid]>,
-        node: &str,
+        me: Peer,
         port: u16,
     ) -> Self {
         twilio.public_url = twilio.public_url.with_listener_port(port);
@@ -105,7 +129,7 @@ impl Front {
             signatures: Signatures::new(tokens, urls),
             twilio,
             accounts,
-            node: node.into(),
+            me,
             memory: Mutex::new(Memory {
                 endings: Endings::default(),
                 used: Expiring::new(TOKENS_REMEMBERED, TOKEN_LIFE * 2),
@@ -153,15 +177,15 @@ impl Front {
         self.reach.means(wish)
     }
 
-    /// Lets a stream in by what its document gave it: the document's card, or none if the document was not ours. Else what the
-    /// refusal is counted as. A token lets in once, even across a restart.
+    /// Lets a stream in by what its document gave it; `None` if the document was not ours. Else what the refusal is counted as. A
+    /// token lets in once, even across a restart, and its document is the newest that is known, whoever has written it.
     pub(super) fn admit(
         &self,
         now: Instant,
         keeper: &Keeper,
         call: CallSid,
         papers: &Parameters,
-    ) -> Result<Option<Card>, Count> {
+    ) -> Result<Option<Admitted>, Count> {
         if let Some(token) = papers.get("token") {
             let token = self.twilio.keyring.open_token(Clock::utc(), call, token);
             let token = token.map_err(|error| match error {
@@ -175,7 +199,14 @@ impl Front {
             if !keeper.claim_token(token.nonce, token.expires) {
                 return Err(Count::TokensUsed);
             }
-            return Ok(Some(token.card));
+            let StreamToken {
+                card,
+                is_fresh,
+                resumed,
+                ..
+            } = token;
+            self.adopt(now, call, (card, Standing::Open), resumed);
+            return Ok(Some(Admitted { card, is_fresh }));
         }
         match (&self.twilio.mode, papers.get("secret")) {
             (Mode::Static(secrets), Some(given)) => {
@@ -188,10 +219,10 @@ impl Front {
         }
     }
 
-    /// The card of this ticket, if it is one of this call's; `None` as well where it is none.
-    pub(super) fn card(&self, call: CallSid, ticket: &str) -> Option<Card> {
-        let ticket = self.twilio.keyring.open_ticket(Clock::utc(), call, ticket);
-        ticket.ok().map(|ticket| ticket.card)
+    /// What this text is, if it is a ticket of this call; `None` as well where it is none.
+    pub(super) fn ticket(&self, call: CallSid, text: &str) -> Option<Ticket> {
+        let ticket = self.twilio.keyring.open_ticket(Clock::utc(), call, text);
+        ticket.ok()
     }
 
     /// The document of a decision.
@@ -208,7 +239,7 @@ impl Front {
     fn transfer(&self, about: About<'_>, person: &Person, card: Card) -> String {
         let whisper = format!("/twiml/whisper?agent={}", about.agent);
         let transfer = Transfer {
-            action: &self.action(about.call, card),
+            action: &self.action(about.call, card, about.opening),
             timeout: &about.persons_timeout.as_secs().to_string(),
             whisper: &self.twilio.action_url.http(&whisper),
             person: &person.0,
@@ -256,13 +287,17 @@ impl Front {
             call: about.call,
             card,
             direction: about.direction,
-            node: self.node.clone(),
+            node: self.me.node.as_str().into(),
             expires: Clock::utc_after(TOKEN_LIFE),
             nonce: draw_nonce(),
+            is_fresh: about.opening.is_fresh,
+            resumed: about.opening.resumed,
         });
+        let home = about.opening.home;
+        let place = home.map_or(&self.twilio.public_url, |(_, place)| place);
         write(Stream {
-            media: &self.twilio.public_url.web_socket("/media"),
-            action: &self.action(about.call, card),
+            media: &place.web_socket("/media"),
+            action: &self.action(about.call, card, about.opening),
             stream_status: &self.twilio.action_url.http("/stream/status"),
             token: &token,
             to: about.ours,
@@ -281,11 +316,13 @@ impl Front {
     }
 
     /// Where Twilio asks what comes after the document of this card.
-    fn action(&self, call: CallSid, card: Card) -> String {
+    fn action(&self, call: CallSid, card: Card, opening: Opening<'_>) -> String {
+        let home = opening.home.map_or(self.me, |(home, _)| home);
         let ticket = self.twilio.keyring.seal_ticket(&Ticket {
             call,
             card,
-            node: self.node.clone(),
+            home: Some(home),
+            resumed: opening.resumed,
             issued: Clock::utc(),
         });
         let url = self
@@ -310,6 +347,20 @@ impl Front {
         let resumed = resumed.0.into_iter().flatten().map(|at| utc.since(at));
         let standing = (card, Standing::Open);
         self.memory().endings.recall(now, call, standing, resumed);
+    }
+
+    /// A newer document of a call is known of, whoever has written it.
+    pub(super) fn adopt(
+        &self,
+        now: Instant,
+        call: CallSid,
+        (card, standing): (Card, Standing),
+        resumed: Resumed,
+    ) {
+        let utc = Clock::utc();
+        let resumed = resumed.0.into_iter().flatten().map(|at| utc.since(at));
+        let endings = &mut self.memory().endings;
+        endings.adopt(now, call, (card, standing), resumed);
     }
 
     /// When the call was put together again of late, the newest first.

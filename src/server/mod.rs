@@ -17,6 +17,7 @@
 //! | `callbacks`, `callers` | what the ledger of promises wants done, and who is calling |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
+//! | `resuming` | what is known of a call here, and what others know of it |
 //! | `keeper` | what outlives the process, behind what is known in memory |
 //! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
@@ -51,6 +52,7 @@ mod perform;
 mod probes;
 mod providers;
 pub mod render;
+mod resuming;
 mod routes;
 mod sessions;
 mod spares;
@@ -371,7 +373,7 @@ impl Shared {
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio
-            .map(|twilio| Front::new(twilio, accounts, &public.node, port));
+            .map(|twilio| Front::new(twilio, accounts, me, port));
         let names = config.agents.iter().map(|agent| agent.name.clone());
         let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())
             .map_err(StartError::Providers)?;

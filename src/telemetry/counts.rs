@@ -142,6 +142,10 @@ counts! {
     UpgradesLeaving = "upgrades_leaving",
     /// Calls that were taken over from the store, since nothing was known of them in memory.
     CallsRecalled = "calls_recalled",
+    /// Calls that were put together again after their stream was lost, by what nodes know of them.
+    CallsResumed = "calls_resumed",
+    /// Calls that a node has handed over, and that another one goes on with.
+    CallsTakenOver = "calls_taken_over",
     /// Requests to the store that its disk refused.
     StoreRefused = "store_refused",
     /// Requests to the store that were not answered in time.

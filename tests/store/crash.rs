@@ -55,7 +55,7 @@ async fn keep(store: &Embedded, number: u128) {
     assert_eq!(changed, Ok(Changed::Kept));
     assert_eq!(checkpoint, Ok(Ruling::Kept));
     if number.is_multiple_of(2) {
-        assert_eq!(store.end_call(ended(number)).await, Ok(true));
+        assert_eq!(store.end_call(ended(number)).await, Ok(Ruling::Kept));
     }
 }
 
@@ -116,7 +116,7 @@ async fn check(store: &Embedded, kept: &[u128]) -> u128 {
         let found = found.unwrap_or_else(|| panic!("promise {number} is lost"));
         assert_eq!((found.revision, &found.state), (1, &expected.state));
         let known = store
-            .call(CallKey::Id(call(*number).id), NOW)
+            .call(CallKey::Id(call(*number).id()), NOW)
             .await
             .unwrap();
         let known_as_ended = matches!(known, Some(KnownCall::Ended(_)));

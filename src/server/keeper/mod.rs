@@ -1,10 +1,11 @@
 //! Keeps what must outlive the process: used tokens, how far calls are, how they ended. Behind all that is known in memory.
 //!
 //! It owns the store, what is written into it and what is said when it does not do its part. Nobody waits for it who has a
-//! caller waiting, but for two bounded moments: [`Keeper::look_up`] where nothing is known of a call in memory, and the end of
-//! a call, whose socket is held until that is on disk. Where no file is named there is no store, and nothing outlives the
+//! caller waiting, but for two bounded moments: a look-up where nothing is known of a call in memory, and the end of
+//! a stream, whose socket is held until what follows is written. Where no file is named there is no store, and nothing outlives the
 //! process. It must not decide: [`super::front`] and [`crate::core::front`] do. What is promised: [`crate::docs::store`].
 
+mod accounts;
 mod heeded;
 mod mirror;
 mod state;
@@ -18,9 +19,11 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+pub(super) use self::accounts::remembered;
 pub(super) use self::heeded::Heeded;
 use self::mirror::{Entry, Mirror};
 pub(super) use self::state::CallState;
+use self::state::Unreadable;
 use super::clock::Clock;
 use super::drain::{Stage, Tasks};
 use crate::config::{SharedSettings, StorePlace, StoreSettings};
@@ -300,17 +303,9 @@ impl Keeper {
         told
     }
 
-    /// What is known of a call; `None` as well where neither store says so in time. The one beside the process is done in a moment;
-    /// what nodes share is waited for longer, and counts where it is newer: the call may have been elsewhere since.
+    /// What the file beside the process knows of a call; `None` as well where it does not say so in time.
     pub(super) async fn look_up(&self, sid: CallSid) -> Option<Recalled> {
-        let (here, elsewhere) = tokio::join!(self.look_up_here(sid), async {
-            self.shared.as_ref()?.look_up(sid).await.ok()?
-        });
-        let version = |known: &KnownCall| match known {
-            KnownCall::Ended(_) => (u32::MAX, u32::MAX),
-            KnownCall::InProgress(call) => (call.by.card.epoch, call.turn),
-        };
-        let known = here.into_iter().chain(elsewhere).max_by_key(version)?;
+        let known = self.look_up_here(sid).await?;
         Some(match known {
             KnownCall::Ended(ended) => Recalled::Ended(ended.id),
             KnownCall::InProgress(call) => Recalled::InProgress(Box::new(self.tally.read(&call))),
@@ -360,12 +355,6 @@ impl Keeper {
     pub(super) const fn is_there(&self) -> bool {
         self.store.is_some() || self.shared.is_some()
     }
-
-    /// Whether nodes share anything.
-    pub(super) const fn is_shared(&self) -> bool {
-        self.shared.is_some()
-    }
-
     /// How it stands; `None`: there is no store.
     pub(super) fn moment(&self) -> Option<StoreMoment> {
         let store = self.store.as_ref()?;

@@ -27,7 +27,7 @@ use crate::server::Shared;
 use crate::server::addresses::Peer;
 use crate::server::callbacks::{AnsweredBy, Callbacks, NoAnswer, answered_by, ring_status};
 use crate::server::checkpoints::Left;
-use crate::server::front::{About, Front};
+use crate::server::front::{About, Front, Opening};
 use crate::server::keeper::CallState;
 use crate::telemetry::Count;
 
@@ -236,6 +236,10 @@ impl<'a> Ring<'a> {
             persons_timeout: agent.persons.timeout,
             apology: apology.words(),
             moment: None,
+            opening: Opening {
+                is_fresh: true,
+                ..Opening::default()
+            },
         })
     }
 

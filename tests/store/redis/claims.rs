@@ -9,7 +9,7 @@ use ringback::store::{CallRecord, Store as _, StoreError};
 
 use super::server::{Server, until};
 use super::{patient, ready, with_replica};
-use crate::support::{NOW, call, promise, state};
+use crate::support::{NOW, call, promise, state, tenure};
 
 fn claim(owner: &str, epoch: u64) -> Claim {
     Claim {
