@@ -369,9 +369,13 @@ impl CallTask {
             Start::Refused => return Err(Refusal::DuplicateCall),
         }
         let (id, checkpoint) = shared.checkpoints.take(now, &call).unzip();
-        // Who goes on with a call of which nothing is known greets nobody.
+        // Who goes on with a call of which nothing is known greets nobody, and asks for what was said last.
         let goes_on = admitted.is_some_and(|admitted| !admitted.is_fresh);
-        let checkpoint = checkpoint.or_else(|| goes_on.then(Checkpoint::default));
+        let unknown = || Checkpoint {
+            is_mid_turn: true,
+            ..Checkpoint::default()
+        };
+        let checkpoint = checkpoint.or_else(|| goes_on.then(unknown));
         // A document that was not ours knows no name of the call: it keeps the one that it had, or that of its first socket.
         let foreign = || foreign_card(id.unwrap_or(self.call.id()));
         let card = card.unwrap_or_else(foreign);

@@ -226,7 +226,7 @@ impl Front {
     }
 
     /// The document of a decision.
-    pub(super) fn document(&self, about: About<'_>, next: &Next) -> String {
+    pub(super) fn document(&self, about: &About<'_>, next: &Next) -> String {
         match next {
             Next::Hangup => Document::Hangup.render(),
             Next::Busy => Document::Busy.render(),
@@ -236,7 +236,7 @@ impl Front {
         }
     }
 
-    fn transfer(&self, about: About<'_>, person: &Person, card: Card) -> String {
+    fn transfer(&self, about: &About<'_>, person: &Person, card: Card) -> String {
         let whisper = format!("/twiml/whisper?agent={}", about.agent);
         let transfer = Transfer {
             action: &self.action(about.call, card, about.opening),
@@ -251,7 +251,7 @@ impl Front {
         }
     }
 
-    fn stream(&self, about: About<'_>, card: Card) -> String {
+    fn stream(&self, about: &About<'_>, card: Card) -> String {
         let resume = card.id.to_string();
         let resume = resume.as_str();
         self.with_stream(about, card, |stream| {
@@ -269,7 +269,7 @@ impl Front {
     }
 
     /// The document that connects whoever was rung back with their agent.
-    pub(super) fn callback(&self, about: About<'_>, card: Card, promise: PromiseId) -> String {
+    pub(super) fn callback(&self, about: &About<'_>, card: Card, promise: PromiseId) -> String {
         let promise = promise.to_string();
         let promise = promise.as_str();
         self.with_stream(about, card, |stream| {
@@ -279,7 +279,7 @@ impl Front {
 
     fn with_stream(
         &self,
-        about: About<'_>,
+        about: &About<'_>,
         card: Card,
         write: impl FnOnce(Stream<'_>) -> String,
     ) -> String {

@@ -3,7 +3,7 @@
 //! It owns whom to ask, and for how long: what nodes share and the call's home at once, 300 ms. It must not decide: what they say
 //! is weighed in [`crate::core::region::resume`].
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::sleep_until;
@@ -12,7 +12,6 @@ use super::Shared;
 use super::clock::Clock;
 use super::front::Front;
 use super::keeper::remembered;
-use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::token::Ticket;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::front::Standing;
@@ -96,10 +95,8 @@ impl Shared {
                         let says = self.keeper.account_shared(call);
                         says.map(Heard::Store).boxed()
                     }
-                    Ask::Home(home) => {
-                        let says = self.ask_home(home, call);
-                        says.map(move |says| Heard::Home(home, says)).boxed()
-                    }
+                    // A life of this node that is over, or somebody of whom it is not known where they are.
+                    Ask::Home(home) => ready(Heard::Home(home, HomeSays::Dead)).boxed(),
                 });
             }
             let at = resume.deadline().unwrap_or_else(|| clock.now());
@@ -108,19 +105,6 @@ impl Shared {
                 () = sleep_until(clock.timer_at(at)) => Heard::Tick,
             };
         }
-    }
-
-    /// Where a node is that is not this one; `None`: nobody is known by that name.
-    pub(super) fn place_of(&self, _home: Peer) -> Option<&PublicUrl> {
-        None
-    }
-
-    async fn ask_home(&self, home: Peer, _call: CallSid) -> HomeSays<Checkpoint> {
-        if home.node == self.me.node {
-            // It was a life of this one, and is over.
-            return HomeSays::Stranger;
-        }
-        HomeSays::Dead
     }
 
     fn count_resumed(&self, verdict: &Verdict<Checkpoint>, utc: Utc) {

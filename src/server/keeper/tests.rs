@@ -8,6 +8,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Builder, StorageBackend};
 
 use super::*;
+use crate::core::call::memory::Speaker;
 use crate::core::region::resume::Resumed;
 use crate::core::region::{Life, Node, Region};
 use crate::server::calls::Calls;
@@ -160,5 +161,42 @@ async fn what_was_kept_is_found_again_and_an_ended_call_has_ended() {
     assert!(keeper.recover().await.is_empty());
     let known = keeper.look_up(sid()).await;
     assert!(matches!(known, Some(Recalled::Ended(id)) if id == CARD.id));
+    keeper.close().await;
+}
+
+#[tokio::test]
+async fn what_a_checkpoint_costs_the_calls_task_is_told() {
+    const ROUNDS: u32 = 1_000;
+    let telemetry = Telemetry::default();
+    let keeper = keeper(&Disk::default(), &telemetry);
+    let mut state = CallState::default();
+    for turn in 0..40 {
+        let speaker = if turn % 2 == 0 {
+            Speaker::Agent
+        } else {
+            Speaker::Caller
+        };
+        // Of ordinary length: together 6 KiB.
+        let words = "and then I said that ".repeat(7);
+        state.checkpoint.memory.push(speaker, &words);
+    }
+    let mut spent = Duration::ZERO;
+    for turn in 0..ROUNDS {
+        #[expect(clippy::disallowed_methods, reason = "this is about real time")]
+        let began = Instant::now();
+        keeper.keep_call(sid(), (CARD, turn), &state);
+        spent += began.elapsed();
+        // What was asked for is done before the next: calls do not have a turn at a time.
+        keeper.tasks.idle().await;
+    }
+    println!(
+        "a checkpoint of 40 turns: {:?} of the call's task",
+        spent / ROUNDS
+    );
+    let known = keeper.look_up(sid()).await;
+    let Some(Recalled::InProgress(known)) = known else {
+        panic!("{known:?}");
+    };
+    assert_eq!(known.turn, ROUNDS - 1, "the last one is kept");
     keeper.close().await;
 }

@@ -179,7 +179,7 @@ fn document(
         moment: has_waited.then(|| moment.words()),
         opening,
     };
-    let document: Arc<str> = front.document(about, &next).into();
+    let document: Arc<str> = front.document(&about, &next).into();
     tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), "document");
     if let Some(question) = question {
         front.memory().answer(now, question, Arc::clone(&document));

@@ -11,13 +11,11 @@ use super::super::front::{Front, Opening, new_call};
 use super::super::keeper::Recalled;
 use super::super::menu::people;
 use super::{Hook, Received};
-use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::webhook::Voice;
 use crate::config::Agent;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::front::{Card, Failed, House, Next, Over, Progress, Standing, next};
 use crate::core::ids::CallSid;
-use crate::core::region::Peer;
 use crate::core::region::owner::Tenure;
 use crate::core::region::resume::{Account, Fate, Memory, Question, Resumed, StoreSays, Verdict};
 use crate::telemetry::Count;
@@ -28,7 +26,7 @@ pub(super) struct Given<'a> {
     pub(super) opening: Opening<'a>,
 }
 
-impl<'a> Given<'a> {
+impl Given<'_> {
     /// One that gets no stream.
     fn none(next: Next) -> Self {
         let opening = Opening::default();
@@ -36,9 +34,9 @@ impl<'a> Given<'a> {
     }
 
     /// A call that goes on.
-    const fn on(next: Next, home: Option<(Peer, &'a PublicUrl)>, resumed: Resumed) -> Self {
+    const fn on(next: Next, resumed: Resumed) -> Self {
         let opening = Opening {
-            home,
+            home: None,
             resumed,
             is_fresh: false,
         };
@@ -102,11 +100,11 @@ pub(super) async fn ask(
         },
     };
     let verdict = shared.ask_others(question, call, own).await;
-    match (hook, voice.failed) {
+    if hook == Hook::Fallback && voice.failed == Failed::Document {
         // It is our documents that cannot be carried out: only that it has ended is of use.
-        (Hook::Fallback, Failed::Document) => matches!(verdict, Verdict::Hangup).then_some(verdict),
-        _ => Some(verdict),
+        return matches!(verdict, Verdict::Hangup).then_some(verdict);
     }
+    Some(verdict)
 }
 
 /// Does what follows from what others say, and remembers it.
@@ -127,12 +125,7 @@ pub(super) fn follow<'a>(
         (Verdict::Hangup, _) => Given::none(Next::Hangup),
         (Verdict::Person(account), _) => {
             let next = person(account, shared, front, voice, (house, agent));
-            Given::on(next, None, front.resumed(now, call))
-        }
-        (Verdict::Back { home, resumed, .. }, Some(card))
-            if let Some(place) = shared.place_of(home) =>
-        {
-            Given::on(Next::Stream(card), Some((home, place)), resumed)
+            Given::on(next, front.resumed(now, call))
         }
         (
             Verdict::Here {
@@ -148,7 +141,7 @@ pub(super) fn follow<'a>(
             };
             front.adopt(now, call, (card, standing), resumed);
             remember(shared, call, last, memory);
-            Given::on(Next::Stream(card), None, resumed)
+            Given::on(Next::Stream(card), resumed)
         }
         (Verdict::Apologize | Verdict::Back { .. } | Verdict::Here { .. }, _) => {
             front.memory().endings.is_told_over(now, call);

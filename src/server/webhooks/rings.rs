@@ -224,11 +224,11 @@ impl<'a> Ring<'a> {
         self.about(|about| self.front.document(about, &Next::Apologize))
     }
 
-    fn about(&self, write: impl FnOnce(About<'_>) -> String) -> String {
+    fn about(&self, write: impl FnOnce(&About<'_>) -> String) -> String {
         let (agent, _) = self.shared.agents.find(None, Some(&self.voice.ours));
         let prompts = self.shared.prompts.now();
         let apology = Spoken::find(&prompts, &agent.name, "apology_only");
-        write(About {
+        write(&About {
             call: self.voice.call,
             direction: self.voice.direction,
             ours: &self.voice.ours,
