@@ -79,7 +79,6 @@ pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
 use self::keeper::{Heeded, Keeper, Recovered};
-use self::leaving::Left;
 use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
@@ -93,6 +92,7 @@ use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
+use crate::core::region::drain::Report;
 use crate::core::region::{Life, Node, Peer, Region};
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
@@ -196,8 +196,8 @@ struct Shared {
 /// Connections beside those of sockets that have not started: health checks and whoever is refused.
 const OTHER_CONNECTIONS_MAX: usize = 64;
 
-/// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what is no call may take to end when the calls are gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Takes the listener's address. Must be called within a Tokio runtime.
@@ -303,19 +303,20 @@ impl Server {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
         }
-        let ((), left) = tokio::join!(
+        let ((), report) = tokio::join!(
             accept::accept(listener, connections_max, &shared),
             shared.leave(drain_grace),
         );
-        let idle = tokio::time::timeout(DRAIN_TIMEOUT, shared.tasks.idle());
+        let idle = tokio::time::timeout(IDLE_TIMEOUT, shared.tasks.idle());
         let in_time = idle.await.is_ok();
-        let Left {
+        let Report {
             live,
             handed_over,
-            ended,
-        } = left;
+            cut,
+            left,
+        } = report;
         let counts = shared.telemetry.counts();
-        tracing::info!(live, handed_over, ended, in_time, %counts, "stopped");
+        tracing::info!(live, handed_over, ended = cut, left, in_time, %counts, "stopped");
     }
 
     /// Serves until SIGTERM or SIGINT; a second one cuts the grace short.
