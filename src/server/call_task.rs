@@ -37,7 +37,7 @@ use crate::core::fault::Refusal;
 use crate::core::front::Card;
 use crate::core::ids::{AttemptId, CallId, CallSid, TenantId};
 use crate::core::region::owner::{NOT_COUNTED, Tenure};
-use crate::core::region::resume::Fate;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Instant;
 use crate::telemetry::{CallLog, Count};
 
@@ -68,6 +68,8 @@ pub(super) struct CallTask {
     pub(super) seat: Seat,
     /// Whose stream it is, once it was let in.
     pub(super) admitted: Option<(CallSid, Card)>,
+    /// When the call was put together again, as its document says.
+    resumed: Resumed,
     /// The number of its next checkpoint: no two have the same.
     next_checkpoint: u32,
     /// What the end of the call waits for.
@@ -101,6 +103,7 @@ impl CallTask {
             log: shared.telemetry.call(id),
             seat,
             admitted: None,
+            resumed: Resumed::default(),
             next_checkpoint: 0,
             parting: None,
             menu: MenuDesk::default(),
@@ -360,6 +363,7 @@ impl CallTask {
                 })?,
         };
         let card = admitted.map(|admitted| admitted.card);
+        let resumed = admitted.map(|admitted| admitted.resumed);
         let epoch = card.map_or(NOT_COUNTED, |card| card.epoch);
         match self.seat.start(call, epoch) {
             Start::First => {}
@@ -381,6 +385,7 @@ impl CallTask {
         let card = card.unwrap_or_else(foreign);
         self.take_name(now, card.id);
         self.admitted = Some((call, card));
+        self.resumed = resumed.unwrap_or_default();
         if card.epoch == NOT_COUNTED {
             // Its streams are told apart by when they began: none has as many checkpoints as seconds.
             let seconds = Clock::utc().millis() / 1_000;
@@ -388,6 +393,9 @@ impl CallTask {
         }
         // Should the process die in its first turn, the call is to go on and not to begin again.
         self.keep(now, checkpoint.clone().unwrap_or_default());
+        if goes_on {
+            self.shared.tell_opened(call, card);
+        }
         Ok(checkpoint)
     }
 
@@ -421,9 +429,6 @@ impl CallTask {
         let (call, card) = self.admitted.filter(|_| !self.seat.is_superseded())?;
         let turn = self.next_checkpoint;
         self.next_checkpoint = turn.saturating_add(1);
-        let Shared {
-            front, checkpoints, ..
-        } = &*self.shared;
         let left = Left {
             by: Tenure {
                 card,
@@ -431,13 +436,13 @@ impl CallTask {
             },
             turn,
             fate,
+            resumed: self.resumed,
             checkpoint: checkpoint.clone(),
         };
-        checkpoints.keep(now, call, left);
-        let resumed = front.as_ref().map(|front| front.resumed(now, call));
+        self.shared.checkpoints.keep(now, call, left);
         let state = CallState {
             checkpoint,
-            resumed: resumed.unwrap_or_default(),
+            resumed: self.resumed,
             fate,
         };
         Some((call, (card, turn), state))

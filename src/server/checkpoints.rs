@@ -8,7 +8,7 @@ use crate::core::call::checkpoint::Checkpoint;
 use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Version;
 use crate::core::region::owner::Tenure;
-use crate::core::region::resume::Fate;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Instant;
 
 /// Calls that are remembered: beyond it the oldest is forgotten. A conversation has 16 KiB at most.
@@ -38,6 +38,8 @@ pub(super) struct Left {
     pub(super) turn: u32,
     /// What is to become of the call.
     pub(super) fate: Fate,
+    /// When it was put together again, as its documents say.
+    pub(super) resumed: Resumed,
     pub(super) checkpoint: Checkpoint,
 }
 
@@ -122,6 +124,7 @@ mod tests {
             by: Tenure { card, owner },
             turn,
             fate: Fate::GoesOn,
+            resumed: Resumed::default(),
             checkpoint,
         }
     }

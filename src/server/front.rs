@@ -70,6 +70,8 @@ pub(super) struct Admitted {
     pub(super) card: Card,
     /// Whether the call begins with it.
     pub(super) is_fresh: bool,
+    /// When the call was put together again.
+    pub(super) resumed: Resumed,
 }
 
 /// What a document says of the stream that it connects.
@@ -206,7 +208,11 @@ impl Front {
                 ..
             } = token;
             self.adopt(now, call, (card, Standing::Open), resumed);
-            return Ok(Some(Admitted { card, is_fresh }));
+            return Ok(Some(Admitted {
+                card,
+                is_fresh,
+                resumed,
+            }));
         }
         match (&self.twilio.mode, papers.get("secret")) {
             (Mode::Static(secrets), Some(given)) => {

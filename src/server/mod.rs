@@ -21,6 +21,7 @@
 //! | `keeper` | what outlives the process, behind what is known in memory |
 //! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
+//! | `region` | the other nodes: what they say, and what is said to them |
 //! | `tls` | the listener's certificate, and its renewal |
 //! | `drain` | the only spawn, and the end of the process |
 //! | `clock` | the only place that asks for the time |
@@ -51,6 +52,7 @@ mod parting;
 mod perform;
 mod probes;
 mod providers;
+mod region;
 pub mod render;
 mod resuming;
 mod routes;
@@ -74,7 +76,7 @@ use self::callbacks::Callbacks;
 use self::callers::Callers;
 use self::calls::Calls;
 use self::checkpoints::Checkpoints;
-use self::clock::{Clock, draw_nonce, draw_seed};
+use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
@@ -83,6 +85,7 @@ use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
+use self::region::Nodes;
 use self::render::library::Library;
 use self::spares::Shelf;
 use self::tls::Tls;
@@ -92,8 +95,8 @@ use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
+use crate::core::region::Peer;
 use crate::core::region::drain::Report;
-use crate::core::region::{Life, Node, Peer, Region};
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
@@ -149,9 +152,11 @@ pub struct Server {
 /// calls, the certificate and counts.
 #[derive(Debug)]
 struct Shared {
-    /// This run of this node.
-    me: Peer,
     clock: Clock,
+    /// This process among all nodes.
+    me: Peer,
+    /// The others; without them it is alone.
+    nodes: Option<Nodes>,
     tasks: Tasks,
     telemetry: Telemetry,
     calls: Arc<Calls>,
@@ -282,7 +287,8 @@ impl Server {
         } = self;
         let providers = shared.providers.names().len();
         let agents = shared.agents.iter().len();
-        tracing::info!(%address, providers, agents, "listening");
+        let Peer { region, node, .. } = shared.me;
+        tracing::info!(%address, %region, %node, providers, agents, "listening");
         let keeping = providers::keep(Arc::clone(&shared));
         shared.tasks.spawn("providers", keeping);
         let watching = overload::watch(Arc::clone(&shared));
@@ -290,6 +296,8 @@ impl Server {
         let collecting = Arc::clone(&shared);
         let collect = async move { collecting.keeper.collect().await };
         shared.tasks.spawn("store", collect);
+        let beating = region::beats::keep(Arc::clone(&shared));
+        shared.tasks.spawn("beats", beating);
         let acting = callbacks::keep(Arc::clone(&shared));
         shared.tasks.spawn("callbacks", acting);
         if let Some((dir, rendering)) = shared.rendering.clone() {
@@ -350,7 +358,7 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let me = this_run_of(&public.node);
+        let (me, nodes) = Nodes::open(config.region, &public.node, &telemetry);
         let calls = Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max));
         let heeded = Heeded::new(Arc::clone(&calls), telemetry.clone());
         let keeper = Keeper::open(config.store, me, heeded, tasks.clone(), telemetry.clone());
@@ -380,6 +388,8 @@ impl Shared {
             .map_err(StartError::Providers)?;
         Ok(Self {
             clock,
+            me,
+            nodes,
             tasks,
             telemetry,
             keeper: keeper.sharing(config.shared),
@@ -390,7 +400,6 @@ impl Shared {
             zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
             calls,
-            me,
             checkpoints: Checkpoints::default(),
             accounts: public.accounts,
             front,
@@ -453,18 +462,10 @@ impl Shared {
             by,
             turn,
             fate: state.fate,
+            resumed: state.resumed,
             checkpoint: state.checkpoint,
         };
         self.checkpoints.recall(now, sid, left);
-    }
-}
-
-/// A node as it runs now.
-fn this_run_of(node: &str) -> Peer {
-    Peer {
-        region: Region::parse("main").expect("a plain word is a name"),
-        node: Node::parse(node).expect("the configuration has looked the name up"),
-        life: Life(draw_nonce()),
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::model::{Manner, Model, Seen};
 use crate::phone::Phone;
 use crate::redis_server::Server as Redis;
+use crate::regions::{self, places};
 use crate::server::{Folder, Server};
 use crate::shared::{node_with, scrape, talk, until};
-use crate::twilio::{Document, ask};
+use crate::twilio::{Document, Request, ask, form};
 
 const ANSWER: &str = "/twiml/answer";
 
@@ -191,4 +192,59 @@ async fn without_the_store_a_call_goes_on_without_memory_and_greets_nobody_again
         items.any(|(session, _, text)| new(*session) && asks(text))
     };
     house.model.until(is_asked).await;
+}
+
+/// Two nodes that know of each other, and share nothing.
+async fn neighbours(house: &House, sections: &str) -> (Server, Server) {
+    let [one, two] = places([("east-1", "east"), ("east-2", "east")]);
+    let first = regions::node(&one, &[&two], &house.model, (sections, &[])).await;
+    let second = regions::node(&two, &[&one], &house.model, (sections, &[])).await;
+    (first, second)
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_goes_back_to_its_home_whoever_is_asked() {
+    let mut house = House::new(Manner::Answers("it is about the blue bicycle")).await;
+    let (first, second) = neighbours(&house, "").await;
+    let document = ask(&first, ANSWER, 1, &[("CallStatus", "ringing")]).await;
+    let mut phone = document.stream(&first, 1).await;
+    phone.hear_audio(160).await;
+    phone.say(1).await;
+    house.model.until(|seen| seen.frames > 0).await;
+    phone.hear_model(160).await;
+    drop(phone);
+    let request = Request::signed(&second, &document.action, form(1, &[]));
+    let answer = request.send(&second).await;
+    let place = format!("ws://{}/media", first.address);
+    assert!(answer.body.contains(&place), "{answer:?}\n{}", second.log());
+    let next = Document::read(&answer.body);
+    let mut phone = next.stream(&first, 1).await;
+    phone.hear_audio(160).await;
+    let told = |text: &String| text.contains("the blue bicycle");
+    house.model.until(|seen| seen.told.iter().any(told)).await;
+    assert_eq!(
+        count(&first, "ringback_calls_started_total").await,
+        Some(2.0)
+    );
+}
+
+#[tokio::test]
+async fn the_home_of_a_call_says_that_it_has_ended() {
+    let house = House::new(Manner::Parts).await;
+    let short = "[call]\ngoodbye_grace = \"100ms\"\n";
+    let (first, second) = neighbours(&house, short).await;
+    let document = ask(&first, ANSWER, 1, &[("CallStatus", "ringing")]).await;
+    let mut phone = document.stream(&first, 1).await;
+    phone.hear_audio(160).await;
+    phone.say(1).await;
+    phone.heard_to_end().await;
+    let next = ask(&second, &document.action, 1, &[]).await;
+    assert_eq!(next.verbs, ["Hangup"], "{}", second.log());
+    // Who is dead says nothing: the call goes on with whoever is asked, and begins nothing anew.
+    let document = ask(&first, ANSWER, 2, &[("CallStatus", "ringing")]).await;
+    let _phone = document.stream(&first, 2).await;
+    first.kill();
+    let next = ask(&second, &document.action, 2, &[]).await;
+    assert_eq!(next.verbs, ["Connect", "Redirect"], "{}", second.log());
+    assert!(next.parameters.contains_key("resume"));
 }

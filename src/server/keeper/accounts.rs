@@ -6,7 +6,7 @@ use crate::core::front::Card;
 use crate::core::ids::CallSid;
 use crate::core::region::resume::{Account, Fate, Remembered, Resumed, StoreSays};
 use crate::core::region::{Peer, Version};
-use crate::store::{CallRecord, EndedCall, KnownCall, StoreError};
+use crate::store::{CallRecord, EndedCall, KnownCall, State, StoreError};
 
 impl Keeper {
     /// What the file beside the process knows of a call; nothing as well where it does not say so in time.
@@ -66,28 +66,35 @@ fn in_progress(call: &CallRecord) -> Account<Checkpoint> {
         epoch: by.card.epoch,
         turn,
     };
-    let (state, memory) = match CallState::read(&call.state) {
-        Ok(mut state) => {
-            let checkpoint = std::mem::take(&mut state.checkpoint);
-            let memory = remembered(version, checkpoint);
-            (state, Some(memory))
-        }
-        Err(Unreadable::Newer) => {
-            let memory = Remembered {
-                version,
-                is_turn_open: true,
-                checkpoint: None,
-            };
-            (CallState::default(), Some(memory))
-        }
-        Err(Unreadable::Damaged) => (CallState::default(), None),
-    };
+    let (state, memory) = known_state(version, &call.state);
     Account {
         card: by.card,
         owner: by.owner,
         fate: state.fate,
         resumed: state.resumed,
         memory,
+    }
+}
+
+/// What a state says of a call, and its checkpoint, which is taken out of it.
+pub(in crate::server) fn known_state(
+    version: Version,
+    state: &State,
+) -> (CallState, Option<Remembered<Checkpoint>>) {
+    match CallState::read(state) {
+        Ok(mut state) => {
+            let checkpoint = std::mem::take(&mut state.checkpoint);
+            (state, Some(remembered(version, checkpoint)))
+        }
+        Err(Unreadable::Newer) => {
+            let newer = Remembered {
+                version,
+                is_turn_open: true,
+                checkpoint: None,
+            };
+            (CallState::default(), Some(newer))
+        }
+        Err(Unreadable::Damaged) => (CallState::default(), None),
     }
 }
 

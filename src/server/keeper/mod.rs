@@ -19,7 +19,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-pub(super) use self::accounts::remembered;
+pub(super) use self::accounts::{known_state, remembered};
 pub(super) use self::heeded::Heeded;
 use self::mirror::{Entry, Mirror};
 pub(super) use self::state::CallState;
@@ -330,6 +330,11 @@ impl Keeper {
     /// How what nodes share stands; `None`: nothing is shared.
     pub(super) fn shared_moment(&self) -> Option<SharedMoment> {
         self.shared.as_ref().map(Mirror::moment)
+    }
+
+    /// The store that nodes share, for what only such a one has.
+    pub(super) fn shared_store(&self) -> Option<&Redis> {
+        self.shared.as_ref().map(Mirror::store)
     }
 
     /// The store itself, for promises.

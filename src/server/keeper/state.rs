@@ -89,7 +89,7 @@ struct Turn {
 }
 
 impl CallState {
-    pub(super) fn write(&self) -> State {
+    pub(in crate::server) fn write(&self) -> State {
         let Checkpoint {
             memory,
             is_mid_turn,

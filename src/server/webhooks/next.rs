@@ -11,11 +11,13 @@ use super::super::front::{Front, Opening, new_call};
 use super::super::keeper::Recalled;
 use super::super::menu::people;
 use super::{Hook, Received};
+use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::webhook::Voice;
 use crate::config::Agent;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::front::{Card, Failed, House, Next, Over, Progress, Standing, next};
 use crate::core::ids::CallSid;
+use crate::core::region::Peer;
 use crate::core::region::owner::Tenure;
 use crate::core::region::resume::{Account, Fate, Memory, Question, Resumed, StoreSays, Verdict};
 use crate::telemetry::Count;
@@ -26,7 +28,7 @@ pub(super) struct Given<'a> {
     pub(super) opening: Opening<'a>,
 }
 
-impl Given<'_> {
+impl<'a> Given<'a> {
     /// One that gets no stream.
     fn none(next: Next) -> Self {
         let opening = Opening::default();
@@ -34,9 +36,9 @@ impl Given<'_> {
     }
 
     /// A call that goes on.
-    const fn on(next: Next, resumed: Resumed) -> Self {
+    const fn on(next: Next, home: Option<(Peer, &'a PublicUrl)>, resumed: Resumed) -> Self {
         let opening = Opening {
-            home: None,
+            home,
             resumed,
             is_fresh: false,
         };
@@ -125,7 +127,12 @@ pub(super) fn follow<'a>(
         (Verdict::Hangup, _) => Given::none(Next::Hangup),
         (Verdict::Person(account), _) => {
             let next = person(account, shared, front, voice, (house, agent));
-            Given::on(next, front.resumed(now, call))
+            Given::on(next, None, front.resumed(now, call))
+        }
+        (Verdict::Back { home, resumed, .. }, Some(card))
+            if let Some(place) = shared.place_of(home) =>
+        {
+            Given::on(Next::Stream(card), Some((home, place)), resumed)
         }
         (
             Verdict::Here {
@@ -140,8 +147,8 @@ pub(super) fn follow<'a>(
                 Over::Dial => Standing::Unreached,
             };
             front.adopt(now, call, (card, standing), resumed);
-            remember(shared, call, last, memory);
-            Given::on(Next::Stream(card), resumed)
+            remember(shared, call, (last, resumed), memory);
+            Given::on(Next::Stream(card), None, resumed)
         }
         (Verdict::Apologize | Verdict::Back { .. } | Verdict::Here { .. }, _) => {
             front.memory().endings.is_told_over(now, call);
@@ -167,7 +174,8 @@ fn person(
     let card = account.card;
     front.adopt(now, call, (card, standing), account.resumed);
     if let Some(checkpoint) = account.memory.and_then(|memory| memory.checkpoint) {
-        remember(shared, call, card, Memory::Whole(checkpoint));
+        let known = (card, account.resumed);
+        remember(shared, call, known, Memory::Whole(checkpoint));
     }
     let endings = &mut front.memory().endings;
     let cards = (Some(card), card.id);
@@ -182,7 +190,12 @@ fn person(
 }
 
 /// What the next stream of a call here is told.
-fn remember(shared: &Shared, call: CallSid, last: Card, memory: Memory<Checkpoint>) {
+fn remember(
+    shared: &Shared,
+    call: CallSid,
+    (last, resumed): (Card, Resumed),
+    memory: Memory<Checkpoint>,
+) {
     let checkpoint = match memory {
         // Whether the caller was speaking stands in the checkpoint as well.
         Memory::Whole(checkpoint) | Memory::LastWordsLost(checkpoint) => checkpoint,
@@ -205,6 +218,7 @@ fn remember(shared: &Shared, call: CallSid, last: Card, memory: Memory<Checkpoin
         // There is no newer one before the next stream.
         turn: u32::MAX,
         fate: Fate::GoesOn,
+        resumed,
         checkpoint,
     };
     shared.checkpoints.keep(now, call, left);

@@ -194,6 +194,7 @@ impl<'a> Ring<'a> {
                 },
                 turn: 0,
                 fate: state.fate,
+                resumed: state.resumed,
                 checkpoint: state.checkpoint,
             };
             shared.checkpoints.recall(now, call, left);

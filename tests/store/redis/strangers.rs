@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringback::core::ids::CallId;
 use ringback::core::region::owner::Ruling;
 use ringback::store::redis::{Redis, RedisAddress, RedisSettings};
-use ringback::store::{CallKey, SealingKey, Store as _, StoreError};
+use ringback::store::{CallKey, CallRecord, SealingKey, Store as _, StoreError};
 
 use super::server::Server;
 use super::{KEY, open, patient, ready};
@@ -91,7 +91,8 @@ async fn a_record_of_a_newer_version_is_refused_and_the_others_are_not() {
         Err(newer),
         "nor written over"
     );
-    assert_eq!(store.checkpoint(call(2)).await, Ok(Ruling::Kept));
+    let next = CallRecord { turn: 1, ..call(2) };
+    assert_eq!(store.checkpoint(next).await, Ok(Ruling::Kept));
     // Nor is one that was moved to another place taken for what stood there.
     let (from, to) = (
         format!("ringback:1:call:{:032x}", 2),
