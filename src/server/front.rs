@@ -245,7 +245,7 @@ impl Front {
     fn transfer(&self, about: &About<'_>, person: &Person, card: Card) -> String {
         let whisper = format!("/twiml/whisper?agent={}", about.agent);
         let transfer = Transfer {
-            action: &self.action(about.call, card, about.opening),
+            action: &self.action(about, card),
             timeout: &about.persons_timeout.as_secs().to_string(),
             whisper: &self.twilio.action_url.http(&whisper),
             person: &person.0,
@@ -303,8 +303,8 @@ impl Front {
         let place = home.map_or(&self.twilio.public_url, |(_, place)| place);
         write(Stream {
             media: &place.web_socket("/media"),
-            action: &self.action(about.call, card, about.opening),
-            stream_status: &self.twilio.action_url.http("/stream/status"),
+            action: &self.action(about, card),
+            stream_status: &self.action_url(about).http("/stream/status"),
             token: &token,
             to: about.ours,
         })
@@ -322,23 +322,35 @@ impl Front {
     }
 
     /// Where Twilio asks what comes after the document of this card.
-    fn action(&self, call: CallSid, card: Card, opening: Opening<'_>) -> String {
-        let home = opening.home.map_or(self.me, |(home, _)| home);
+    fn action(&self, about: &About<'_>, card: Card) -> String {
+        let Opening { home, resumed, .. } = about.opening;
+        let home = home.map_or(self.me, |(home, _)| home);
         let ticket = self.twilio.keyring.seal_ticket(&Ticket {
-            call,
+            call: about.call,
             card,
             home: Some(home),
-            resumed: opening.resumed,
+            resumed,
             issued: Clock::utc(),
         });
         let url = self
-            .twilio
-            .action_url
+            .action_url(about)
             .http(&format!("/twiml/next?ticket={ticket}"));
         match &*self.twilio.connection_overrides {
             "" => url,
             overrides => format!("{url}#{overrides}"),
         }
+    }
+
+    /// Where Twilio asks what comes next: at an address of several nodes if there is one, else where the stream is.
+    fn action_url<'a>(&'a self, about: &About<'a>) -> &'a PublicUrl {
+        let Twilio {
+            public_url,
+            action_url,
+            ..
+        } = &self.twilio;
+        let home = about.opening.home.map(|(_, place)| place);
+        home.filter(|_| public_url == action_url)
+            .unwrap_or(action_url)
     }
 
     /// Everything was said on this stream: whoever asks what comes next is to hang up. Static mode has no card before its first

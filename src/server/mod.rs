@@ -298,6 +298,12 @@ impl Server {
         shared.tasks.spawn("store", collect);
         let beating = region::beats::keep(Arc::clone(&shared));
         shared.tasks.spawn("beats", beating);
+        let voting = region::roles::keep(Arc::clone(&shared));
+        shared.tasks.spawn("roles", voting);
+        let remembering = region::remembering::keep(Arc::clone(&shared));
+        shared.tasks.spawn("epochs", remembering);
+        let advising = region::advice::keep(Arc::clone(&shared));
+        shared.tasks.spawn("advice", advising);
         let acting = callbacks::keep(Arc::clone(&shared));
         shared.tasks.spawn("callbacks", acting);
         if let Some((dir, rendering)) = shared.rendering.clone() {
@@ -358,7 +364,7 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let (me, nodes) = Nodes::open(config.region, &public.node, &telemetry);
+        let (me, nodes) = Nodes::open(clock.now(), config.region, &public.node, &telemetry);
         let calls = Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max));
         let heeded = Heeded::new(Arc::clone(&calls), telemetry.clone());
         let keeper = Keeper::open(config.store, me, heeded, tasks.clone(), telemetry.clone());

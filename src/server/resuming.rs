@@ -127,7 +127,7 @@ impl Shared {
 
     /// Where another node is, for the carrier; `None`: no node of that name is known.
     pub(super) fn place_of(&self, home: Peer) -> Option<&PublicUrl> {
-        self.nodes.as_ref()?.peers.place_of(home.node)
+        self.nodes.as_ref()?.peers.url(home.node)
     }
 
     async fn ask_home(&self, home: Peer, call: CallSid) -> HomeSays<Checkpoint> {
@@ -142,9 +142,11 @@ impl Shared {
             Err(_) => HomeSays::Dead,
             Ok(Said { from, answer }) => match answer {
                 Answer::Call(words) => words.read(from == home).unwrap_or(HomeSays::Stranger),
-                Answer::NoCall | Answer::NotUnderstood | Answer::Beat(_) | Answer::Heard => {
-                    HomeSays::Stranger
-                }
+                Answer::NoCall
+                | Answer::NotUnderstood
+                | Answer::Beat(_)
+                | Answer::Heard
+                | Answer::Vote(_) => HomeSays::Stranger,
             },
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Nodes;
-use super::beats;
 use super::words::{Answer, Question};
+use super::{advice, beats, roles};
 use crate::core::front::Card;
 use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Peer;
@@ -33,6 +33,17 @@ pub(super) async fn answer(
                 let id = CallId::from_bits(id);
                 let card = Card { id, epoch };
                 shared.hear_opened(call, Tenure { card, owner: from });
+            }
+            Answer::Heard
+        }
+        Question::Advice(words) => {
+            advice::hear(shared, nodes, shared.clock.now(), from, &words);
+            Answer::Heard
+        }
+        Question::Vote(words) => roles::answer(shared, nodes, from, &words),
+        Question::Caller(words) => {
+            if let Some((call, caller)) = words.read() {
+                shared.callers.introduce(shared.clock.now(), call, caller);
             }
             Answer::Heard
         }

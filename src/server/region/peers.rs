@@ -131,10 +131,9 @@ impl Peers {
         places.filter_map(|(node, place)| Some((*node, place.region?)))
     }
 
-    /// Where a node is, for the carrier too; `None`: no node of that name is known.
-    pub(in crate::server) fn place_of(&self, node: Node) -> Option<&PublicUrl> {
-        let place = self.places.get(&node)?;
-        place.region.map(|_| &place.url)
+    /// Where a node is, for the carrier as well.
+    pub(in crate::server) fn url(&self, node: Node) -> Option<&PublicUrl> {
+        self.places.get(&node).map(|place| &place.url)
     }
 
     /// Whether somebody goes by this name.

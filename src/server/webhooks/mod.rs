@@ -16,6 +16,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use tracing::field::display;
 
 use self::next::{Given, ask, follow, is_new, keep_end};
 pub(super) use self::receive::check_upgrade;
@@ -26,6 +27,7 @@ use super::callers::Caller;
 use super::drain::Stage;
 use super::front::{About, Front, Opening, new_call};
 use super::menu::{has_provider, offers};
+use super::region::routing::{self, Elsewhere};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
@@ -90,19 +92,30 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         shared.telemetry.refused(Count::WebhooksForeign);
         return StatusCode::FORBIDDEN.into_response();
     }
-    if is_for_others(hook, shared.tasks.stage()) {
+    let elsewhere = match hook {
+        Hook::Answer => elsewhere(shared, front, &voice),
+        Hook::Next | Hook::Fallback | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => None,
+    };
+    if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
         shared.telemetry.refused(Count::WebhooksLeaving);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match hook {
         Hook::Answer => {
             introduce(shared, &voice, &received);
-            xml(&document(hook, shared, front, (&voice, &received), None))
+            if let Some(Elsewhere { peer, .. }) = elsewhere
+                && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
+            {
+                routing::introduce(shared, peer.node, &voice, &caller);
+            }
+            let found = (elsewhere, None);
+            xml(&document(hook, shared, front, (&voice, &received), found))
         }
         Hook::Next | Hook::Fallback => {
             introduce(shared, &voice, &received);
             let verdict = ask(hook, shared, front, &voice, &received).await;
-            let document = document(hook, shared, front, (&voice, &received), verdict);
+            let found = (None, verdict);
+            let document = document(hook, shared, front, (&voice, &received), found);
             if voice.progress == Progress::Over {
                 keep_end(shared, front, voice.call);
             }
@@ -144,14 +157,21 @@ fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
         .introduce(shared.clock.now(), voice.call, caller);
 }
 
-/// The document that answers this question: the one that answered it before, or a new one. `verdict` is what follows from what
-/// others know of the call, where they were asked.
+/// The node that gets a new call's stream in our place, if there is one that should.
+fn elsewhere<'a>(shared: &'a Shared, front: &Front, voice: &Voice) -> Option<Elsewhere<'a>> {
+    let nodes = shared.nodes.as_ref()?;
+    let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    routing::elsewhere(shared, nodes, front, voice, house(shared, agent))
+}
+
+/// The document that answers this question: the one that answered it before, or a new one. `elsewhere` is who gets a new call in our
+/// place; `verdict` is what follows from what others know of the call, where they were asked.
 fn document(
     hook: Hook,
     shared: &Shared,
     front: &Front,
     (voice, received): (&Voice, &Received),
-    verdict: Option<Verdict<Checkpoint>>,
+    (elsewhere, verdict): (Option<Elsewhere<'_>>, Option<Verdict<Checkpoint>>),
 ) -> Arc<str> {
     let now = shared.clock.now();
     let question = received.question(hook, voice.call);
@@ -163,7 +183,14 @@ fn document(
         return before;
     }
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
-    let Given { next, opening } = decide(hook, shared, front, voice, received, (verdict, agent));
+    let Given { next, opening } = match elsewhere {
+        Some(Elsewhere { peer, url }) => {
+            // Nothing is remembered of it here: it is the other node's.
+            shared.telemetry.count(Count::CallsGivenAway);
+            Given::away(new_call(), (peer, url))
+        }
+        None => decide(hook, shared, front, voice, received, (verdict, agent)),
+    };
     let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&prompts, &agent.name, "one_moment");
@@ -180,7 +207,8 @@ fn document(
         opening,
     };
     let document: Arc<str> = front.document(&about, &next).into();
-    tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), "document");
+    let node = opening.home.map(|(home, _)| display(home.node));
+    tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), node, "document");
     if let Some(question) = question {
         front.memory().answer(now, question, Arc::clone(&document));
     }

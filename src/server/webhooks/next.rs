@@ -16,7 +16,7 @@ use crate::carrier::twilio::webhook::Voice;
 use crate::config::Agent;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::front::{Card, Failed, House, Next, Over, Progress, Standing, next};
-use crate::core::ids::CallSid;
+use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Peer;
 use crate::core::region::owner::Tenure;
 use crate::core::region::resume::{Account, Fate, Memory, Question, Resumed, StoreSays, Verdict};
@@ -32,6 +32,17 @@ impl<'a> Given<'a> {
     /// One that gets no stream.
     fn none(next: Next) -> Self {
         let opening = Opening::default();
+        Self { next, opening }
+    }
+
+    /// A new call that another node gets.
+    pub(super) fn away(id: CallId, home: (Peer, &'a PublicUrl)) -> Self {
+        let opening = Opening {
+            home: Some(home),
+            is_fresh: true,
+            ..Opening::default()
+        };
+        let next = Next::Stream(Card { id, epoch: 1 });
         Self { next, opening }
     }
 
