@@ -166,7 +166,7 @@ async fn what_was_kept_is_found_again_and_an_ended_call_has_ended() {
 
 #[tokio::test]
 async fn what_a_checkpoint_costs_the_calls_task_is_told() {
-    const ROUNDS: u32 = 1_000;
+    const ROUNDS: u32 = 200;
     let telemetry = Telemetry::default();
     let keeper = keeper(&Disk::default(), &telemetry);
     let mut state = CallState::default();
@@ -180,23 +180,23 @@ async fn what_a_checkpoint_costs_the_calls_task_is_told() {
         let words = "and then I said that ".repeat(7);
         state.checkpoint.memory.push(speaker, &words);
     }
-    let mut spent = Duration::ZERO;
+    let mut spent = Vec::new();
     for turn in 0..ROUNDS {
         #[expect(clippy::disallowed_methods, reason = "this is about real time")]
         let began = Instant::now();
         keeper.keep_call(sid(), (CARD, turn), &state);
-        spent += began.elapsed();
-        // What was asked for is done before the next: calls do not have a turn at a time.
+        spent.push(began.elapsed());
+        // What was asked for is done before the next: calls do not all have a turn at once.
         keeper.tasks.idle().await;
     }
+    spent.sort_unstable();
     println!(
-        "a checkpoint of 40 turns: {:?} of the call's task",
-        spent / ROUNDS
+        "a checkpoint of 40 turns: {:?} of the call's task in the median, {:?} at least",
+        spent[spent.len() / 2],
+        spent[0]
     );
-    let known = keeper.look_up(sid()).await;
-    let Some(Recalled::InProgress(known)) = known else {
-        panic!("{known:?}");
-    };
-    assert_eq!(known.turn, ROUNDS - 1, "the last one is kept");
+    let recovered = keeper.recover().await;
+    let turns: Vec<_> = recovered.iter().map(|call| call.turn).collect();
+    assert_eq!(turns, [ROUNDS - 1], "the last one is kept");
     keeper.close().await;
 }
