@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::Shared;
 use super::calls::{Seat, Start};
+use super::checkpoints::Left;
 use super::clock::Clock;
 use super::desk::CallDesk;
 use super::drain::Stage;
@@ -35,6 +36,8 @@ use crate::core::call::prompt::Prompts;
 use crate::core::fault::Refusal;
 use crate::core::front::Card;
 use crate::core::ids::{AttemptId, CallId, CallSid, TenantId};
+use crate::core::region::owner::{NOT_COUNTED, Tenure};
+use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Instant;
 use crate::telemetry::{CallLog, Count};
 
@@ -65,6 +68,10 @@ pub(super) struct CallTask {
     pub(super) seat: Seat,
     /// Whose stream it is, once it was let in.
     pub(super) admitted: Option<(CallSid, Card)>,
+    /// When the call was put together again, as its document says.
+    resumed: Resumed,
+    /// The number of its next checkpoint: no two have the same.
+    next_checkpoint: u32,
     /// What the end of the call waits for.
     pub(super) parting: Option<Parting>,
     /// What a caller without a model waits for.
@@ -96,6 +103,8 @@ impl CallTask {
             log: shared.telemetry.call(id),
             seat,
             admitted: None,
+            resumed: Resumed::default(),
+            next_checkpoint: 0,
             parting: None,
             menu: MenuDesk::default(),
             next_source: 0,
@@ -344,7 +353,7 @@ impl CallTask {
         papers: &twilio::Parameters,
     ) -> Result<Option<Checkpoint>, Refusal> {
         let shared = &self.shared;
-        let card = match &shared.front {
+        let admitted = match &shared.front {
             None => None,
             Some(front) => front
                 .admit(now, &shared.keeper, call, papers)
@@ -353,7 +362,10 @@ impl CallTask {
                     Refusal::Unauthenticated
                 })?,
         };
-        match self.seat.start(call, card.map_or(0, |card| card.epoch)) {
+        let card = admitted.map(|admitted| admitted.card);
+        let resumed = admitted.map(|admitted| admitted.resumed);
+        let epoch = card.map_or(NOT_COUNTED, |card| card.epoch);
+        match self.seat.start(call, epoch) {
             Start::First => {}
             Start::TookOver => {
                 shared.telemetry.count(Count::StreamsSuperseded);
@@ -361,13 +373,29 @@ impl CallTask {
             Start::Refused => return Err(Refusal::DuplicateCall),
         }
         let (id, checkpoint) = shared.checkpoints.take(now, &call).unzip();
+        // Who goes on with a call of which nothing is known greets nobody, and asks for what was said last.
+        let goes_on = admitted.is_some_and(|admitted| !admitted.is_fresh);
+        let unknown = || Checkpoint {
+            is_mid_turn: true,
+            ..Checkpoint::default()
+        };
+        let checkpoint = checkpoint.or_else(|| goes_on.then(unknown));
         // A document that was not ours knows no name of the call: it keeps the one that it had, or that of its first socket.
         let foreign = || foreign_card(id.unwrap_or(self.call.id()));
         let card = card.unwrap_or_else(foreign);
         self.take_name(now, card.id);
         self.admitted = Some((call, card));
+        self.resumed = resumed.unwrap_or_default();
+        if card.epoch == NOT_COUNTED {
+            // Its streams are told apart by when they began: none has as many checkpoints as seconds.
+            let seconds = Clock::utc().millis() / 1_000;
+            self.next_checkpoint = u32::try_from(seconds).unwrap_or_default();
+        }
         // Should the process die in its first turn, the call is to go on and not to begin again.
-        self.write_down(now, checkpoint.clone().unwrap_or_default());
+        self.keep(now, checkpoint.clone().unwrap_or_default());
+        if goes_on {
+            self.shared.tell_opened(call, card);
+        }
         Ok(checkpoint)
     }
 
@@ -380,26 +408,44 @@ impl CallTask {
         }
     }
 
-    /// The call stands here now: another stream goes on from there, in this life of the process or in the next.
-    pub(super) fn keep(&self, now: Instant, checkpoint: Checkpoint) {
-        if let Some((call, card)) = self.admitted {
-            let checkpoints = &self.shared.checkpoints;
-            checkpoints.keep(now, call, card.id, checkpoint.clone());
-            self.write_down(now, checkpoint);
+    /// The call stands here now: another stream goes on from there, here or elsewhere, in this life of the process or in the next.
+    pub(super) fn keep(&mut self, now: Instant, checkpoint: Checkpoint) {
+        let Some((call, numbered, state)) = self.leave(now, Fate::GoesOn, checkpoint) else {
+            return;
+        };
+        let keeper = &self.shared.keeper;
+        if keeper.is_there() {
+            keeper.keep_call(call, numbered, &state);
         }
     }
 
-    fn write_down(&self, now: Instant, checkpoint: Checkpoint) {
-        let Shared { front, keeper, .. } = &*self.shared;
-        let Some((call, card)) = self.admitted.filter(|_| keeper.is_there()) else {
-            return;
+    /// Remembers the next checkpoint of the call, with its number. `None`: it is another stream's by now, or nobody's yet.
+    pub(super) fn leave(
+        &mut self,
+        now: Instant,
+        fate: Fate,
+        checkpoint: Checkpoint,
+    ) -> Option<(CallSid, (Card, u32), CallState)> {
+        let (call, card) = self.admitted.filter(|_| !self.seat.is_superseded())?;
+        let turn = self.next_checkpoint;
+        self.next_checkpoint = turn.saturating_add(1);
+        let left = Left {
+            by: Tenure {
+                card,
+                owner: self.shared.me,
+            },
+            turn,
+            fate,
+            resumed: self.resumed,
+            checkpoint: checkpoint.clone(),
         };
-        let resumed = front.as_ref().map(|front| front.resumed(now, call));
+        self.shared.checkpoints.keep(now, call, left);
         let state = CallState {
             checkpoint,
-            resumed: resumed.unwrap_or_default(),
+            resumed: self.resumed,
+            fate,
         };
-        keeper.keep_call(call, card, &state);
+        Some((call, (card, turn), state))
     }
 }
 

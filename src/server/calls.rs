@@ -74,6 +74,17 @@ impl Calls {
         calls.iter().any(|call| live.contains_key(call))
     }
 
+    /// The call is not this stream's any more: it lets go. `false`: it has gone already, or is told already.
+    pub(super) fn let_go(&self, call: CallSid, epoch: u32) -> bool {
+        let live = self.lock();
+        let Some(stream) = live.get(&call).filter(|live| live.epoch == epoch) else {
+            return false;
+        };
+        let was_told = stream.line.is_superseded.swap(true, Ordering::AcqRel);
+        stream.line.task.wake();
+        !was_told
+    }
+
     /// How many calls are live.
     pub(super) fn live(&self) -> usize {
         self.lock().len()
@@ -218,6 +229,18 @@ mod tests {
         assert_eq!(calls.seat().unwrap().start(sid('a'), 1), Start::Refused);
         new.end();
         assert_eq!(calls.live(), 0);
+    }
+
+    #[test]
+    fn who_is_to_let_go_is_told_once_and_nobody_else_is() {
+        let calls = Arc::new(Calls::new(10, 10));
+        let mut seat = calls.seat().unwrap();
+        seat.start(sid('a'), 2);
+        assert!(!calls.let_go(sid('a'), 1), "that one has gone");
+        assert!(!calls.let_go(sid('b'), 2));
+        assert!(!seat.is_superseded());
+        assert!(calls.let_go(sid('a'), 2) && !calls.let_go(sid('a'), 2));
+        assert!(seat.is_superseded());
     }
 
     #[test]

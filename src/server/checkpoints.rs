@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::ids::{CallId, CallSid};
+use crate::core::region::Version;
+use crate::core::region::owner::Tenure;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Instant;
 
 /// Calls that are remembered: beyond it the oldest is forgotten. A conversation has 16 KiB at most.
@@ -23,14 +26,36 @@ pub(super) struct Checkpoints {
 #[derive(Debug)]
 struct Kept {
     at: Instant,
-    /// Our name of the call, which its next stream goes by.
-    id: CallId,
-    checkpoint: Checkpoint,
+    left: Left,
+}
+
+/// Where a stream has left its call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Whose stream it is or was. The next one goes by the same name.
+    pub(super) by: Tenure,
+    /// Which of its checkpoints this is.
+    pub(super) turn: u32,
+    /// What is to become of the call.
+    pub(super) fate: Fate,
+    /// When it was put together again, as its documents say.
+    pub(super) resumed: Resumed,
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl Left {
+    /// Which is newer.
+    pub(super) const fn version(&self) -> Version {
+        Version {
+            epoch: self.by.card.epoch,
+            turn: self.turn,
+        }
+    }
 }
 
 impl Checkpoints {
     /// The call stands here now.
-    pub(super) fn keep(&self, now: Instant, call: CallSid, id: CallId, checkpoint: Checkpoint) {
+    pub(super) fn keep(&self, now: Instant, call: CallSid, left: Left) {
         let mut calls = self.lock();
         if calls.len() >= CALLS_MAX && !calls.contains_key(&call) {
             let oldest = calls.iter().min_by_key(|(_, kept)| kept.at);
@@ -39,20 +64,29 @@ impl Checkpoints {
             }
         }
         let at = now;
-        calls.insert(call, Kept { at, id, checkpoint });
+        calls.insert(call, Kept { at, left });
     }
 
-    /// The call stood here in a life before, unless something newer is known.
-    pub(super) fn recall(&self, now: Instant, call: CallSid, id: CallId, checkpoint: Checkpoint) {
-        if !self.lock().contains_key(&call) {
-            self.keep(now, call, id, checkpoint);
+    /// The call stood here in a life before or at another node, unless something as new is known.
+    pub(super) fn recall(&self, now: Instant, call: CallSid, left: Left) {
+        let known = self.known(now, &call);
+        if known.is_none_or(|known| known.version() < left.version()) {
+            self.keep(now, call, left);
         }
+    }
+
+    /// Where the call stands, if a stream of it is or was here a moment ago.
+    pub(super) fn known(&self, now: Instant, call: &CallSid) -> Option<Left> {
+        let calls = self.lock();
+        let kept = calls.get(call)?;
+        (now.since(kept.at) < KEPT_FOR).then(|| kept.left.clone())
     }
 
     /// Where the call stood, and our name of it, if a stream of it was lost a moment ago.
     pub(super) fn take(&self, now: Instant, call: &CallSid) -> Option<(CallId, Checkpoint)> {
-        let Kept { at, id, checkpoint } = self.lock().remove(call)?;
-        (now.since(at) < KEPT_FOR).then_some((id, checkpoint))
+        let Kept { at, left } = self.lock().remove(call)?;
+        let is_recent = now.since(at) < KEPT_FOR;
+        is_recent.then_some((left.by.card.id, left.checkpoint))
     }
 
     /// The call is over: nobody goes on with it.
@@ -70,12 +104,30 @@ impl Checkpoints {
 mod tests {
     use super::*;
     use crate::core::call::memory::{Memory, Speaker};
+    use crate::core::front::Card;
+    use crate::core::region::{Life, Node, Peer, Region};
 
     fn sid(number: usize) -> CallSid {
         CallSid::parse(&format!("CA{number:032x}")).unwrap()
     }
 
     const ID: CallId = CallId::from_bits(1);
+
+    fn left(turn: u32, checkpoint: Checkpoint) -> Left {
+        let card = Card { id: ID, epoch: 1 };
+        let owner = Peer {
+            region: Region::parse("main").unwrap(),
+            node: Node::parse("node-1").unwrap(),
+            life: Life(1),
+        };
+        Left {
+            by: Tenure { card, owner },
+            turn,
+            fate: Fate::GoesOn,
+            resumed: Resumed::default(),
+            checkpoint,
+        }
+    }
 
     fn at(seconds: u64) -> Instant {
         Instant::from_start(Duration::from_secs(seconds))
@@ -92,21 +144,31 @@ mod tests {
             is_mid_turn,
             ..Checkpoint::default()
         };
-        checkpoints.keep(at(0), sid(1), ID, Checkpoint::default());
-        checkpoints.keep(at(1), sid(1), ID, checkpoint.clone());
-        checkpoints.recall(at(1), sid(1), ID, Checkpoint::default());
+        checkpoints.keep(at(0), sid(1), left(0, Checkpoint::default()));
+        checkpoints.keep(at(1), sid(1), left(1, checkpoint.clone()));
+        checkpoints.recall(at(1), sid(1), left(1, Checkpoint::default()));
         assert_eq!(checkpoints.take(at(2), &sid(1)), Some((ID, checkpoint)));
         assert_eq!(checkpoints.take(at(2), &sid(1)), None);
     }
 
     #[test]
+    fn what_is_newer_elsewhere_takes_the_place_of_what_is_known() {
+        let checkpoints = Checkpoints::default();
+        checkpoints.keep(at(0), sid(1), left(1, Checkpoint::default()));
+        let newer = left(2, Checkpoint::default());
+        checkpoints.recall(at(0), sid(1), newer.clone());
+        assert_eq!(checkpoints.known(at(1), &sid(1)), Some(newer));
+    }
+
+    #[test]
     fn what_is_over_old_or_too_much_is_forgotten() {
         let checkpoints = Checkpoints::default();
-        checkpoints.keep(at(0), sid(0), ID, Checkpoint::default());
+        let nothing = || left(0, Checkpoint::default());
+        checkpoints.keep(at(0), sid(0), nothing());
         checkpoints.forget(&sid(0));
         assert_eq!(checkpoints.take(at(0), &sid(0)), None);
         for number in 1..=CALLS_MAX + 1 {
-            checkpoints.keep(at(number as u64), sid(number), ID, Checkpoint::default());
+            checkpoints.keep(at(number as u64), sid(number), nothing());
         }
         assert_eq!(checkpoints.take(at(2), &sid(1)), None, "the oldest");
         assert!(checkpoints.take(at(3), &sid(2)).is_some());

@@ -22,7 +22,9 @@ use crate::core::front::{
     Card, Direction, Endings, Expiring, Means, Next, Person, Reach, Standing, Strangers, Wish,
 };
 use crate::core::ids::{AccountSid, CallId, CallSid, PromiseId};
-use crate::core::time::{Instant, Utc};
+use crate::core::region::Peer;
+use crate::core::region::resume::Resumed;
+use crate::core::time::Instant;
 use crate::telemetry::Count;
 
 /// How many tokens that were used are remembered: five minutes of two hundred calls a second, though a minute is enough.
@@ -42,7 +44,8 @@ pub(super) struct Front {
     twilio: Twilio,
     pub(super) signatures: Signatures,
     accounts: Arc<[AccountSid]>,
-    node: Box<str>,
+    /// This run of this node.
+    me: Peer,
     reach: Reach,
     memory: Mutex<Memory>,
 }
@@ -61,6 +64,27 @@ pub(super) struct Memory {
     has_provider: Option<(Instant, bool)>,
 }
 
+/// How a stream was let in by a document of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    pub(super) card: Card,
+    /// Whether the call begins with it.
+    pub(super) is_fresh: bool,
+    /// When the call was put together again.
+    pub(super) resumed: Resumed,
+}
+
+/// What a document says of the stream that it connects.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Opening<'a> {
+    /// Who is to hold it, and where that is; `None`: this node.
+    pub(super) home: Option<(Peer, &'a PublicUrl)>,
+    /// When the call was put together again.
+    pub(super) resumed: Resumed,
+    /// Whether the call begins with it.
+    pub(super) is_fresh: bool,
+}
+
 /// What a document is written for.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
@@ -76,8 +100,8 @@ pub(super) struct About<'a> {
     pub(super) apology: Words<'a>,
     /// What is said first where the caller has waited for us; `None`: nothing.
     pub(super) moment: Option<Words<'a>>,
-    /// The other node that gets the stream; `None`: it comes here.
-    pub(super) at: Option<&'a PublicUrl>,
+    /// The stream, where there is one.
+    pub(super) opening: Opening<'a>,
 }
 
 impl Front {
@@ -85,7 +109,7 @@ impl Front {
     pub(super) fn new(
         mut twilio: Twilio,
         accounts: Arc<[AccountSid]>,
-        node: &str,
+        me: Peer,
         port: u16,
     ) -> Self {
         twilio.public_url = twilio.public_url.with_listener_port(port);
@@ -107,7 +131,7 @@ impl Front {
             signatures: Signatures::new(tokens, urls),
             twilio,
             accounts,
-            node: node.into(),
+            me,
             memory: Mutex::new(Memory {
                 endings: Endings::default(),
                 used: Expiring::new(TOKENS_REMEMBERED, TOKEN_LIFE * 2),
@@ -155,15 +179,15 @@ impl Front {
         self.reach.means(wish)
     }
 
-    /// Lets a stream in by what its document gave it: the document's card, or none if the document was not ours. Else what the
-    /// refusal is counted as. A token lets in once, even across a restart.
+    /// Lets a stream in by what its document gave it; `None` if the document was not ours. Else what the refusal is counted as. A
+    /// token lets in once, even across a restart, and its document is the newest that is known, whoever has written it.
     pub(super) fn admit(
         &self,
         now: Instant,
         keeper: &Keeper,
         call: CallSid,
         papers: &Parameters,
-    ) -> Result<Option<Card>, Count> {
+    ) -> Result<Option<Admitted>, Count> {
         if let Some(token) = papers.get("token") {
             let token = self.twilio.keyring.open_token(Clock::utc(), call, token);
             let token = token.map_err(|error| match error {
@@ -177,7 +201,18 @@ impl Front {
             if !keeper.claim_token(token.nonce, token.expires) {
                 return Err(Count::TokensUsed);
             }
-            return Ok(Some(token.card));
+            let StreamToken {
+                card,
+                is_fresh,
+                resumed,
+                ..
+            } = token;
+            self.adopt(now, call, (card, Standing::Open), resumed);
+            return Ok(Some(Admitted {
+                card,
+                is_fresh,
+                resumed,
+            }));
         }
         match (&self.twilio.mode, papers.get("secret")) {
             (Mode::Static(secrets), Some(given)) => {
@@ -190,14 +225,14 @@ impl Front {
         }
     }
 
-    /// The card of this ticket, if it is one of this call's; `None` as well where it is none.
-    pub(super) fn card(&self, call: CallSid, ticket: &str) -> Option<Card> {
-        let ticket = self.twilio.keyring.open_ticket(Clock::utc(), call, ticket);
-        ticket.ok().map(|ticket| ticket.card)
+    /// What this text is, if it is a ticket of this call; `None` as well where it is none.
+    pub(super) fn ticket(&self, call: CallSid, text: &str) -> Option<Ticket> {
+        let ticket = self.twilio.keyring.open_ticket(Clock::utc(), call, text);
+        ticket.ok()
     }
 
     /// The document of a decision.
-    pub(super) fn document(&self, about: About<'_>, next: &Next) -> String {
+    pub(super) fn document(&self, about: &About<'_>, next: &Next) -> String {
         match next {
             Next::Hangup => Document::Hangup.render(),
             Next::Busy => Document::Busy.render(),
@@ -207,7 +242,7 @@ impl Front {
         }
     }
 
-    fn transfer(&self, about: About<'_>, person: &Person, card: Card) -> String {
+    fn transfer(&self, about: &About<'_>, person: &Person, card: Card) -> String {
         let whisper = format!("/twiml/whisper?agent={}", about.agent);
         let transfer = Transfer {
             action: &self.action(about, card),
@@ -222,7 +257,7 @@ impl Front {
         }
     }
 
-    fn stream(&self, about: About<'_>, card: Card) -> String {
+    fn stream(&self, about: &About<'_>, card: Card) -> String {
         let resume = card.id.to_string();
         let resume = resume.as_str();
         self.with_stream(about, card, |stream| {
@@ -240,7 +275,7 @@ impl Front {
     }
 
     /// The document that connects whoever was rung back with their agent.
-    pub(super) fn callback(&self, about: About<'_>, card: Card, promise: PromiseId) -> String {
+    pub(super) fn callback(&self, about: &About<'_>, card: Card, promise: PromiseId) -> String {
         let promise = promise.to_string();
         let promise = promise.as_str();
         self.with_stream(about, card, |stream| {
@@ -250,7 +285,7 @@ impl Front {
 
     fn with_stream(
         &self,
-        about: About<'_>,
+        about: &About<'_>,
         card: Card,
         write: impl FnOnce(Stream<'_>) -> String,
     ) -> String {
@@ -258,15 +293,16 @@ impl Front {
             call: about.call,
             card,
             direction: about.direction,
-            node: self.node.clone(),
+            node: self.me.node.as_str().into(),
             expires: Clock::utc_after(TOKEN_LIFE),
             nonce: draw_nonce(),
+            is_fresh: about.opening.is_fresh,
+            resumed: about.opening.resumed,
         });
+        let home = about.opening.home;
+        let place = home.map_or(&self.twilio.public_url, |(_, place)| place);
         write(Stream {
-            media: &about
-                .at
-                .unwrap_or(&self.twilio.public_url)
-                .web_socket("/media"),
+            media: &place.web_socket("/media"),
             action: &self.action(about, card),
             stream_status: &self.action_url(about).http("/stream/status"),
             token: &token,
@@ -286,11 +322,14 @@ impl Front {
     }
 
     /// Where Twilio asks what comes after the document of this card.
-    fn action(&self, about: About<'_>, card: Card) -> String {
+    fn action(&self, about: &About<'_>, card: Card) -> String {
+        let Opening { home, resumed, .. } = about.opening;
+        let home = home.map_or(self.me, |(home, _)| home);
         let ticket = self.twilio.keyring.seal_ticket(&Ticket {
             call: about.call,
             card,
-            node: self.node.clone(),
+            home: Some(home),
+            resumed,
             issued: Clock::utc(),
         });
         let url = self
@@ -303,15 +342,14 @@ impl Front {
     }
 
     /// Where Twilio asks what comes next: at an address of several nodes if there is one, else where the stream is.
-    fn action_url<'a>(&'a self, about: About<'a>) -> &'a PublicUrl {
+    fn action_url<'a>(&'a self, about: &About<'a>) -> &'a PublicUrl {
         let Twilio {
             public_url,
             action_url,
             ..
         } = &self.twilio;
-        about
-            .at
-            .filter(|_| public_url == action_url)
+        let home = about.opening.home.map(|(_, place)| place);
+        home.filter(|_| public_url == action_url)
             .unwrap_or(action_url)
     }
 
@@ -322,18 +360,36 @@ impl Front {
     }
 
     /// A call of a life before, which goes on unless something newer is known.
-    pub(super) fn recall(&self, now: Instant, call: CallSid, card: Card, resumed: &[Utc]) {
+    pub(super) fn recall(&self, now: Instant, call: CallSid, card: Card, resumed: Resumed) {
         let utc = Clock::utc();
-        let resumed = resumed.iter().map(|at| utc.since(*at));
+        let resumed = resumed.0.into_iter().flatten().map(|at| utc.since(at));
         let standing = (card, Standing::Open);
         self.memory().endings.recall(now, call, standing, resumed);
     }
 
+    /// A newer document of a call is known of, whoever has written it.
+    pub(super) fn adopt(
+        &self,
+        now: Instant,
+        call: CallSid,
+        (card, standing): (Card, Standing),
+        resumed: Resumed,
+    ) {
+        let utc = Clock::utc();
+        let resumed = resumed.0.into_iter().flatten().map(|at| utc.since(at));
+        let endings = &mut self.memory().endings;
+        endings.adopt(now, call, (card, standing), resumed);
+    }
+
     /// When the call was put together again of late, the newest first.
-    pub(super) fn resumed(&self, now: Instant, call: CallSid) -> Vec<Utc> {
+    pub(super) fn resumed(&self, now: Instant, call: CallSid) -> Resumed {
         let memory = self.memory();
-        let resumed = memory.endings.resumed(now, call);
-        resumed.map(Clock::utc_before).collect()
+        let mut resumed = Resumed::default();
+        let times = memory.endings.resumed(now, call);
+        for (place, ago) in resumed.0.iter_mut().zip(times) {
+            *place = Some(Clock::utc_before(ago));
+        }
+        resumed
     }
 }
 

@@ -1,61 +1,62 @@
 //! The way out of a process with its calls: in which order they are given time, a pause, and an end.
 //!
-//! It owns the order and its limits. The stages, and who is told of them, are [`super::drain`]'s; what a call does when it is told is
-//! [`crate::core::call`]'s.
+//! It carries out what [`crate::core::region::drain`] says and counts the calls. Who is told of the stages is [`super::drain`]'s;
+//! what a call does when it is told is [`crate::core::call`]'s.
 
 use std::time::Duration;
 
+use tokio::time::{sleep, sleep_until};
+
 use super::Shared;
 use super::drain::Stage;
+use crate::core::region::drain::{self, Drain, DrainSettings, Report};
 
 /// How long after its limit a call may hear its last words out when it is to be handed over.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(3);
 
+/// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
+const LAST: Duration = Duration::from_secs(5);
+
 /// How often it is looked whether the last call is gone when the process stops.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
-/// What became of the calls that were live when the process was told to stop.
-pub(super) struct Left {
-    /// How many there were.
-    pub(super) live: usize,
-    /// How many did not end by themselves, and were let go at a pause or at the limit.
-    pub(super) handed_over: usize,
-    /// How many were still there after it, and were ended.
-    pub(super) ended: usize,
-}
-
 impl Shared {
     /// Waits until the process is told to stop, then until its calls are gone: by themselves, at a pause, or by force.
-    pub(super) async fn leave(&self, grace: Duration) -> Left {
-        let tasks = &self.tasks;
+    pub(super) async fn leave(&self, grace: Duration) -> Report {
+        let (clock, tasks) = (self.clock, &self.tasks);
         tasks.reached(Stage::Stopping).await;
-        let live = self.calls.live();
+        let mut drain = Drain::new(DrainSettings {
+            grace,
+            hand_over: self.settings.hand_over_max + LAST_WORDS_MAX,
+            last: LAST,
+        });
+        let live = self.calls.sockets();
         tracing::info!(live, grace_ms = grace.as_millis(), "stopping");
-        tokio::select! {
-            () = self.emptied() => {}
-            () = tasks.reached(Stage::HandingOver) => {}
-            () = tokio::time::sleep(grace) => {}
+        drain.begin(clock.now(), live);
+        while let Some(until) = drain.deadline() {
+            tokio::select! {
+                () = self.emptied() => {}
+                () = sleep_until(clock.timer_at(until)) => {}
+                // An operator is in a hurry.
+                () = tasks.reached(Stage::Draining), if drain.stage() < drain::Stage::Draining => {
+                    drain.hurry(clock.now(), self.calls.sockets());
+                }
+            }
+            drain.tick(clock.now(), self.calls.sockets());
+            match drain.stage() {
+                drain::Stage::Serving | drain::Stage::Stopping => {}
+                drain::Stage::HandingOver => tasks.hand_over(),
+                drain::Stage::Draining | drain::Stage::Done => tasks.drain(),
+            }
         }
-        let handed_over = self.calls.live();
-        tasks.hand_over();
-        tokio::select! {
-            () = self.emptied() => {}
-            () = tasks.reached(Stage::Draining) => {}
-            () = tokio::time::sleep(self.settings.hand_over_max + LAST_WORDS_MAX) => {}
-        }
-        let ended = self.calls.live();
         tasks.drain();
-        Left {
-            live,
-            handed_over,
-            ended,
-        }
+        drain.report()
     }
 
     /// Waits until there is no call.
     async fn emptied(&self) {
         while self.calls.sockets() > 0 {
-            tokio::time::sleep(LOOKED_EVERY).await;
+            sleep(LOOKED_EVERY).await;
         }
     }
 }

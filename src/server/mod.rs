@@ -17,6 +17,7 @@
 //! | `callbacks`, `callers` | what the ledger of promises wants done, and who is calling |
 //! | `calls` | which calls are live, and how many may be |
 //! | `checkpoints` | what another stream of a call needs to go on |
+//! | `resuming` | what is known of a call here, and what others know of it |
 //! | `keeper` | what outlives the process, behind what is known in memory |
 //! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
@@ -53,6 +54,7 @@ mod probes;
 mod providers;
 mod region;
 pub mod render;
+mod resuming;
 mod routes;
 mod sessions;
 mod spares;
@@ -78,8 +80,7 @@ use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
-use self::keeper::{Keeper, Recovered};
-use self::leaving::Left;
+use self::keeper::{Heeded, Keeper, Recovered};
 use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
@@ -95,6 +96,7 @@ use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
 use crate::core::region::Peer;
+use crate::core::region::drain::Report;
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
@@ -199,8 +201,8 @@ struct Shared {
 /// Connections beside those of sockets that have not started: health checks and whoever is refused.
 const OTHER_CONNECTIONS_MAX: usize = 64;
 
-/// How long live calls may take to be ended by us: longer than a goodbye to both sides takes.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what is no call may take to end when the calls are gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Takes the listener's address. Must be called within a Tokio runtime.
@@ -315,19 +317,20 @@ impl Server {
             let renewing = tls::keep(Arc::clone(&shared), hangups);
             shared.tasks.spawn("certificate", renewing);
         }
-        let ((), left) = tokio::join!(
+        let ((), report) = tokio::join!(
             accept::accept(listener, connections_max, &shared),
             shared.leave(drain_grace),
         );
-        let idle = tokio::time::timeout(DRAIN_TIMEOUT, shared.tasks.idle());
+        let idle = tokio::time::timeout(IDLE_TIMEOUT, shared.tasks.idle());
         let in_time = idle.await.is_ok();
-        let Left {
+        let Report {
             live,
             handed_over,
-            ended,
-        } = left;
+            cut,
+            left,
+        } = report;
         let counts = shared.telemetry.counts();
-        tracing::info!(live, handed_over, ended, in_time, %counts, "stopped");
+        tracing::info!(live, handed_over, ended = cut, left, in_time, %counts, "stopped");
     }
 
     /// Serves until SIGTERM or SIGINT; a second one cuts the grace short.
@@ -361,9 +364,11 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
+        let (me, nodes) = Nodes::open(clock.now(), config.region, &public.node, &telemetry);
+        let calls = Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max));
+        let heeded = Heeded::new(Arc::clone(&calls), telemetry.clone());
+        let keeper = Keeper::open(config.store, me, heeded, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
-        let keeper = keeper.sharing(config.shared);
         let messages = Messages::open(
             config.messages,
             config.call.menu.message_max,
@@ -380,11 +385,10 @@ impl Shared {
             let callbacks = callbacks.as_ref();
             Orders::new(rest, callbacks, clock, tasks.clone(), telemetry.clone())
         });
-        let (me, nodes) = Nodes::open(clock.now(), config.region, &public.node, &telemetry);
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio
-            .map(|twilio| Front::new(twilio, accounts, &public.node, port));
+            .map(|twilio| Front::new(twilio, accounts, me, port));
         let names = config.agents.iter().map(|agent| agent.name.clone());
         let providers = Providers::new(config.providers, draw_seed(), telemetry.clone())
             .map_err(StartError::Providers)?;
@@ -394,14 +398,14 @@ impl Shared {
             nodes,
             tasks,
             telemetry,
-            keeper,
+            keeper: keeper.sharing(config.shared),
             messages,
             orders,
             callbacks: callbacks.and_then(Callbacks::new),
             callers: Callers::default(),
             zones: Zones::new(&config.zone).expect("the configuration has looked the zone up"),
             tls,
-            calls: Arc::new(Calls::new(config.calls.calls_max, public.unstarted_max)),
+            calls,
             checkpoints: Checkpoints::default(),
             accounts: public.accounts,
             front,
@@ -450,12 +454,24 @@ impl Shared {
     /// Knows a call of a life before from now on, unless it is known.
     fn recall(&self, call: Recovered) {
         self.telemetry.count(Count::CallsRecalled);
-        let Recovered { sid, card, state } = call;
+        let Recovered {
+            sid,
+            by,
+            turn,
+            state,
+        } = call;
         let now = self.clock.now();
         if let Some(front) = &self.front {
-            front.recall(now, sid, card, &state.resumed);
+            front.recall(now, sid, by.card, state.resumed);
         }
-        self.checkpoints.recall(now, sid, card.id, state.checkpoint);
+        let left = checkpoints::Left {
+            by,
+            turn,
+            fate: state.fate,
+            resumed: state.resumed,
+            checkpoint: state.checkpoint,
+        };
+        self.checkpoints.recall(now, sid, left);
     }
 }
 

@@ -7,9 +7,11 @@ use tokio::time::timeout;
 
 use super::call_task::CallTask;
 use super::front::last_wish;
+use super::keeper::IsWritten;
 use super::menu;
 use crate::core::call::effect::EndReason;
 use crate::core::front::Means;
+use crate::core::region::resume::Fate;
 use crate::core::time::Instant;
 
 impl CallTask {
@@ -27,13 +29,14 @@ impl CallTask {
             }
         }
         if reason.may_go_on() {
+            self.hand_on(now, reason);
             return;
         }
         shared.checkpoints.forget(&call);
         let Some(wish) = last_wish(reason) else {
             // With documents of ours the carrier asks what is next, and says by that whether the call is over.
             if shared.has_foreign_documents() {
-                drop(shared.keeper.end_call(call, card.id));
+                drop(shared.keeper.end_call(call, card.id, Some(card)));
             }
             return;
         };
@@ -48,16 +51,50 @@ impl CallTask {
             Means::Nothing | Means::Close | Means::CloseAndAnswer | Means::WaitAndClose => None,
         };
         self.parting = Some(Parting {
-            is_written: shared.keeper.end_call(call, card.id),
+            is_written: shared.keeper.end_call(call, card.id, Some(card)),
             is_told: orders.map(|orders| orders.end(call)),
         });
+    }
+
+    /// The stream ends, and the call is to go on elsewhere: what that takes is written before the carrier asks.
+    fn hand_on(&mut self, now: Instant, reason: EndReason) {
+        let keeper = &self.shared.keeper;
+        let fate = match reason {
+            EndReason::Drained if keeper.is_there() => Fate::HandedOver,
+            EndReason::Transferred if keeper.is_shared() => Fate::Person,
+            // Nobody has known that it would end, so there is nothing to wait for.
+            EndReason::CarrierGone
+            | EndReason::CarrierSilent
+            | EndReason::CarrierStuck
+            | EndReason::Drained
+            | EndReason::Transferred
+            | EndReason::CallerHungUp
+            | EndReason::Goodbye
+            | EndReason::NeverStarted
+            | EndReason::Refused(_)
+            | EndReason::Apologized
+            | EndReason::Promised
+            | EndReason::MessageLeft => return,
+        };
+        let Some((call, _)) = self.admitted else {
+            return;
+        };
+        // It was kept a moment ago, as the last thing that the call wanted.
+        let known = self.shared.checkpoints.known(now, &call);
+        let checkpoint = known.map(|left| left.checkpoint).unwrap_or_default();
+        if let Some((call, numbered, state)) = self.leave(now, fate, checkpoint) {
+            self.parting = Some(Parting {
+                is_written: self.shared.keeper.keep_last(call, numbered, &state),
+                is_told: None,
+            });
+        }
     }
 }
 
 /// What the end of a call waits for before its socket is closed.
 pub(super) struct Parting {
-    /// That the call has ended is on disk.
-    is_written: oneshot::Receiver<()>,
+    /// What is to be known of the call is written.
+    is_written: IsWritten,
     /// The carrier has ended it.
     is_told: Option<oneshot::Receiver<()>>,
 }
@@ -73,7 +110,7 @@ impl Parting {
             is_told,
         } = self;
         let both = async {
-            is_written.await.ok();
+            is_written.wait().await;
             if let Some(is_told) = is_told {
                 is_told.await.ok();
             }

@@ -23,11 +23,12 @@ use futures_util::future::BoxFuture;
 pub use self::error::StoreError;
 pub use self::key::{KEY_FORM, KeyError, KeySource, SealingKey};
 pub use self::records::{
-    CallKey, CallRecord, CallerHash, Changed, Checkpointed, Collected, EndedCall, KnownCall,
-    NODE_BYTES_MAX, PromiseChange, PromiseRecord, Promised, STATE_BYTES_MAX, SendId, SendRecord,
-    SendStep, State, TokenId,
+    CallKey, CallRecord, CallerHash, Changed, Collected, EndedCall, KnownCall, NODE_BYTES_MAX,
+    PromiseChange, PromiseRecord, Promised, STATE_BYTES_MAX, SendId, SendRecord, SendStep, State,
+    TokenId,
 };
 use crate::core::ids::{CallId, PromiseId};
+use crate::core::region::owner::Ruling;
 use crate::core::time::Utc;
 
 /// An answer of the store; it comes within the time-out of the implementation, whatever the disk or the network does. What
@@ -48,11 +49,13 @@ pub const LOOK_UP_MAX: usize = 1_000;
 /// needs to wait for [`checkpoint`](Self::checkpoint). All of them are bounded in time by the implementation, and a call goes
 /// on without the answer. The future may be dropped: what was asked for is done all the same, except where it says otherwise.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Keeps how far a call is, over what was kept of it before.
-    fn checkpoint(&self, call: CallRecord) -> Answer<Checkpointed>;
+    /// Keeps how far a call is, over what was kept of it before, if [`Title::rule`](crate::core::region::owner::Title::rule)
+    /// says so.
+    fn checkpoint(&self, call: CallRecord) -> Answer<Ruling>;
 
-    /// Keeps that a call has ended, and drops its checkpoint. `false`: it had ended before, and how it did then stays.
-    fn end_call(&self, ended: EndedCall) -> Answer<bool>;
+    /// Keeps that a call has ended, and drops its checkpoint, by the same rule. [`Ruling::Ended`]: it had ended before, and how it
+    /// did then stays.
+    fn end_call(&self, ended: EndedCall) -> Answer<Ruling>;
 
     /// What is known of a call.
     fn call(&self, key: CallKey, now: Utc) -> Answer<Option<KnownCall>>;

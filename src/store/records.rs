@@ -6,13 +6,14 @@ use std::fmt;
 
 use super::error::StoreError;
 use crate::core::ids::{CallId, CallSid, PromiseId};
+use crate::core::region::owner::{Tenure, Title};
 use crate::core::time::Utc;
 
 /// The longest `state`: four times the conversation that a call remembers.
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest name of a node.
-pub const NODE_BYTES_MAX: usize = 64;
+pub const NODE_BYTES_MAX: usize = crate::core::region::NAME_BYTES_MAX;
 
 /// Bytes of an owner who versions them himself: the words of a call, a number. Never printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,20 +43,33 @@ pub struct TokenId(pub u128);
 /// A call in progress: enough to go on with it elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
-    /// Our name of it.
-    pub id: CallId,
     /// The carrier's name of it; it stays the same.
     pub sid: CallSid,
-    /// Whose it is.
-    pub node: String,
-    /// How often it changed its owner: a higher one wins, and of the same one only the same node writes.
-    pub epoch: u64,
+    /// Our name of it, which of its documents its stream belongs to, and whose it is.
+    pub by: Tenure,
+    /// Which checkpoint of that stream this is: each has a number of its own.
+    pub turn: u32,
     /// When this was written.
     pub updated: Utc,
     /// From when on it is forgotten.
     pub expires: Utc,
     /// What its owner needs.
     pub state: State,
+}
+
+impl CallRecord {
+    /// Our name of it.
+    pub const fn id(&self) -> CallId {
+        self.by.card.id
+    }
+
+    /// Whose it is once this is kept.
+    pub const fn title(&self) -> Title {
+        Title::Held {
+            tenure: self.by,
+            turn: self.turn,
+        }
+    }
 }
 
 /// A call that has ended, and how.
@@ -65,6 +79,9 @@ pub struct EndedCall {
     pub id: CallId,
     /// The carrier's name of it.
     pub sid: CallSid,
+    /// Whose stream has said everything: of who was superseded nothing is kept. `None`: the carrier says that it is over, and
+    /// knows.
+    pub by: Option<Tenure>,
     /// When.
     pub at: Utc,
     /// From when on that is forgotten.
@@ -89,17 +106,6 @@ pub enum KnownCall {
     InProgress(CallRecord),
     /// It has ended.
     Ended(EndedCall),
-}
-
-/// What became of a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checkpointed {
-    /// It is kept.
-    Kept,
-    /// The call has ended: nothing was kept.
-    Ended,
-    /// The call has another owner, of this epoch: nothing was kept, and the writer is to let go.
-    Superseded(u64),
 }
 
 /// Something that a caller was told would happen.

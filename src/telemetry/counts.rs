@@ -126,6 +126,8 @@ counts! {
     TokensOverMax = "tokens_over_max",
     /// Streams that gave way to a newer one of their call.
     StreamsSuperseded = "streams_superseded",
+    /// Streams that were closed because a store says that their call has ended or is elsewhere.
+    StreamsLetGo = "streams_let_go",
     /// Upgrades that were refused because something forwarded them.
     UpgradesForwarded = "upgrades_forwarded",
     /// Upgrades that were refused because a web page asked for them.
@@ -140,6 +142,10 @@ counts! {
     UpgradesLeaving = "upgrades_leaving",
     /// Calls that were taken over from the store, since nothing was known of them in memory.
     CallsRecalled = "calls_recalled",
+    /// Calls that were put together again after their stream was lost, by what nodes know of them.
+    CallsResumed = "calls_resumed",
+    /// Calls that a node has handed over, and that another one goes on with.
+    CallsTakenOver = "calls_taken_over",
     /// Requests to the store that its disk refused.
     StoreRefused = "store_refused",
     /// Requests to the store that were not answered in time.

@@ -262,7 +262,7 @@ async fn who_was_promised_a_call_is_texted_and_rung_and_goes_on_from_where_the_c
     server.kill();
     let store = open(&path).await;
     let calls = store.calls(None, 10, now()).await.unwrap();
-    let lost = promise(199, calls[0].id);
+    let lost = promise(199, calls[0].id());
     keep(&store, &lost).await;
     let kept = store.keep_context(lost.id, lost.call, now()).await;
     assert_eq!(kept, Ok(true));

@@ -56,6 +56,8 @@ mod rest;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
+mod resuming;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod shared;

@@ -22,6 +22,17 @@ const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A node with a file of its own, and this Redis.
 async fn node(name: &str, folder: &Folder, redis: &Redis, model: &Model) -> Server {
+    node_with(name, folder, redis, model, "").await
+}
+
+/// The same, with further sections.
+pub(crate) async fn node_with(
+    name: &str,
+    folder: &Folder,
+    redis: &Redis,
+    model: &Model,
+    more: &str,
+) -> Server {
     let path = folder.path(&format!("{name}.redb"));
     let url = redis.url();
     let variables = [
@@ -33,17 +44,17 @@ async fn node(name: &str, folder: &Folder, redis: &Redis, model: &Model) -> Serv
             ("SHARED_KEY", KEY),
         ],
     ];
-    let sections = "[shared]\nkey = { env = \"SHARED_KEY\" }\n";
-    Server::with(&model.url(), sections, &variables.concat()).await
+    let sections = format!("{more}[shared]\nkey = {{ env = \"SHARED_KEY\" }}\n");
+    Server::with(&model.url(), &sections, &variables.concat()).await
 }
 
-async fn scrape(server: &Server) -> Exposition {
+pub(crate) async fn scrape(server: &Server) -> Exposition {
     let (_, text) = operators::ask(server, "GET /metrics", HOST).await;
     Exposition::parse(&text)
 }
 
 /// Waits until a metric is so.
-async fn until(server: &Server, metric: &str, is_so: impl Fn(f64) -> bool) {
+pub(crate) async fn until(server: &Server, metric: &str, is_so: impl Fn(f64) -> bool) {
     let waited = timeout(DEADLINE, async {
         while !scrape(server).await.get(metric, &[]).is_some_and(&is_so) {
             sleep(Duration::from_millis(5)).await;
@@ -54,7 +65,7 @@ async fn until(server: &Server, metric: &str, is_so: impl Fn(f64) -> bool) {
 }
 
 /// A call that has spoken with its agent once, all of it on disk here.
-async fn talk(server: &Server) -> (Document, Phone) {
+pub(crate) async fn talk(server: &Server) -> (Document, Phone) {
     let document = ask(server, ANSWER, 1, &[("CallStatus", "ringing")]).await;
     let mut phone = document.stream(server, 1).await;
     phone.hear_audio(160).await;

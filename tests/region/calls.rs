@@ -5,12 +5,12 @@ use std::time::Duration;
 use ringback::core::front::{Card, Progress};
 use ringback::core::ids::CallSid;
 use ringback::core::region::Version;
-use ringback::core::region::drain::Order;
 use ringback::core::region::owner::{Entry, Hold, Ruling, Tenure, Title, Word};
 use ringback::core::region::resume::{Account, Fate, Remembered, Resumed};
 use ringback::core::region::route::{Here, Route, pass_on, route};
 
 use crate::carrier::{Doc, Opening, Phase, Question};
+use crate::leaving::Order;
 use crate::node::Held;
 use crate::store::{Answer, CallRow, Op};
 use crate::world::{Arrival, Event, Purpose, World};

@@ -24,6 +24,8 @@ mod event;
 #[cfg(test)]
 mod harm;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod node;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringback::core::ids::{CallSid, PromiseId};
 use ringback::core::region::ballot::{Plea, Vote};
-use ringback::core::region::drain::{Drain, DrainSettings, Stage};
+use ringback::core::region::drain::DrainSettings;
 use ringback::core::region::owner::Tenure;
 use ringback::core::region::presence::{Beat, Load, News, Presence};
 use ringback::core::region::resume::{Account, Fate, Resume, Resumed};
@@ -13,6 +13,7 @@ use ringback::core::region::role::{Keeper, Letter, Role};
 use ringback::core::region::{Life, Peer};
 use ringback::core::time::Instant;
 
+use crate::leaving::Leaving;
 use crate::promises::Serving;
 use crate::sites::Site;
 use crate::store::PromiseRow;
@@ -53,7 +54,7 @@ pub(crate) struct Node {
     pub(crate) form: u8,
     pub(crate) presence: Presence,
     pub(crate) keeper: Keeper,
-    pub(crate) drain: Drain,
+    pub(crate) drain: Leaving,
     pub(crate) held: BTreeMap<CallSid, Held>,
     /// What it remembers of streams that it held.
     pub(crate) known: BTreeMap<CallSid, Account<Vec<u32>>>,
@@ -86,7 +87,7 @@ impl Node {
             form: 1,
             presence: Presence::new(peer),
             keeper: keeper(place, peer),
-            drain: Drain::new(drains(), usize::try_from(CALLS_MAX).unwrap()),
+            drain: Leaving::new(drains(), usize::try_from(CALLS_MAX).unwrap()),
             held: BTreeMap::new(),
             known: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -290,7 +291,7 @@ impl World {
 
     /// Ends a process that has nothing more to do.
     fn leaves(&mut self, node: usize) {
-        let Stage::Done(report) = self.nodes[node].drain.stage() else {
+        let Some(report) = self.nodes[node].drain.report() else {
             return;
         };
         self.books.count("drained");

@@ -1,17 +1,22 @@
 //! Calls in progress, calls that ended, and tokens.
 
 use ringback::core::ids::CallId;
+use ringback::core::region::Life;
+use ringback::core::region::owner::Ruling;
 use ringback::store::{
-    CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, STATE_BYTES_MAX, State, Store as _,
-    StoreError, TokenId,
+    CallKey, CallRecord, EndedCall, KnownCall, STATE_BYTES_MAX, State, Store as _, StoreError,
+    TokenId,
 };
 
-use crate::support::{Home, LATER, NOW, at, both, call, close, ended, sid, state};
+use crate::support::{Home, LATER, NOW, at, both, call, close, ended, sid, state, tenure};
 
 both! {
     a_call_is_found_by_both_of_its_names_until_it_expires,
     a_call_that_ended_stays_ended_and_how_it_ended_first_counts,
     an_owner_that_was_superseded_is_told_so_and_changes_nothing,
+    the_carriers_word_ends_a_call_whoever_has_it,
+    a_checkpoint_that_comes_late_changes_nothing,
+    of_documents_that_are_not_ours_the_later_checkpoint_counts,
     calls_are_listed_page_by_page,
     what_is_too_long_is_refused_and_leaves_the_others_alone,
     a_token_is_used_once_even_after_a_restart,
@@ -23,7 +28,7 @@ async fn a_call_is_found_by_both_of_its_names_until_it_expires<H: Home>() {
     let home = H::new().await;
     let store = home.open().await;
     let kept = store.checkpoint(call(1)).await;
-    assert_eq!(kept, Ok(Checkpointed::Kept));
+    assert_eq!(kept, Ok(Ruling::Kept));
     let expected = Some(KnownCall::InProgress(call(1)));
     for key in [CallKey::Id(CallId::from_bits(1)), CallKey::Sid(sid(1))] {
         assert_eq!(store.call(key, at(9_999)).await.unwrap(), expected);
@@ -36,13 +41,13 @@ async fn a_call_that_ended_stays_ended_and_how_it_ended_first_counts<H: Home>() 
     let home = H::new().await;
     let store = home.open().await;
     store.checkpoint(call(1)).await.unwrap();
-    assert_eq!(store.end_call(ended(1)).await, Ok(true));
+    assert_eq!(store.end_call(ended(1)).await, Ok(Ruling::Kept));
     let crashed = EndedCall {
         state: state("crash"),
         ..ended(1)
     };
-    assert_eq!(store.end_call(crashed).await, Ok(false));
-    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Ended));
+    assert_eq!(store.end_call(crashed).await, Ok(Ruling::Ended));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Ruling::Ended));
     for key in [CallKey::Id(CallId::from_bits(1)), CallKey::Sid(sid(1))] {
         let known = store.call(key, NOW).await.unwrap();
         assert_eq!(known, Some(KnownCall::Ended(ended(1))));
@@ -54,20 +59,78 @@ async fn a_call_that_ended_stays_ended_and_how_it_ended_first_counts<H: Home>() 
 async fn an_owner_that_was_superseded_is_told_so_and_changes_nothing<H: Home>() {
     let home = H::new().await;
     let store = home.open().await;
-    let by = |node: &str, epoch: u64| CallRecord {
-        node: node.into(),
-        epoch,
+    let by = |node: &str, epoch: u32, turn: u32| CallRecord {
+        by: tenure(1, node, epoch),
+        turn,
         ..call(1)
     };
     let told = async |record| store.checkpoint(record).await.unwrap();
-    assert_eq!(told(by("east-1", 1)).await, Checkpointed::Kept);
-    assert_eq!(told(by("west-1", 2)).await, Checkpointed::Kept);
-    assert_eq!(told(by("east-1", 1)).await, Checkpointed::Superseded(2));
+    assert_eq!(told(by("east-1", 1, 9)).await, Ruling::Kept);
+    assert_eq!(told(by("west-1", 2, 0)).await, Ruling::Kept);
+    assert_eq!(told(by("east-1", 1, 10)).await, Ruling::Superseded(2));
     // Two that want to take over at once: one does.
-    assert_eq!(told(by("east-2", 2)).await, Checkpointed::Superseded(2));
-    assert_eq!(told(by("west-1", 2)).await, Checkpointed::Kept);
+    assert_eq!(told(by("east-2", 2, 1)).await, Ruling::Superseded(2));
+    // So does one of two lives of a node.
+    let mut other_life = by("west-1", 2, 1);
+    other_life.by.owner.life = Life(7);
+    assert_eq!(told(other_life).await, Ruling::Superseded(2));
+    assert_eq!(told(by("west-1", 2, 1)).await, Ruling::Kept);
     let known = store.call(CallKey::Sid(sid(1)), NOW).await.unwrap();
-    assert_eq!(known, Some(KnownCall::InProgress(by("west-1", 2))));
+    assert_eq!(known, Some(KnownCall::InProgress(by("west-1", 2, 1))));
+    // Nor does it end the call: only its owner does.
+    let end = async |by| {
+        let ended = EndedCall { by, ..ended(1) };
+        store.end_call(ended).await.unwrap()
+    };
+    let older = Some(tenure(1, "east-1", 1));
+    assert_eq!(end(older).await, Ruling::Superseded(2));
+    assert_eq!(end(Some(tenure(1, "west-1", 2))).await, Ruling::Kept);
+}
+
+async fn the_carriers_word_ends_a_call_whoever_has_it<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
+    store.checkpoint(call(1)).await.unwrap();
+    let told = EndedCall {
+        by: None,
+        ..ended(1)
+    };
+    assert_eq!(store.end_call(told.clone()).await, Ok(Ruling::Kept));
+    let known = store.call(CallKey::Sid(sid(1)), NOW).await.unwrap();
+    assert_eq!(known, Some(KnownCall::Ended(told)));
+}
+
+async fn a_checkpoint_that_comes_late_changes_nothing<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
+    let numbered = |turn, said: &str| CallRecord {
+        turn,
+        state: state(said),
+        ..call(1)
+    };
+    let told = async |record| store.checkpoint(record).await.unwrap();
+    assert_eq!(told(numbered(10, "ten")).await, Ruling::Kept);
+    assert_eq!(told(numbered(9, "nine")).await, Ruling::Late);
+    assert_eq!(told(numbered(10, "ten again")).await, Ruling::Late);
+    let known = store.call(CallKey::Sid(sid(1)), NOW).await.unwrap();
+    assert_eq!(known, Some(KnownCall::InProgress(numbered(10, "ten"))));
+    assert_eq!(told(numbered(11, "eleven")).await, Ruling::Kept);
+}
+
+async fn of_documents_that_are_not_ours_the_later_checkpoint_counts<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
+    let by = |node: &str, turn| CallRecord {
+        by: tenure(1, node, 0),
+        turn,
+        ..call(1)
+    };
+    let told = async |record| store.checkpoint(record).await.unwrap();
+    assert_eq!(told(by("east-1", 100)).await, Ruling::Kept);
+    assert_eq!(told(by("west-1", 200)).await, Ruling::Kept);
+    assert_eq!(told(by("east-1", 101)).await, Ruling::Late);
+    let known = store.call(CallKey::Sid(sid(1)), NOW).await.unwrap();
+    assert_eq!(known, Some(KnownCall::InProgress(by("west-1", 200))));
 }
 
 async fn calls_are_listed_page_by_page<H: Home>() {
@@ -81,7 +144,7 @@ async fn calls_are_listed_page_by_page<H: Home>() {
     loop {
         let page = store.calls(after, 3, NOW).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        after = Some(last.id());
         seen.extend(page);
     }
     assert_eq!(seen, (1..=7).map(call).collect::<Vec<_>>());
@@ -99,7 +162,7 @@ async fn what_is_too_long_is_refused_and_leaves_the_others_alone<H: Home>() {
         store.checkpoint(of_length(2, STATE_BYTES_MAX)),
     );
     assert_eq!(long, Err(StoreError::TooLong("checkpoint")));
-    assert_eq!(other, Ok(Checkpointed::Kept));
+    assert_eq!(other, Ok(Ruling::Kept));
 }
 
 async fn a_token_is_used_once_even_after_a_restart<H: Home>() {
@@ -138,6 +201,7 @@ async fn what_has_expired_is_thrown_away_step_by_step<H: Home>() {
     store.end_call(ended(0)).await.unwrap();
     // One that is kept longer by now.
     let longer = CallRecord {
+        turn: 1,
         expires: at(20_000),
         ..call(1)
     };

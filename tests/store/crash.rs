@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use fastrand::Rng;
+use ringback::core::region::owner::Ruling;
 use ringback::store::embedded::{Embedded, StoreFile};
 use ringback::store::{
-    CallKey, Changed, Checkpointed, KeySource, KnownCall, Promised, SendId, SendStep, Store as _,
+    CallKey, Changed, KeySource, KnownCall, Promised, SendId, SendStep, Store as _,
 };
 
 use crate::support::{Folder, NOW, call, change, close, ended, patient, promise, send};
@@ -52,9 +53,9 @@ async fn keep(store: &Embedded, number: u128) {
         store.checkpoint(call(number))
     );
     assert_eq!(changed, Ok(Changed::Kept));
-    assert_eq!(checkpoint, Ok(Checkpointed::Kept));
+    assert_eq!(checkpoint, Ok(Ruling::Kept));
     if number.is_multiple_of(2) {
-        assert_eq!(store.end_call(ended(number)).await, Ok(true));
+        assert_eq!(store.end_call(ended(number)).await, Ok(Ruling::Kept));
     }
 }
 
@@ -115,7 +116,7 @@ async fn check(store: &Embedded, kept: &[u128]) -> u128 {
         let found = found.unwrap_or_else(|| panic!("promise {number} is lost"));
         assert_eq!((found.revision, &found.state), (1, &expected.state));
         let known = store
-            .call(CallKey::Id(call(*number).id), NOW)
+            .call(CallKey::Id(call(*number).id()), NOW)
             .await
             .unwrap();
         let known_as_ended = matches!(known, Some(KnownCall::Ended(_)));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ringback::core::ids::CallId;
+use ringback::core::region::owner::Ruling;
 use ringback::store::embedded::{Embedded, EmbeddedSettings};
-use ringback::store::{CallKey, Checkpointed, Promised, Store as _, StoreError};
+use ringback::store::{CallKey, Promised, Store as _, StoreError};
 use tokio::time::{Instant, timeout};
 
 use crate::disk::Disk;
@@ -32,11 +33,7 @@ async fn a_thousand_writers_at_once_share_commits() {
     let before = store.counts();
     let writes = (0..1_000).map(|number| store.checkpoint(call(number)));
     let answers = join_all(writes).await;
-    assert!(
-        answers
-            .iter()
-            .all(|answer| *answer == Ok(Checkpointed::Kept))
-    );
+    assert!(answers.iter().all(|answer| *answer == Ok(Ruling::Kept)));
     let counts = store.counts();
     let commits = counts.commits - before.commits;
     let syncs = disk.weather.syncs.load(Ordering::SeqCst) - syncs;
@@ -60,7 +57,7 @@ async fn nobody_is_answered_before_it_is_on_disk() {
     let key = CallKey::Id(CallId::from_bits(1));
     assert_eq!(store.call(key, NOW).await, Ok(None));
     disk.weather.set_slow(false);
-    assert_eq!(write.await, Ok(Checkpointed::Kept));
+    assert_eq!(write.await, Ok(Ruling::Kept));
     assert!(store.call(key, NOW).await.unwrap().is_some());
     close(store).await;
 }
@@ -115,13 +112,9 @@ async fn what_does_not_fit_in_the_queue_is_refused_and_counted() {
     }
     assert_eq!(store.counts().refused, 3);
     disk.weather.set_slow(false);
-    assert_eq!(first.await, Ok(Checkpointed::Kept));
+    assert_eq!(first.await, Ok(Ruling::Kept));
     let answers = join_all(waiting).await;
-    assert!(
-        answers
-            .iter()
-            .all(|answer| *answer == Ok(Checkpointed::Kept))
-    );
+    assert!(answers.iter().all(|answer| *answer == Ok(Ruling::Kept)));
     assert_eq!(store.calls(None, 100, NOW).await.unwrap().len(), 11);
     close(store).await;
 }

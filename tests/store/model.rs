@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use ringback::core::ids::{CallId, PromiseId};
+use ringback::core::region::owner::{Entry, Ruling, Tenure, Title};
 use ringback::core::time::Utc;
 use ringback::store::{
-    CallKey, CallRecord, Changed, Checkpointed, EndedCall, KnownCall, PromiseChange, PromiseRecord,
-    Promised, SendStep, Store as _, TokenId,
+    CallKey, CallRecord, Changed, EndedCall, KnownCall, PromiseChange, PromiseRecord, Promised,
+    SendStep, Store as _, TokenId,
 };
 
 use crate::redis::Place;
-use crate::support::{Folder, Home, at, close, sid, state};
+use crate::support::{Folder, Home, at, close, sid, state, tenure};
 
 /// Few names, so that they meet.
 const NAMES: u128 = 4;
@@ -19,10 +20,10 @@ const NAMES: u128 = 4;
 /// Names are numbers below [`NAMES`], times are milliseconds.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Call, epoch, whether by the one node or the other, expiry.
-    Checkpoint(u128, u64, bool, u64),
-    /// Call, expiry.
-    End(u128, u64),
+    /// Call, epoch, whether by the one node or the other, number, expiry.
+    Checkpoint(u128, u32, bool, u32, u64),
+    /// Call, epoch and node of who ends it (`None`: the carrier), expiry.
+    End(u128, Option<(u32, bool)>, u64),
     /// Token, expiry.
     Claim(u128, u64),
     /// Promise, caller, due time, expiry.
@@ -37,15 +38,21 @@ enum Step {
     Restart,
 }
 
+fn by(call: u128, epoch: u32, node: bool) -> Tenure {
+    tenure(call, if node { "east" } else { "west" }, epoch)
+}
+
 /// The time passes by one at each step.
 fn step() -> impl Strategy<Value = Step> {
     let name = || 0..NAMES;
     let expires = || 1..60_u64;
     let due = || prop::option::of(0..60_u64);
     prop_oneof![
-        6 => (name(), 0..3_u64, any::<bool>(), expires())
-            .prop_map(|(call, epoch, node, expires)| Step::Checkpoint(call, epoch, node, expires)),
-        2 => (name(), expires()).prop_map(|(call, expires)| Step::End(call, expires)),
+        6 => (name(), 0..3_u32, any::<bool>(), 0..4_u32, expires()).prop_map(
+            |(call, epoch, node, turn, expires)| Step::Checkpoint(call, epoch, node, turn, expires)
+        ),
+        2 => (name(), prop::option::of((0..3_u32, any::<bool>())), expires())
+            .prop_map(|(call, by, expires)| Step::End(call, by, expires)),
         3 => (name(), expires()).prop_map(|(token, expires)| Step::Claim(token, expires)),
         6 => (name(), name(), due(), expires())
             .prop_map(|(promise, caller, due, expires)| Step::Promise(promise, caller, due, expires)),
@@ -80,6 +87,11 @@ impl Model {
         self.promises.retain(|_, promise| promise.expires > now);
     }
 
+    fn title(&self, call: u128) -> Option<Title> {
+        let ended = self.ended.get(&call).map(|_| Title::Ended);
+        ended.or_else(|| self.calls.get(&call).map(CallRecord::title))
+    }
+
     fn open_of(&self, promise: &PromiseRecord) -> Option<PromiseId> {
         let mut of_caller = self.promises.values();
         let open = of_caller.find(|other| other.is_open && other.caller == promise.caller);
@@ -99,19 +111,21 @@ impl<H: Home> World<H> {
         let now = self.now;
         self.model.pass(now);
         match step {
-            Step::Checkpoint(call, epoch, node, expires) => {
+            Step::Checkpoint(call, epoch, node, turn, expires) => {
                 let record = CallRecord {
-                    id: CallId::from_bits(call),
                     sid: sid(call),
-                    node: if node { "east".into() } else { "west".into() },
-                    epoch,
+                    by: by(call, epoch, node),
+                    turn,
                     updated: now,
                     expires: at(expires),
                     state: state(&format!("{now:?}")),
                 };
                 self.checkpoint(record).await;
             }
-            Step::End(call, expires) => self.end(call, at(expires)).await,
+            Step::End(call, ends, expires) => {
+                let ends = ends.map(|(epoch, node)| by(call, epoch, node));
+                self.end(call, ends, at(expires)).await;
+            }
             Step::Claim(token, expires) => self.claim(token, expires).await,
             Step::Promise(promise, caller, due, expires) => {
                 let record = PromiseRecord {
@@ -154,17 +168,23 @@ impl<H: Home> World<H> {
         self.now = at(now.millis() + 1);
     }
 
-    async fn end(&mut self, call: u128, expires: Utc) {
+    async fn end(&mut self, call: u128, by: Option<Tenure>, expires: Utc) {
         let ended = EndedCall {
             id: CallId::from_bits(call),
             sid: sid(call),
+            by,
             at: self.now,
             expires,
             state: state(&format!("{:?}", self.now)),
         };
-        let expected = !self.model.ended.contains_key(&call);
+        let title = self.model.title(call);
+        let expected = match (by, title) {
+            (_, Some(Title::Ended)) => Ruling::Ended,
+            (Some(by), title) => Title::rule(title, by, Entry::End),
+            (None, _) => Ruling::Kept,
+        };
         assert_eq!(self.store.end_call(ended.clone()).await, Ok(expected));
-        if expected {
+        if expected == Ruling::Kept {
             self.model.calls.remove(&call);
             self.model.ended.insert(call, ended);
         }
@@ -191,20 +211,11 @@ impl<H: Home> World<H> {
     }
 
     async fn checkpoint(&mut self, record: CallRecord) {
-        let id = record.id.bits();
-        let before = self.model.calls.get(&id);
-        let expected = match before {
-            _ if self.model.ended.contains_key(&id) => Checkpointed::Ended,
-            Some(before)
-                if record.epoch < before.epoch
-                    || (record.epoch == before.epoch && record.node != before.node) =>
-            {
-                Checkpointed::Superseded(before.epoch)
-            }
-            Some(_) | None => Checkpointed::Kept,
-        };
+        let id = record.id().bits();
+        let entry = Entry::Checkpoint(record.turn);
+        let expected = Title::rule(self.model.title(id), record.by, entry);
         assert_eq!(self.store.checkpoint(record.clone()).await, Ok(expected));
-        if expected == Checkpointed::Kept {
+        if expected == Ruling::Kept {
             self.model.calls.insert(id, record);
         }
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ringback::core::front::Card;
 use ringback::core::ids::{CallId, CallSid, PromiseId};
+use ringback::core::region::owner::Tenure;
+use ringback::core::region::{Life, Node, Peer, Region};
 use ringback::core::time::Utc;
 use ringback::store::embedded::{Embedded, EmbeddedSettings, OpenFault, StoreFile};
 use ringback::store::{
@@ -143,12 +146,26 @@ pub(crate) fn state(text: &str) -> State {
     State(text.as_bytes().to_vec())
 }
 
+/// A stream of a call, by the document of this epoch.
+pub(crate) fn tenure(number: u128, node: &str, epoch: u32) -> Tenure {
+    Tenure {
+        card: Card {
+            id: CallId::from_bits(number),
+            epoch,
+        },
+        owner: Peer {
+            region: Region::parse("east").unwrap(),
+            node: Node::parse(node).unwrap(),
+            life: Life(u64::MAX),
+        },
+    }
+}
+
 pub(crate) fn call(number: u128) -> CallRecord {
     CallRecord {
-        id: CallId::from_bits(number),
         sid: sid(number),
-        node: "east-1".into(),
-        epoch: 1,
+        by: tenure(number, "east-1", 1),
+        turn: 0,
         updated: NOW,
         expires: LATER,
         state: state(&format!("what was said in call {number}")),
@@ -159,6 +176,7 @@ pub(crate) fn ended(number: u128) -> EndedCall {
     EndedCall {
         id: CallId::from_bits(number),
         sid: sid(number),
+        by: Some(tenure(number, "east-1", 1)),
         at: NOW,
         expires: LATER,
         state: state("goodbye"),

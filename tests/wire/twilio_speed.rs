@@ -8,6 +8,7 @@ use ringback::carrier::twilio::signature::{AuthToken, Body, Signatures, Signed};
 use ringback::carrier::twilio::token::{Keyring, StreamToken};
 use ringback::core::front::{Card, Direction};
 use ringback::core::ids::{CallId, CallSid};
+use ringback::core::region::resume::Resumed;
 use ringback::core::time::Utc;
 
 const ROUNDS: u32 = 20_000;
@@ -44,6 +45,8 @@ fn a_signature_and_a_token_are_measured() {
         node: "node-1".into(),
         expires: Utc::from_millis(1),
         nonce: 1,
+        is_fresh: true,
+        resumed: Resumed::default(),
     });
     let opened = measured(|| assert!(keys.open_token(Utc::from_millis(0), call, &token).is_ok()));
     println!("a signature that fits the last candidate: {known:?}; a token: {opened:?}");

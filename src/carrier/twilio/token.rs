@@ -1,7 +1,8 @@
 //! What we sign ourselves: the token that lets a media stream in, and the ticket by which Twilio asks what comes after it.
 //!
 //! It owns their form, and the keys. It must not remember which token was used: [`crate::core::front`] does. A text is
-//! `key.fields.signature`; its purpose is signed with it, so that a ticket is no token.
+//! `key.fields.signature`; its purpose is signed with it, so that a ticket is no token. The fields of tokens and tickets begin with
+//! the version of their form: those of the form before are read as well, since a deploy mixes both.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use super::signature::hex;
 use crate::core::callback::promise::{SendId, SendKind};
 use crate::core::front::{Card, Direction};
 use crate::core::ids::{CallId, CallSid};
+use crate::core::region::resume::Resumed;
+use crate::core::region::{Life, Node, Peer, Region};
 use crate::core::time::Utc;
 
 /// How long a token may be on its way from the document to the stream.
@@ -32,6 +35,9 @@ const TEXT_BYTES_MAX: usize = 400;
 #[derive(Clone)]
 pub struct Keyring(Vec<(Box<str>, hmac::Key)>);
 
+/// The version of the form of tokens and tickets. The form before has none, and `.` between its fields: it begins with the call.
+const VERSION: &str = "2";
+
 /// Lets one media stream in, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamToken {
@@ -47,6 +53,10 @@ pub struct StreamToken {
     pub expires: Utc,
     /// Tells it from all other tokens.
     pub nonce: u64,
+    /// Whether the call begins with it: one that goes on greets nobody.
+    pub is_fresh: bool,
+    /// When the call was put together again.
+    pub resumed: Resumed,
 }
 
 /// Says which document of which call has run its course.
@@ -56,8 +66,10 @@ pub struct Ticket {
     pub call: CallSid,
     /// What the call is known by here, and which of its documents it was.
     pub card: Card,
-    /// The node that wrote it.
-    pub node: Box<str>,
+    /// Who was to hold the document's stream; `None`: the form before does not say so.
+    pub home: Option<Peer>,
+    /// When the call was put together again.
+    pub resumed: Resumed,
     /// When it was written.
     pub issued: Utc,
 }
@@ -138,12 +150,17 @@ impl Keyring {
             node,
             expires,
             nonce,
+            is_fresh,
+            resumed,
         } = token;
         let (id, epoch, direction) = (card.id.bits(), card.epoch, direction.name());
-        let expires = expires.millis();
+        let (expires, begins) = (expires.millis(), begins(*is_fresh));
+        let resumed = times(*resumed);
         self.seal(
             Purpose::Stream,
-            &format!("{call}.{id:032x}.{epoch}.{direction}.{node}.{expires}.{nonce:016x}"),
+            &format!(
+                "{VERSION}~{call}~{id:032x}~{epoch}~{direction}~{node}~{expires}~{nonce:016x}~{begins}~{resumed}"
+            ),
         )
     }
 
@@ -170,13 +187,17 @@ impl Keyring {
         let Ticket {
             call,
             card,
-            node,
+            home,
+            resumed,
             issued,
         } = ticket;
         let (id, epoch, issued) = (card.id.bits(), card.epoch, issued.millis());
+        let home =
+            home.map(|Peer { region, node, life }| format!("{region}~{node}~{:016x}", life.0));
+        let (home, resumed) = (home.as_deref().unwrap_or("~~"), times(*resumed));
         self.seal(
             Purpose::Next,
-            &format!("{call}.{id:032x}.{epoch}.{node}.{issued}"),
+            &format!("{VERSION}~{call}~{id:032x}~{epoch}~{home}~{issued}~{resumed}"),
         )
     }
 
@@ -237,28 +258,93 @@ fn signed(purpose: Purpose, id: &str, fields: &str) -> Vec<u8> {
     format!("{}\n{id}\n{fields}", purpose.name()).into_bytes()
 }
 
-fn read_token(fields: &str) -> Option<StreamToken> {
-    let mut fields = fields.split('.');
-    let token = StreamToken {
+/// Whether a call begins, as it is written.
+const fn begins(is_fresh: bool) -> &'static str {
+    if is_fresh { "new" } else { "on" }
+}
+
+/// When a call was put together again, as it is written: nothing in the place of a time that there is not.
+fn times(resumed: Resumed) -> String {
+    let text = |at: Option<Utc>| at.map(|at| at.millis().to_string()).unwrap_or_default();
+    resumed.0.map(text).join("~")
+}
+
+/// The fields of this form; else those of the form before.
+fn split(fields: &str) -> Result<std::str::Split<'_, char>, std::str::Split<'_, char>> {
+    match fields.split_once('~') {
+        Some((VERSION, rest)) => Ok(rest.split('~')),
+        Some(_) | None => Err(fields.split('.')),
+    }
+}
+
+fn read_token(text: &str) -> Option<StreamToken> {
+    let (mut fields, is_of_now) = match split(text) {
+        Ok(fields) => (fields, true),
+        Err(fields) => (fields, false),
+    };
+    let mut token = StreamToken {
         call: CallSid::parse(fields.next()?)?,
         card: read_card(&mut fields)?,
         direction: Direction::parse(fields.next()?)?,
         node: fields.next()?.into(),
         expires: Utc::from_millis(fields.next()?.parse().ok()?),
         nonce: u64::from_str_radix(fields.next()?, 16).ok()?,
+        is_fresh: false,
+        resumed: Resumed::default(),
     };
+    if is_of_now {
+        let word = fields.next()?;
+        token.is_fresh = word == begins(true);
+        token.resumed = read_times(&mut fields)?;
+        if word != begins(token.is_fresh) {
+            return None;
+        }
+    } else {
+        token.is_fresh = token.card.epoch <= 1;
+    }
     fields.next().is_none().then_some(token)
 }
 
-fn read_ticket(fields: &str) -> Option<Ticket> {
-    let mut fields = fields.split('.');
-    let ticket = Ticket {
+fn read_ticket(text: &str) -> Option<Ticket> {
+    let (mut fields, is_of_now) = match split(text) {
+        Ok(fields) => (fields, true),
+        Err(fields) => (fields, false),
+    };
+    let mut ticket = Ticket {
         call: CallSid::parse(fields.next()?)?,
         card: read_card(&mut fields)?,
-        node: fields.next()?.into(),
-        issued: Utc::from_millis(fields.next()?.parse().ok()?),
+        home: None,
+        resumed: Resumed::default(),
+        issued: Utc::from_millis(0),
     };
+    if is_of_now {
+        ticket.home = match (fields.next()?, fields.next()?, fields.next()?) {
+            ("", "", "") => None,
+            (region, node, life) => Some(Peer {
+                region: Region::parse(region)?,
+                node: Node::parse(node)?,
+                life: Life(u64::from_str_radix(life, 16).ok()?),
+            }),
+        };
+    } else {
+        fields.next()?; // The node that wrote it, without its region: of no use.
+    }
+    ticket.issued = Utc::from_millis(fields.next()?.parse().ok()?);
+    if is_of_now {
+        ticket.resumed = read_times(&mut fields)?;
+    }
     fields.next().is_none().then_some(ticket)
+}
+
+fn read_times<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Resumed> {
+    let mut resumed = Resumed::default();
+    for place in &mut resumed.0 {
+        *place = match fields.next()? {
+            "" => None,
+            text => Some(Utc::from_millis(text.parse().ok()?)),
+        };
+    }
+    Some(resumed)
 }
 
 fn read_card<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Card> {
@@ -278,141 +364,4 @@ impl fmt::Debug for Keyring {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Utc = Utc::from_millis(1_700_000_000_000);
-
-    fn sid(digit: char) -> CallSid {
-        CallSid::parse(&format!("CA{}", digit.to_string().repeat(32))).unwrap()
-    }
-
-    fn after(life: Duration) -> Utc {
-        Utc::from_millis(NOW.millis() + u64::try_from(life.as_millis()).unwrap())
-    }
-
-    fn token() -> StreamToken {
-        StreamToken {
-            call: sid('a'),
-            card: Card {
-                id: CallId::from_bits(u128::MAX),
-                epoch: u32::MAX,
-            },
-            direction: Direction::Inbound,
-            node: "a-node-with-the-longest-name-of-".into(),
-            expires: after(TOKEN_LIFE),
-            nonce: u64::MAX,
-        }
-    }
-
-    fn ticket() -> Ticket {
-        let StreamToken {
-            call, card, node, ..
-        } = token();
-        Ticket {
-            call,
-            card,
-            node,
-            issued: NOW,
-        }
-    }
-
-    #[test]
-    fn what_was_sealed_is_opened_as_it_was_and_fits_into_a_parameter() {
-        let keys = Keyring::new([("the-longest-id-of-a-key-has-32--", "secret")]);
-        let text = keys.seal_token(&token());
-        assert_eq!(keys.open_token(NOW, sid('a'), &text), Ok(token()));
-        assert!(text.len() <= TEXT_BYTES_MAX, "{}", text.len());
-        let text = keys.seal_ticket(&ticket());
-        assert_eq!(keys.open_ticket(NOW, sid('a'), &text), Ok(ticket()));
-    }
-
-    #[test]
-    fn a_token_holds_for_its_call_and_its_time_and_its_purpose_only() {
-        let keys = Keyring::new([("k", "secret")]);
-        let text = keys.seal_token(&token());
-        let open = |now, call, text: &str| keys.open_token(now, call, text).unwrap_err();
-        assert_eq!(open(NOW, sid('b'), &text), TokenError::OtherCall);
-        assert!(keys.open_token(after(TOKEN_LIFE), sid('a'), &text).is_ok());
-        let late = after(TOKEN_LIFE + Duration::from_millis(1));
-        assert_eq!(open(late, sid('a'), &text), TokenError::Expired);
-        assert_eq!(
-            open(NOW, sid('a'), &keys.seal_ticket(&ticket())),
-            TokenError::Forged
-        );
-        let ticket_text = keys.seal_ticket(&ticket());
-        let late = after(TICKET_LIFE + Duration::from_millis(1));
-        let opened = keys.open_ticket(late, sid('a'), &ticket_text);
-        assert_eq!(opened, Err(TokenError::Expired));
-    }
-
-    #[test]
-    fn a_path_of_a_text_leads_to_it_and_to_nothing_else() {
-        let keys = Keyring::new([("k", "secret")]);
-        let id = SendId::from_bits(u128::MAX / 7);
-        let path = keys.seal_send(SendKind::Text, id);
-        let (send, token) = path.split_once('/').unwrap();
-        assert_eq!(keys.open_send(SendKind::Text, send, token), Ok(id));
-        let open = |kind, send: &str, token: &str| keys.open_send(kind, send, token).unwrap_err();
-        assert_eq!(open(SendKind::Ring, send, token), TokenError::Forged);
-        let other = SendId::from_bits(1).to_string();
-        assert_eq!(open(SendKind::Text, &other, token), TokenError::Forged);
-        for (send, token) in [
-            ("", ""),
-            (send, ""),
-            (send, "k."),
-            (send, "x.y"),
-            ("é", token),
-        ] {
-            assert!(keys.open_send(SendKind::Text, send, token).is_err());
-        }
-        let long = "k".repeat(10_000);
-        assert_eq!(open(SendKind::Text, &long, token), TokenError::Malformed);
-    }
-
-    #[test]
-    fn one_changed_character_is_noticed_wherever_it_is() {
-        let keys = Keyring::new([("k", "secret")]);
-        let text = keys.seal_token(&token());
-        for (place, character) in text.char_indices() {
-            let other = if character == 'b' { 'c' } else { 'b' };
-            let mut forged = text.clone();
-            forged.replace_range(place..=place, &other.to_string());
-            assert!(keys.open_token(NOW, sid('a'), &forged).is_err(), "{forged}");
-        }
-        for nonsense in ["", ".", "..", "k..", "k.x.y", "é.é.é", &"k".repeat(10_000)] {
-            assert!(
-                keys.open_token(NOW, sid('a'), nonsense).is_err(),
-                "{nonsense}"
-            );
-        }
-    }
-
-    #[test]
-    fn keys_rotate_by_id() {
-        let old = Keyring::new([("old", "1")]);
-        let both = Keyring::new([("new", "2"), ("old", "1")]);
-        let new = Keyring::new([("new", "2")]);
-        let text = old.seal_token(&token());
-        assert!(both.open_token(NOW, sid('a'), &text).is_ok());
-        assert_eq!(
-            new.open_token(NOW, sid('a'), &text),
-            Err(TokenError::UnknownKey)
-        );
-        assert!(
-            new.open_token(NOW, sid('a'), &both.seal_token(&token()))
-                .is_ok()
-        );
-        let other = Keyring::new([("old", "2")]);
-        assert_eq!(
-            other.open_token(NOW, sid('a'), &text),
-            Err(TokenError::Forged)
-        );
-
-        let before = Keyring::derived(["auth token"]);
-        let rotated = Keyring::derived(["its successor", "auth token"]);
-        let text = before.seal_token(&token());
-        assert!(rotated.open_token(NOW, sid('a'), &text).is_ok());
-        assert!(!format!("{rotated:?}{text}").contains("auth token"));
-    }
-}
+mod tests;

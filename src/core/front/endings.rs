@@ -180,6 +180,22 @@ impl Endings {
         self.0.put(now, call, known);
     }
 
+    /// A newer document of a call is known of, whoever has written it: it counts from now on, and the call stands so. `resumed`
+    /// is as in [`recall`](Self::recall).
+    pub fn adopt(
+        &mut self,
+        now: Instant,
+        call: CallSid,
+        (card, standing): (Card, Standing),
+        resumed: impl IntoIterator<Item = Duration>,
+    ) {
+        let known = self.known(now, call);
+        if known.is_none_or(|known| known.card.epoch < card.epoch) {
+            self.0.remove(&call);
+            self.recall(now, call, (card, standing), resumed);
+        }
+    }
+
     /// How long ago a call was put together again, the newest first.
     pub fn resumed(&self, now: Instant, call: CallSid) -> impl Iterator<Item = Duration> {
         let known = self.known(now, call);

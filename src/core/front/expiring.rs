@@ -111,7 +111,7 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         );
     }
 
-    fn remove(&mut self, key: &K) {
+    pub(super) fn remove(&mut self, key: &K) {
         if let Some(entry) = self.entries.remove(key) {
             self.by_age.remove(&entry.number);
         }

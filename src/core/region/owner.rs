@@ -2,7 +2,8 @@
 //!
 //! A call keeps its `CallSid` over all its streams. Each document that connects a stream has an epoch ([`Card::epoch`]), and a
 //! stream has that of its document. What is kept of a call in the shared store has a [`Title`]: the rule by which writes are
-//! taken or refused stands here once, whoever keeps them. A node that hears that it is no longer the owner lets go.
+//! taken or refused stands here once, whoever keeps them. A node that hears that it is no longer the owner lets go. Documents that
+//! are not ours are not counted: all their streams have epoch 0, and of these the later write counts, whoever it is by.
 //!
 //! Silence of others is no input here: no stream is moved because a heartbeat is missing.
 
@@ -18,6 +19,9 @@ pub struct Tenure {
     /// Who holds the stream.
     pub owner: Peer,
 }
+
+/// The epoch of documents that are not ours: nobody counts them.
+pub const NOT_COUNTED: u32 = 0;
 
 /// Which of two checkpoints of a call is newer: that of the newer document, and of one document that of the later turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +109,8 @@ impl Tenure {
     fn rule_on(self, kept: u32, by: Self, entry: Entry) -> Ruling {
         let (mine, theirs) = (self.card.epoch, by.card.epoch);
         // Of one epoch whoever came first stays: the other one is asked for anew by the carrier.
-        if theirs < mine || (theirs == mine && by.owner != self.owner) {
+        let is_another = theirs == mine && by.owner != self.owner && mine != NOT_COUNTED;
+        if theirs < mine || is_another {
             return Ruling::Superseded(mine);
         }
         match entry {
@@ -213,6 +218,20 @@ mod tests {
             );
         }
         assert_eq!(Title::after(second, Entry::End), Title::Ended);
+    }
+
+    #[test]
+    fn of_documents_that_are_not_ours_the_later_write_counts() {
+        let (first, second) = (tenure(0, "a", 1), tenure(0, "b", 1));
+        let kept = Some(Title::Held {
+            tenure: first,
+            turn: 7,
+        });
+        for (turn, ruling) in [(7, Ruling::Late), (8, Ruling::Kept)] {
+            let checkpoint = Entry::Checkpoint(turn);
+            assert_eq!(Title::rule(kept, second, checkpoint), ruling);
+        }
+        assert_eq!(Title::rule(kept, second, Entry::End), Ruling::Kept);
     }
 
     #[test]

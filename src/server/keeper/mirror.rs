@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::super::clock::Clock;
+use super::Heeded;
 use crate::core::ids::{CallId, CallSid};
+use crate::core::region::owner::Ruling;
 use crate::store::redis::Redis;
-use crate::store::{
-    Answer, CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, Store as _, StoreError,
-};
+use crate::store::{CallKey, CallRecord, EndedCall, KnownCall, Store as _, StoreError};
 use crate::telemetry::SharedMoment;
 
 /// Calls that wait to be written: beyond it further ones are left out, counted; they are in memory and in the file beside the
@@ -40,7 +40,8 @@ const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Mirror {
     store: Arc<Redis>,
-    waiting: Mutex<BTreeMap<CallId, Entry>>,
+    heeded: Heeded,
+    waiting: Mutex<BTreeMap<CallId, Waiting>>,
     news: Notify,
     /// Whether what was tried last could not be written.
     is_behind: AtomicBool,
@@ -48,6 +49,13 @@ pub(super) struct Mirror {
     is_told: AtomicBool,
     failed: AtomicU64,
     left_out: AtomicU64,
+}
+
+/// What is to be written, and who is told when it is: at most those who wait for the end of its streams.
+#[derive(Debug)]
+struct Waiting {
+    entry: Entry,
+    told: Vec<oneshot::Sender<()>>,
 }
 
 /// What is known of a call now.
@@ -59,18 +67,11 @@ pub(super) enum Entry {
     Ended(EndedCall),
 }
 
-/// What became of an attempt to write.
-enum Written {
-    /// It is done, or never can be.
-    Done,
-    /// It is to be tried again.
-    NotYet(Entry),
-}
-
 impl Mirror {
-    pub(super) fn new(store: Redis) -> Self {
+    pub(super) fn new(store: Redis, heeded: Heeded) -> Self {
         Self {
             store: Arc::new(store),
+            heeded,
             waiting: Mutex::default(),
             news: Notify::new(),
             is_behind: AtomicBool::new(false),
@@ -87,17 +88,38 @@ impl Mirror {
 
     /// Has this written, in place of what waits of the same call.
     pub(super) fn keep(&self, entry: Entry) {
+        self.wait(entry, None);
+    }
+
+    /// The same; tells when it is written, or never can be. `None`: the store is away, so there is nothing to wait for.
+    pub(super) fn keep_and_tell(&self, entry: Entry) -> Option<oneshot::Receiver<()>> {
+        let (tell, told) = oneshot::channel();
+        self.wait(entry, Some(tell));
+        let is_there = self.store.trouble().is_none();
+        is_there.then_some(told)
+    }
+
+    fn wait(&self, entry: Entry, tell: Option<oneshot::Sender<()>>) {
         let mut waiting = self.lock();
         let id = entry.id();
-        let has_ended = matches!(waiting.get(&id), Some(Entry::Ended(_)));
-        if has_ended {
-            return; // How it ended first counts, and nothing goes on after it.
+        let is_full = waiting.len() >= WAITING_MAX;
+        match waiting.get_mut(&id) {
+            Some(before) => {
+                // How it ended first counts, and nothing goes on after it.
+                if !matches!(before.entry, Entry::Ended(_)) {
+                    before.entry = entry;
+                }
+                before.told.extend(tell);
+            }
+            None if is_full => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            None => {
+                let told = tell.into_iter().collect();
+                waiting.insert(id, Waiting { entry, told });
+            }
         }
-        if waiting.len() >= WAITING_MAX && !waiting.contains_key(&id) {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        waiting.insert(id, entry);
         drop(waiting);
         self.news.notify_one();
     }
@@ -114,17 +136,16 @@ impl Mirror {
         }
     }
 
-    /// What the other nodes know of a call; `None` as well where the shared store does not say so in time.
-    pub(super) async fn look_up(&self, sid: CallSid) -> Option<KnownCall> {
+    /// What the other nodes know of a call, or why the shared store does not say so in time.
+    pub(super) async fn look_up(&self, sid: CallSid) -> Result<Option<KnownCall>, StoreError> {
         let asked = self.store.call(CallKey::Sid(sid), Clock::utc());
         let answer = timeout(LOOK_UP_TIMEOUT, asked).await;
+        let answer = answer.unwrap_or(Err(StoreError::TimedOut));
+        if let Err(error) = &answer {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(%error, "the shared store does not say what is known of a call");
+        }
         answer
-            .unwrap_or(Err(StoreError::TimedOut))
-            .unwrap_or_else(|error| {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%error, "the shared store does not say what is known of a call");
-                None
-            })
     }
 
     /// Throws away what has expired, as far as one step goes: other nodes do so too.
@@ -168,38 +189,41 @@ impl Mirror {
         {
             let mut waiting = self.lock();
             while entries.len() < STEP_MAX
-                && let Some((_, entry)) = waiting.pop_first()
+                && let Some((_, waits)) = waiting.pop_first()
             {
-                entries.push(entry);
+                entries.push(waits);
             }
         }
-        let written = entries.into_iter().map(|entry| self.write(entry));
+        let written = entries.into_iter().map(|waits| self.write(waits));
         let mut is_done = true;
-        for written in join_all(written).await {
-            if let Written::NotYet(entry) = written {
-                is_done = false;
+        for waits in join_all(written).await.into_iter().flatten() {
+            is_done = false;
+            let mut waiting = self.lock();
+            match waiting.get_mut(&waits.entry.id()) {
                 // What has come meanwhile is newer.
-                self.lock().entry(entry.id()).or_insert(entry);
+                Some(newer) => newer.told.extend(waits.told),
+                None => drop(waiting.insert(waits.entry.id(), waits)),
             }
         }
         self.is_behind.store(!is_done, Ordering::Relaxed);
         is_done
     }
 
-    async fn write(&self, entry: Entry) -> Written {
+    /// Writes it; what is to be tried again comes back.
+    async fn write(&self, waits: Waiting) -> Option<Waiting> {
+        let entry = &waits.entry;
         let outcome = match entry.clone() {
-            Entry::Call(call) => {
-                let sid = call.sid;
-                kept(sid, self.store.checkpoint(call)).await
-            }
-            Entry::Ended(ended) => self.store.end_call(ended).await.map(drop),
+            Entry::Call(call) => self.store.checkpoint(call).await,
+            Entry::Ended(ended) => self.store.end_call(ended).await,
         };
         match outcome {
-            Ok(()) => {
+            Ok(ruling) => {
+                self.hear(entry, ruling);
                 if self.is_told.swap(false, Ordering::Relaxed) {
                     tracing::info!("the shared store is well again");
                 }
-                Written::Done
+                waits.tell();
+                None
             }
             Err(error) => {
                 if !self.is_told.swap(true, Ordering::Relaxed) {
@@ -208,28 +232,39 @@ impl Mirror {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let is_over = entry.expires() <= Clock::utc();
                 if is_over || !may_pass(&error) {
-                    Written::Done
+                    waits.tell();
+                    None
                 } else {
-                    Written::NotYet(entry)
+                    Some(waits)
                 }
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<CallId, Entry>> {
+    /// The store has ruled on what was to be kept: whoever is not the call's owner any more is told.
+    fn hear(&self, entry: &Entry, ruling: Ruling) {
+        match entry {
+            Entry::Call(call) => self.heeded.heed(call.sid, call.by, ruling),
+            Entry::Ended(EndedCall { sid, by, .. }) => {
+                if let Some(by) = by {
+                    self.heeded.heed(*sid, *by, ruling);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CallId, Waiting>> {
         // Nothing is done under the lock that could leave the map half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn kept(sid: CallSid, answer: Answer<Checkpointed>) -> Result<(), StoreError> {
-    match answer.await? {
-        Checkpointed::Kept | Checkpointed::Ended => {}
-        Checkpointed::Superseded(epoch) => {
-            tracing::debug!(carrier_call = %sid, epoch, "another node keeps this call");
+impl Waiting {
+    fn tell(self) {
+        for tell in self.told {
+            tell.send(()).ok(); // Nobody waits longer than a moment.
         }
     }
-    Ok(())
 }
 
 /// Whether the same may be written later: the store comes back, a record that it refuses for itself does not get better.
@@ -256,7 +291,7 @@ fn may_pass(error: &StoreError) -> bool {
 impl Entry {
     const fn id(&self) -> CallId {
         match self {
-            Self::Call(call) => call.id,
+            Self::Call(call) => call.id(),
             Self::Ended(ended) => ended.id,
         }
     }

@@ -1,10 +1,12 @@
 //! Keeps what must outlive the process: used tokens, how far calls are, how they ended. Behind all that is known in memory.
 //!
 //! It owns the store, what is written into it and what is said when it does not do its part. Nobody waits for it who has a
-//! caller waiting, but for two bounded moments: [`Keeper::look_up`] where nothing is known of a call in memory, and the end of
-//! a call, whose socket is held until that is on disk. Where no file is named there is no store, and nothing outlives the
+//! caller waiting, but for two bounded moments: a look-up where nothing is known of a call in memory, and the end of
+//! a stream, whose socket is held until what follows is written. Where no file is named there is no store, and nothing outlives the
 //! process. It must not decide: [`super::front`] and [`crate::core::front`] do. What is promised: [`crate::docs::store`].
 
+mod accounts;
+mod heeded;
 mod mirror;
 mod state;
 
@@ -17,18 +19,23 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+pub(super) use self::accounts::{known_state, remembered};
+pub(super) use self::heeded::Heeded;
 use self::mirror::{Entry, Mirror};
 pub(super) use self::state::CallState;
+use self::state::Unreadable;
 use super::clock::Clock;
 use super::drain::{Stage, Tasks};
 use crate::config::{SharedSettings, StorePlace, StoreSettings};
 use crate::core::front::Card;
 use crate::core::ids::{CallId, CallSid, PromiseId};
+use crate::core::region::Peer;
+use crate::core::region::owner::Tenure;
 use crate::core::time::Utc;
 use crate::store::embedded::{Embedded, OpenFault, StoreFile};
 use crate::store::redis::Redis;
 use crate::store::{
-    CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, State, Store as _, StoreError, TokenId,
+    CallKey, CallRecord, EndedCall, KnownCall, State, Store as _, StoreError, TokenId,
 };
 use crate::telemetry::{Count, SharedMoment, StoreMoment, Telemetry};
 
@@ -52,7 +59,9 @@ pub(super) struct Keeper {
     call_ttl: Duration,
     ended_ttl: Duration,
     collect_interval: Duration,
-    node: Box<str>,
+    /// Whose calls these are.
+    me: Peer,
+    heeded: Heeded,
     tasks: Tasks,
     tally: Arc<Tally>,
 }
@@ -63,15 +72,48 @@ pub(super) enum Recalled {
     /// It has ended.
     Ended(CallId),
     /// It goes on.
-    InProgress(Recovered),
+    InProgress(Box<Recovered>),
 }
 
 /// A call in progress of before the start.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) sid: CallSid,
-    pub(super) card: Card,
+    /// Whose it was, and by which document.
+    pub(super) by: Tenure,
+    /// Which checkpoint it is.
+    pub(super) turn: u32,
     pub(super) state: CallState,
+}
+
+/// Ready when what a stream leaves behind is written, as far as it can be.
+#[derive(Debug)]
+pub(super) struct IsWritten {
+    /// In the file beside the process.
+    beside: Option<oneshot::Receiver<()>>,
+    /// In what nodes share.
+    shared: Option<oneshot::Receiver<()>>,
+}
+
+/// How long a stream is held for what nodes share.
+const SHARED_TIMEOUT: Duration = Duration::from_millis(300);
+
+impl IsWritten {
+    /// Waits until it is written; for what nodes share 300 ms at most.
+    pub(super) async fn wait(self) {
+        let Self { beside, shared } = self;
+        let beside = async {
+            if let Some(beside) = beside {
+                beside.await.ok();
+            }
+        };
+        let shared = async {
+            if let Some(shared) = shared {
+                drop(timeout(SHARED_TIMEOUT, shared).await);
+            }
+        };
+        tokio::join!(beside, shared);
+    }
 }
 
 /// How the store fares, and who is told.
@@ -87,7 +129,8 @@ impl Keeper {
     /// is no reason not to serve: calls need none. A file that a person must look at is.
     pub(super) fn open(
         settings: StoreSettings,
-        node: &str,
+        me: Peer,
+        heeded: Heeded,
         tasks: Tasks,
         telemetry: Telemetry,
     ) -> Result<Self, (PathBuf, OpenFault)> {
@@ -115,7 +158,8 @@ impl Keeper {
             call_ttl: settings.call_ttl,
             ended_ttl: settings.ended_ttl,
             collect_interval: settings.collect_interval,
-            node: node.into(),
+            me,
+            heeded,
             tasks,
             tally: Arc::new(tally),
         })
@@ -129,7 +173,7 @@ impl Keeper {
             None
         });
         Self {
-            shared: shared.map(Mirror::new),
+            shared: shared.map(|store| Mirror::new(store, self.heeded.clone())),
             ..self
         }
     }
@@ -154,7 +198,7 @@ impl Keeper {
             let Some(last) = calls.last() else {
                 return recovered;
             };
-            after = Some(last.id);
+            after = Some(last.id());
             let recent = calls
                 .into_iter()
                 .filter(|call| now.since(call.updated) < RECOVERED_AGE_MAX);
@@ -180,70 +224,91 @@ impl Keeper {
         true
     }
 
-    /// Keeps how far a call is.
-    pub(super) fn keep_call(&self, sid: CallSid, card: Card, state: &CallState) {
-        let updated = Clock::utc();
-        let record = CallRecord {
-            id: card.id,
-            sid,
-            node: (*self.node).to_owned(),
-            epoch: card.epoch.into(),
-            updated,
-            expires: Clock::utc_after(self.call_ttl),
-            state: state.write(),
-        };
+    /// Keeps how far a call is, as its checkpoint of this number; nobody waits for it.
+    pub(super) fn keep_call(&self, sid: CallSid, (card, turn): (Card, u32), state: &CallState) {
+        let record = self.record(sid, (card, turn), state);
         if let Some(shared) = &self.shared {
             shared.keep(Entry::Call(record.clone()));
         }
         let Some(store) = &self.store else {
             return;
         };
-        self.watch(store.checkpoint(record), move |kept| match kept {
-            Checkpointed::Kept | Checkpointed::Ended => {}
-            Checkpointed::Superseded(epoch) => {
-                tracing::debug!(carrier_call = %sid, epoch, "a newer stream keeps this call");
-            }
+        let (heeded, by) = (self.heeded.clone(), record.by);
+        self.watch(store.checkpoint(record), move |ruling| {
+            heeded.heed(sid, by, ruling);
         });
     }
 
-    /// Keeps that a call has ended; tells when that is on disk, or when it is known not to be.
-    pub(super) fn end_call(&self, sid: CallSid, id: CallId) -> oneshot::Receiver<()> {
-        let (written, is_written) = oneshot::channel();
+    /// The same for a call whose stream is about to be closed; tells when all that can be written is.
+    pub(super) fn keep_last(
+        &self,
+        sid: CallSid,
+        (card, turn): (Card, u32),
+        state: &CallState,
+    ) -> IsWritten {
+        let record = self.record(sid, (card, turn), state);
+        let shared = self.shared.as_ref();
+        let shared = shared.and_then(|shared| shared.keep_and_tell(Entry::Call(record.clone())));
+        let beside = self.store.as_ref().map(|store| {
+            let kept = store.checkpoint(record);
+            self.told(kept)
+        });
+        IsWritten { beside, shared }
+    }
+
+    /// Keeps that a call has ended; tells when that is written, or when it is known not to be. `by` is the card of the stream on
+    /// which everything was said; `None`: the carrier says that it is over.
+    pub(super) fn end_call(&self, sid: CallSid, id: CallId, by: Option<Card>) -> IsWritten {
         let ended = EndedCall {
             id,
             sid,
+            by: by.map(|card| self.tenure(card)),
             at: Clock::utc(),
             expires: Clock::utc_after(self.ended_ttl),
             state: State(ENDED.to_vec()),
         };
-        if let Some(shared) = &self.shared {
-            shared.keep(Entry::Ended(ended.clone()));
-        }
-        if let Some(store) = &self.store {
+        let shared = self.shared.as_ref();
+        let shared = shared.and_then(|shared| shared.keep_and_tell(Entry::Ended(ended.clone())));
+        let beside = self.store.as_ref().map(|store| {
             let ended = store.end_call(ended);
-            let tally = Arc::clone(&self.tally);
-            self.tasks.spawn("store", async move {
-                tally.note(ended.await);
-                written.send(()).ok(); // The call's task need not have waited.
-            });
-        }
-        is_written
+            self.told(ended)
+        });
+        IsWritten { beside, shared }
     }
 
-    /// What is known of a call; `None` as well where neither store says so in time. The one beside the process is done in a moment;
-    /// what nodes share is waited for longer, and counts where it is of a later epoch: the call may have been elsewhere since.
-    pub(super) async fn look_up(&self, sid: CallSid) -> Option<Recalled> {
-        let (here, elsewhere) = tokio::join!(self.look_up_here(sid), async {
-            self.shared.as_ref()?.look_up(sid).await
+    fn record(&self, sid: CallSid, (card, turn): (Card, u32), state: &CallState) -> CallRecord {
+        CallRecord {
+            sid,
+            by: self.tenure(card),
+            turn,
+            updated: Clock::utc(),
+            expires: Clock::utc_after(self.call_ttl),
+            state: state.write(),
+        }
+    }
+
+    const fn tenure(&self, card: Card) -> Tenure {
+        let owner = self.me;
+        Tenure { card, owner }
+    }
+
+    /// Tells when the file beside the process has answered, however.
+    fn told<T: Send + 'static>(&self, answer: crate::store::Answer<T>) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        let tally = Arc::clone(&self.tally);
+        self.tasks.spawn("store", async move {
+            tally.note(answer.await);
+            tell.send(()).ok(); // The call's task need not have waited.
         });
-        let epoch = |known: &KnownCall| match known {
-            KnownCall::Ended(_) => u64::MAX,
-            KnownCall::InProgress(call) => call.epoch,
-        };
-        let known = here.into_iter().chain(elsewhere).max_by_key(epoch)?;
+        told
+    }
+
+    /// What the file beside the process knows of a call; `None` as well where it does not say so in time.
+    pub(super) async fn look_up(&self, sid: CallSid) -> Option<Recalled> {
+        let known = self.look_up_here(sid).await?;
         Some(match known {
             KnownCall::Ended(ended) => Recalled::Ended(ended.id),
-            KnownCall::InProgress(call) => Recalled::InProgress(self.tally.read(&call)),
+            KnownCall::InProgress(call) => Recalled::InProgress(Box::new(self.tally.read(&call))),
         })
     }
 
@@ -295,7 +360,6 @@ impl Keeper {
     pub(super) const fn is_there(&self) -> bool {
         self.store.is_some() || self.shared.is_some()
     }
-
     /// How it stands; `None`: there is no store.
     pub(super) fn moment(&self) -> Option<StoreMoment> {
         let store = self.store.as_ref()?;
@@ -398,12 +462,11 @@ impl Tally {
             self.failed(&StoreError::Damaged("conversation"));
             CallState::default()
         });
+        let CallRecord { sid, by, turn, .. } = *call;
         Recovered {
-            sid: call.sid,
-            card: Card {
-                id: call.id,
-                epoch: u32::try_from(call.epoch).unwrap_or(u32::MAX),
-            },
+            sid,
+            by,
+            turn,
             state,
         }
     }

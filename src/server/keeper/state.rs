@@ -8,31 +8,53 @@ use serde::{Deserialize, Serialize};
 use crate::core::call::checkpoint::{CallBack, Checkpoint};
 use crate::core::call::memory::{Memory, Speaker};
 use crate::core::front::RESUMES_MAX;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Utc;
 use crate::store::State;
 
 /// The version of the form. A change of the fields needs a new number, and a way to read the old one.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// The version before: without `call_back`, which stands last.
-const VERSION_BEFORE: u8 = 1;
+/// The version before: without the fate, which stands last.
+const VERSION_BEFORE: u8 = 2;
+
+/// The one before that: without `call_back` as well.
+const VERSION_BEFORE_THAT: u8 = 1;
 
 /// How much of a turn without a transcript is written: its last five seconds. Together with the 16 KiB of words that a memory
 /// holds and the frame around its 256 turns it fits into what the store takes.
 const AUDIO_BYTES_MAX: usize = 40_000;
 
 /// What is written of a call in progress.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::server) struct CallState {
     /// Where its next stream goes on.
     pub(in crate::server) checkpoint: Checkpoint,
     /// When it was last put together again: a call that brings the process down must not do so for ever.
-    pub(in crate::server) resumed: Vec<Utc>,
+    pub(in crate::server) resumed: Resumed,
+    /// What is to become of it: never that it has ended, which is a record of its own.
+    pub(in crate::server) fate: Fate,
 }
 
-/// The state cannot be read: damaged, or of a newer version.
+/// A call of which nothing is known but that it is there.
+impl Default for CallState {
+    fn default() -> Self {
+        Self {
+            checkpoint: Checkpoint::default(),
+            resumed: Resumed::default(),
+            fate: Fate::GoesOn,
+        }
+    }
+}
+
+/// Why a state cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(super) enum Unreadable {
+    /// It was written by a newer version.
+    Newer,
+    /// It is none, or torn.
+    Damaged,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Form {
@@ -41,6 +63,14 @@ struct Form {
     streams_before: u16,
     resumed: Vec<u64>,
     turns: Vec<Turn>,
+}
+
+/// What is to become of the call; behind all else.
+#[derive(Serialize, Deserialize)]
+enum Becomes {
+    GoesOn,
+    HandedOver,
+    Person,
 }
 
 /// How far a call back is; behind the form.
@@ -59,7 +89,7 @@ struct Turn {
 }
 
 impl CallState {
-    pub(super) fn write(&self) -> State {
+    pub(in crate::server) fn write(&self) -> State {
         let Checkpoint {
             memory,
             is_mid_turn,
@@ -86,7 +116,13 @@ impl CallState {
             is_mid_turn: *is_mid_turn,
             waited_ms: u32::try_from(waited.as_millis()).unwrap_or(u32::MAX),
             streams_before: *streams_before,
-            resumed: self.resumed.iter().map(|at| at.millis()).collect(),
+            resumed: self
+                .resumed
+                .0
+                .iter()
+                .flatten()
+                .map(|at| at.millis())
+                .collect(),
             turns,
         };
         let wanted = match call_back {
@@ -94,18 +130,30 @@ impl CallState {
             CallBack::Asked => Wanted::Asked,
             CallBack::Promised => Wanted::Promised,
         };
-        let bytes = postcard::to_extend(&(form, wanted), vec![VERSION]);
+        let becomes = match self.fate {
+            Fate::HandedOver => Becomes::HandedOver,
+            Fate::Person => Becomes::Person,
+            Fate::GoesOn | Fate::Ended => Becomes::GoesOn,
+        };
+        let bytes = postcard::to_extend(&(form, wanted, becomes), vec![VERSION]);
         State(bytes.expect("plain fields in memory can always be written"))
     }
 
     pub(super) fn read(state: &State) -> Result<Self, Unreadable> {
-        let (version, fields) = state.0.split_first().ok_or(Unreadable)?;
-        let (form, wanted): (Form, Wanted) = match *version {
+        let (version, fields) = state.0.split_first().ok_or(Unreadable::Damaged)?;
+        let goes_on = Becomes::GoesOn;
+        let (form, wanted, becomes): (Form, Wanted, Becomes) = match *version {
             VERSION => postcard::from_bytes(fields),
-            VERSION_BEFORE => postcard::from_bytes(fields).map(|form| (form, Wanted::Open)),
-            _ => return Err(Unreadable),
+            VERSION_BEFORE => {
+                postcard::from_bytes(fields).map(|(form, wanted)| (form, wanted, goes_on))
+            }
+            VERSION_BEFORE_THAT => {
+                postcard::from_bytes(fields).map(|form| (form, Wanted::Open, goes_on))
+            }
+            0 => return Err(Unreadable::Damaged),
+            _ => return Err(Unreadable::Newer),
         }
-        .map_err(|_| Unreadable)?;
+        .map_err(|_| Unreadable::Damaged)?;
         let mut memory = Memory::default();
         for turn in form.turns {
             match (turn.is_callers, turn.text.is_empty()) {
@@ -114,7 +162,11 @@ impl CallState {
                 (false, _) => memory.push(Speaker::Agent, &turn.text),
             }
         }
-        let resumed = form.resumed.into_iter().take(RESUMES_MAX);
+        let mut resumed = Resumed::default();
+        let times = form.resumed.into_iter().take(RESUMES_MAX);
+        for (place, at) in resumed.0.iter_mut().zip(times) {
+            *place = Some(Utc::from_millis(at));
+        }
         Ok(Self {
             checkpoint: Checkpoint {
                 memory,
@@ -127,7 +179,12 @@ impl CallState {
                     Wanted::Promised => CallBack::Promised,
                 },
             },
-            resumed: resumed.map(Utc::from_millis).collect(),
+            resumed,
+            fate: match becomes {
+                Becomes::GoesOn => Fate::GoesOn,
+                Becomes::HandedOver => Fate::HandedOver,
+                Becomes::Person => Fate::Person,
+            },
         })
     }
 }
@@ -146,7 +203,8 @@ mod tests {
                 streams_before: 1,
                 call_back: CallBack::Asked,
             },
-            resumed: vec![Utc::from_millis(7), Utc::from_millis(5)],
+            resumed: Resumed([7, 5].map(|at| Some(Utc::from_millis(at)))),
+            fate: Fate::HandedOver,
         }
     }
 
@@ -163,12 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn what_the_version_before_wrote_is_read() {
+    fn what_the_versions_before_wrote_is_read() {
         let mut memory = Memory::default();
         memory.push(Speaker::Caller, "Hello?");
         let mut state = state(memory);
         let mut written = state.write();
         written.0[0] = VERSION_BEFORE;
+        written.0.pop();
+        state.fate = Fate::GoesOn;
+        assert_eq!(CallState::read(&written), Ok(state.clone()));
+        written.0[0] = VERSION_BEFORE_THAT;
         written.0.pop();
         state.checkpoint.call_back = CallBack::Open;
         assert_eq!(CallState::read(&written), Ok(state));
@@ -198,10 +260,10 @@ mod tests {
         let written = state(memory).write();
         let mut newer = written.clone();
         newer.0[0] += 1;
-        assert_eq!(CallState::read(&newer), Err(Unreadable));
+        assert_eq!(CallState::read(&newer), Err(Unreadable::Newer));
         for length in 0..written.0.len() {
             let torn = State(written.0[..length].to_vec());
-            assert_eq!(CallState::read(&torn), Err(Unreadable), "{length}");
+            assert_eq!(CallState::read(&torn), Err(Unreadable::Damaged), "{length}");
         }
     }
 }

@@ -8,6 +8,10 @@ use redb::backends::InMemoryBackend;
 use redb::{Builder, StorageBackend};
 
 use super::*;
+use crate::core::call::memory::Speaker;
+use crate::core::region::resume::Resumed;
+use crate::core::region::{Life, Node, Region};
+use crate::server::calls::Calls;
 use crate::store::SealingKey;
 use crate::store::embedded::{EmbeddedSettings, Medium, Opened};
 
@@ -80,7 +84,12 @@ fn keeper(disk: &Disk, telemetry: &Telemetry) -> Keeper {
         call_ttl: hour,
         ended_ttl: hour,
         collect_interval: hour,
-        node: "node-1".into(),
+        me: Peer {
+            region: Region::parse("main").unwrap(),
+            node: Node::parse("node-1").unwrap(),
+            life: Life(1),
+        },
+        heeded: Heeded::new(Arc::new(Calls::new(1, 1)), telemetry.clone()),
         tasks: Tasks::new(telemetry.clone()),
         tally: Arc::new(Tally {
             telemetry: telemetry.clone(),
@@ -103,7 +112,7 @@ async fn a_disk_that_hangs_delays_nobody_and_is_counted() {
     let disk = Disk::default();
     let telemetry = Telemetry::default();
     let keeper = keeper(&disk, &telemetry);
-    keeper.keep_call(sid(), CARD, &CallState::default());
+    keeper.keep_call(sid(), (CARD, 0), &CallState::default());
     keeper.tasks.idle().await;
     disk.hang(true);
 
@@ -111,17 +120,17 @@ async fn a_disk_that_hangs_delays_nobody_and_is_counted() {
     let began = Instant::now();
     assert!(keeper.claim_token(7, Clock::utc_after(Duration::from_mins(1))));
     assert!(!keeper.claim_token(7, Clock::utc_after(Duration::from_mins(1))));
-    keeper.keep_call(sid(), CARD, &CallState::default());
+    keeper.keep_call(sid(), (CARD, 1), &CallState::default());
     // What was on disk before is found meanwhile.
     let known = keeper.look_up(sid()).await;
     assert!(
-        matches!(known, Some(Recalled::InProgress(call)) if call.card == CARD),
+        matches!(known, Some(Recalled::InProgress(call)) if call.by.card == CARD),
         "a look-up waits for no writer"
     );
     let waited = began.elapsed();
     assert!(waited < Duration::from_millis(200), "{waited:?}");
     // This one is waited for, and says when it is too late.
-    keeper.end_call(sid(), CARD.id).await.unwrap();
+    keeper.end_call(sid(), CARD.id, Some(CARD)).wait().await;
     let waited = began.elapsed();
     assert!(waited < Duration::from_secs(5), "{waited:?}");
     keeper.tasks.idle().await;
@@ -136,18 +145,58 @@ async fn what_was_kept_is_found_again_and_an_ended_call_has_ended() {
     let telemetry = Telemetry::default();
     let keeper = keeper(&Disk::default(), &telemetry);
     let state = CallState {
-        resumed: vec![Utc::from_millis(5)],
+        resumed: Resumed::default().again(Utc::from_millis(5)),
         ..CallState::default()
     };
-    keeper.keep_call(sid(), CARD, &state);
+    keeper.keep_call(sid(), (CARD, 0), &state);
     keeper.tasks.idle().await;
     let recovered = keeper.recover().await;
-    let calls: Vec<_> = recovered.iter().map(|call| (call.sid, call.card)).collect();
+    let calls: Vec<_> = recovered
+        .iter()
+        .map(|call| (call.sid, call.by.card))
+        .collect();
     assert_eq!(calls, [(sid(), CARD)]);
     assert_eq!(recovered[0].state, state);
-    keeper.end_call(sid(), CARD.id).await.unwrap();
+    keeper.end_call(sid(), CARD.id, Some(CARD)).wait().await;
     assert!(keeper.recover().await.is_empty());
     let known = keeper.look_up(sid()).await;
     assert!(matches!(known, Some(Recalled::Ended(id)) if id == CARD.id));
+    keeper.close().await;
+}
+
+#[tokio::test]
+async fn what_a_checkpoint_costs_the_calls_task_is_told() {
+    const ROUNDS: u32 = 200;
+    let telemetry = Telemetry::default();
+    let keeper = keeper(&Disk::default(), &telemetry);
+    let mut state = CallState::default();
+    for turn in 0..40 {
+        let speaker = if turn % 2 == 0 {
+            Speaker::Agent
+        } else {
+            Speaker::Caller
+        };
+        // Of ordinary length: together 6 KiB.
+        let words = "and then I said that ".repeat(7);
+        state.checkpoint.memory.push(speaker, &words);
+    }
+    let mut spent = Vec::new();
+    for turn in 0..ROUNDS {
+        #[expect(clippy::disallowed_methods, reason = "this is about real time")]
+        let began = Instant::now();
+        keeper.keep_call(sid(), (CARD, turn), &state);
+        spent.push(began.elapsed());
+        // What was asked for is done before the next: calls do not all have a turn at once.
+        keeper.tasks.idle().await;
+    }
+    spent.sort_unstable();
+    println!(
+        "a checkpoint of 40 turns: {:?} of the call's task in the median, {:?} at least",
+        spent[spent.len() / 2],
+        spent[0]
+    );
+    let recovered = keeper.recover().await;
+    let turns: Vec<_> = recovered.iter().map(|call| call.turn).collect();
+    assert_eq!(turns, [ROUNDS - 1], "the last one is kept");
     keeper.close().await;
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::Nodes;
 use super::words::{Answer, Question};
 use super::{advice, beats, roles};
+use crate::core::front::Card;
+use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Peer;
+use crate::core::region::owner::Tenure;
 use crate::server::Shared;
 
 /// The answer to a question of a node that was let in.
@@ -20,6 +23,18 @@ pub(super) async fn answer(
             let now = shared.clock.now();
             beats::hear(shared, nodes, now, from, words);
             Answer::Beat(beats::beat(shared, nodes, now))
+        }
+        Question::Call(call) => match CallSid::parse(&call).and_then(|call| shared.tell(call)) {
+            Some(words) => Answer::Call(Box::new(words)),
+            None => Answer::NoCall,
+        },
+        Question::Opened(call, id, epoch) => {
+            if let Some(call) = CallSid::parse(&call) {
+                let id = CallId::from_bits(id);
+                let card = Card { id, epoch };
+                shared.hear_opened(call, Tenure { card, owner: from });
+            }
+            Answer::Heard
         }
         Question::Advice(words) => {
             advice::hear(shared, nodes, shared.clock.now(), from, &words);

@@ -3,7 +3,7 @@
 //! | file | owns |
 //! |---|---|
 //! | here | what is known of the others, behind locks that are taken for a decision |
-//! | [`words`], `votes` | what nodes ask each other, and how it travels |
+//! | [`words`], [`call_words`], `votes` | what nodes ask each other, and how it travels |
 //! | `seal` | how a question and its answer are signed |
 //! | `peers`, `door`, `answering` | asking, being asked, and the answers |
 //! | `beats` | which nodes there are, and how they are |
@@ -17,6 +17,7 @@
 pub(super) mod advice;
 mod answering;
 pub(super) mod beats;
+pub(super) mod call_words;
 pub(super) mod door;
 mod peers;
 pub(super) mod remembering;
@@ -32,7 +33,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use self::door::Door;
-use self::peers::Peers;
+pub(super) use self::peers::{Heard as Said, Peers};
 use self::roles::Roles;
 use super::clock::draw_seed;
 use crate::config::{Begins, RegionSettings};

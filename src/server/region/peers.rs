@@ -132,7 +132,7 @@ impl Peers {
     }
 
     /// Where a node is, for the carrier as well.
-    pub(super) fn url(&self, node: Node) -> Option<&PublicUrl> {
+    pub(in crate::server) fn url(&self, node: Node) -> Option<&PublicUrl> {
         self.places.get(&node).map(|place| &place.url)
     }
 

@@ -21,8 +21,8 @@ const INTRODUCED_WITHIN: Duration = Duration::from_millis(800);
 /// Another node that gets a call.
 #[derive(Clone, Copy)]
 pub(in crate::server) struct Elsewhere<'a> {
-    /// Which.
-    pub(in crate::server) node: Node,
+    /// Which, in which life.
+    pub(in crate::server) peer: Peer,
     /// Where the carrier finds it.
     pub(in crate::server) url: &'a PublicUrl,
 }
@@ -49,9 +49,9 @@ pub(in crate::server) fn elsewhere<'a>(
     let call = (voice.call, voice.progress);
     let routed = route(now, here, &nodes.presence(), nodes.me.region, call);
     match routed {
-        Route::Node(Peer { node, .. }) | Route::Region(Peer { node, .. }) => {
-            let url = nodes.peers.url(node)?;
-            Some(Elsewhere { node, url })
+        Route::Node(peer) | Route::Region(peer) => {
+            let url = nodes.peers.url(peer.node)?;
+            Some(Elsewhere { peer, url })
         }
         // The front door says the same of a house that is so.
         Route::Here | Route::Busy | Route::Apology | Route::Hangup => None,

@@ -8,18 +8,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::call_words::CallWords;
 pub(in crate::server) use super::votes::{PleaWords, VoteWords};
 use crate::core::callback::number::Number;
 use crate::core::ids::CallSid;
 use crate::core::region::presence::{Beat, Load};
 use crate::core::region::{Life, Node, Peer, Region};
 use crate::server::callers::Caller;
+use crate::store::STATE_BYTES_MAX;
 
 /// The version of the form.
 const VERSION: u8 = 1;
 
 /// The longest question and the longest answer: a conversation with its frame, as it is kept of a call.
-pub(super) const WORDS_BYTES_MAX: usize = 64 * 1024;
+pub(super) const WORDS_BYTES_MAX: usize = STATE_BYTES_MAX + 1024;
 
 /// What a node asks another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,10 @@ pub(in crate::server) enum Question {
     Caller(CallerWords),
     /// May our region have your vote?
     Vote(PleaWords),
+    /// What do you know of this call, by the carrier's name of it?
+    Call(String),
+    /// I have a newer stream of this call (the carrier's name, ours, the epoch of its document): do you let go of yours?
+    Opened(String, u128, u32),
 }
 
 /// What it is answered.
@@ -45,6 +51,10 @@ pub(in crate::server) enum Answer {
     Heard,
     /// My vote on your region.
     Vote(VoteWords),
+    /// I know nothing of it.
+    NoCall,
+    /// I know this of it.
+    Call(Box<CallWords>),
 }
 
 /// How a node is, as it says itself.

@@ -1,9 +1,10 @@
 //! What Twilio asks before, between and after streams, and what it is answered.
 //!
 //! Read, check, decide, write: [`receive`] turns a request into a question of Twilio's, [`crate::core::front`] decides,
-//! [`super::front`] writes the document. Nothing here waits for anybody but the request's own body, and for a moment for the store
-//! where nothing is known of a call.
+//! [`super::front`] writes the document. Nothing here waits for anybody but the request's own body, and for a moment for what others
+//! know of a call ([`next`]).
 
+mod next;
 mod receive;
 mod rings;
 mod texts;
@@ -17,24 +18,23 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tracing::field::display;
 
+use self::next::{Given, ask, follow, is_new, keep_end};
 pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
 use super::Shared;
 use super::addresses::Peer;
 use super::callers::Caller;
 use super::drain::Stage;
-use super::front::{About, Front, new_call};
-use super::keeper::Recalled;
+use super::front::{About, Front, Opening, new_call};
 use super::menu::{has_provider, offers};
 use super::region::routing::{self, Elsewhere};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
 use crate::config::Agent;
-use crate::core::front::{
-    Card, Direction, House, Next, Progress, Standing, fallback, next, receive as welcome,
-};
-use crate::core::ids::CallSid;
+use crate::core::call::checkpoint::Checkpoint;
+use crate::core::front::{Direction, House, Next, Progress, fallback, next, receive as welcome};
+use crate::core::region::resume::Verdict;
 use crate::telemetry::Count;
 
 /// A path that Twilio asks.
@@ -103,23 +103,19 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
     match hook {
         Hook::Answer => {
             introduce(shared, &voice, &received);
-            if let Some(Elsewhere { node, .. }) = elsewhere
+            if let Some(Elsewhere { peer, .. }) = elsewhere
                 && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
             {
-                routing::introduce(shared, node, &voice, &caller);
+                routing::introduce(shared, peer.node, &voice, &caller);
             }
-            xml(&document(
-                hook,
-                shared,
-                front,
-                (&voice, &received),
-                elsewhere,
-            ))
+            let found = (elsewhere, None);
+            xml(&document(hook, shared, front, (&voice, &received), found))
         }
         Hook::Next | Hook::Fallback => {
             introduce(shared, &voice, &received);
-            recall(shared, front, &voice, &received).await;
-            let document = document(hook, shared, front, (&voice, &received), None);
+            let verdict = ask(hook, shared, front, &voice, &received).await;
+            let found = (None, verdict);
+            let document = document(hook, shared, front, (&voice, &received), found);
             if voice.progress == Progress::Over {
                 keep_end(shared, front, voice.call);
             }
@@ -168,55 +164,14 @@ fn elsewhere<'a>(shared: &'a Shared, front: &Front, voice: &Voice) -> Option<Els
     routing::elsewhere(shared, nodes, front, voice, house(shared, agent))
 }
 
-/// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for
-/// it, and no longer.
-async fn recall(shared: &Shared, front: &Front, voice: &Voice, received: &Received) {
-    let call = voice.call;
-    let is_known = |now| front.memory().endings.known(now, call).is_some();
-    if !shared.keeper.is_there() || is_known(shared.clock.now()) {
-        return;
-    }
-    match shared.keeper.look_up(call).await {
-        None => {}
-        Some(Recalled::Ended(id)) => {
-            let ended = (Card { id, epoch: 0 }, Standing::Ended);
-            let now = shared.clock.now();
-            front.memory().endings.recall(now, call, ended, []);
-        }
-        Some(Recalled::InProgress(mut known)) => {
-            let ticket = received.ticket.as_ref();
-            let card = ticket.and_then(|ticket| front.card(call, ticket));
-            if let Some(card) = card.filter(|card| card.id == known.card.id) {
-                // A document was written after the last time that the call was.
-                known.card.epoch = known.card.epoch.max(card.epoch);
-            }
-            shared.recall(known);
-        }
-    }
-}
-
-/// The carrier says that a call is over: what is kept of it goes, its words first.
-fn keep_end(shared: &Shared, front: &Front, call: CallSid) {
-    let now = shared.clock.now();
-    let id = front
-        .memory()
-        .endings
-        .known(now, call)
-        .map(|known| known.card.id);
-    shared.checkpoints.forget(&call);
-    if let Some(id) = id {
-        // Nobody waits until it is on disk.
-        drop(shared.keeper.end_call(call, id));
-    }
-}
-
-/// The document that answers this question: the one that answered it before, or a new one.
+/// The document that answers this question: the one that answered it before, or a new one. `elsewhere` is who gets a new call in our
+/// place; `verdict` is what follows from what others know of the call, where they were asked.
 fn document(
     hook: Hook,
     shared: &Shared,
     front: &Front,
     (voice, received): (&Voice, &Received),
-    elsewhere: Option<Elsewhere<'_>>,
+    (elsewhere, verdict): (Option<Elsewhere<'_>>, Option<Verdict<Checkpoint>>),
 ) -> Arc<str> {
     let now = shared.clock.now();
     let question = received.question(hook, voice.call);
@@ -228,13 +183,13 @@ fn document(
         return before;
     }
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
-    let next = if elsewhere.is_some() {
-        // Nothing is remembered of it here: it is the other node's.
-        shared.telemetry.count(Count::CallsGivenAway);
-        let id = new_call();
-        Next::Stream(Card { id, epoch: 1 })
-    } else {
-        decide(hook, shared, front, voice, received, house(shared, agent))
+    let Given { next, opening } = match elsewhere {
+        Some(Elsewhere { peer, url }) => {
+            // Nothing is remembered of it here: it is the other node's.
+            shared.telemetry.count(Count::CallsGivenAway);
+            Given::away(new_call(), (peer, url))
+        }
+        None => decide(hook, shared, front, voice, received, (verdict, agent)),
     };
     let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
@@ -249,10 +204,10 @@ fn document(
         persons_timeout: agent.persons.timeout,
         apology: apology.words(),
         moment: has_waited.then(|| moment.words()),
-        at: elsewhere.map(|elsewhere| elsewhere.url),
+        opening,
     };
-    let document: Arc<str> = front.document(about, &next).into();
-    let node = elsewhere.map(|elsewhere| display(elsewhere.node));
+    let document: Arc<str> = front.document(&about, &next).into();
+    let node = opening.home.map(|(home, _)| display(home.node));
     tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), node, "document");
     if let Some(question) = question {
         front.memory().answer(now, question, Arc::clone(&document));
@@ -260,23 +215,27 @@ fn document(
     document
 }
 
-fn decide(
+fn decide<'a>(
     hook: Hook,
-    shared: &Shared,
+    shared: &'a Shared,
     front: &Front,
     voice: &Voice,
     received: &Received,
-    house: House,
-) -> Next {
+    (verdict, agent): (Option<Verdict<Checkpoint>>, &Agent),
+) -> Given<'a> {
     let now = shared.clock.now();
-    let card = received.ticket.as_ref().and_then(|ticket| {
-        let card = front.card(voice.call, ticket);
-        if card.is_none() {
+    let house = house(shared, agent);
+    let card = received.ticket.as_ref().and_then(|text| {
+        let ticket = front.ticket(voice.call, text);
+        if ticket.is_none() {
             // Twilio asks, so there is a caller: whatever became of the ticket, they are answered.
             shared.telemetry.refused(Count::TicketsRefused);
         }
-        card
+        ticket.map(|ticket| ticket.card)
     });
+    if let Some(verdict) = verdict {
+        return follow(verdict, shared, front, voice, (house, agent));
+    }
     let Voice {
         call,
         progress,
@@ -284,17 +243,25 @@ fn decide(
         failed,
         ..
     } = *voice;
-    let endings = &mut front.memory().endings;
-    match hook {
-        Hook::Fallback => fallback(endings, now, call, new_call(), (progress, failed), house),
-        Hook::Next => {
-            let cards = (card, new_call());
-            next(endings, now, call, cards, (progress, over), house)
+    let next = {
+        let endings = &mut front.memory().endings;
+        match hook {
+            Hook::Fallback => fallback(endings, now, call, new_call(), (progress, failed), house),
+            Hook::Next => {
+                let cards = (card, new_call());
+                next(endings, now, call, cards, (progress, over), house)
+            }
+            Hook::Answer | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => {
+                welcome(endings, now, call, new_call(), progress, house)
+            }
         }
-        Hook::Answer | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => {
-            welcome(endings, now, call, new_call(), progress, house)
-        }
-    }
+    };
+    let opening = Opening {
+        home: None,
+        resumed: front.resumed(now, call),
+        is_fresh: is_new(hook, voice),
+    };
+    Given { next, opening }
 }
 
 /// What a person hears before the caller: who is calling, and why. The leg to them has their number and the caller's, and not ours.

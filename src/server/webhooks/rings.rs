@@ -21,10 +21,13 @@ use crate::core::callback::input::{Input, RingStatus};
 use crate::core::callback::promise::{Promise, SendId, SendKind};
 use crate::core::front::{Card, House, Next, Progress, receive as welcome};
 use crate::core::ids::{CallId, PromiseId};
+use crate::core::region::owner::Tenure;
+use crate::core::region::resume::{Fate, Resumed};
 use crate::server::Shared;
 use crate::server::addresses::Peer;
 use crate::server::callbacks::{AnsweredBy, Callbacks, NoAnswer, answered_by, ring_status};
-use crate::server::front::{About, Front};
+use crate::server::checkpoints::Left;
+use crate::server::front::{About, Front, Opening};
 use crate::server::keeper::CallState;
 use crate::telemetry::Count;
 
@@ -180,11 +183,21 @@ impl<'a> Ring<'a> {
                 id: self.id(),
                 epoch: 0,
             };
-            state.resumed = Vec::new();
+            state.resumed = Resumed::default();
+            state.fate = Fate::GoesOn;
             // The process may die before the stream is there.
-            shared.keeper.keep_call(call, card, &state);
-            let checkpoints = &shared.checkpoints;
-            checkpoints.recall(now, call, card.id, state.checkpoint);
+            shared.keeper.keep_call(call, (card, 0), &state);
+            let left = Left {
+                by: Tenure {
+                    card,
+                    owner: shared.me,
+                },
+                turn: 0,
+                fate: state.fate,
+                resumed: state.resumed,
+                checkpoint: state.checkpoint,
+            };
+            shared.checkpoints.recall(now, call, left);
         }
         self.stream(promise.id)
     }
@@ -212,11 +225,11 @@ impl<'a> Ring<'a> {
         self.about(|about| self.front.document(about, &Next::Apologize))
     }
 
-    fn about(&self, write: impl FnOnce(About<'_>) -> String) -> String {
+    fn about(&self, write: impl FnOnce(&About<'_>) -> String) -> String {
         let (agent, _) = self.shared.agents.find(None, Some(&self.voice.ours));
         let prompts = self.shared.prompts.now();
         let apology = Spoken::find(&prompts, &agent.name, "apology_only");
-        write(About {
+        write(&About {
             call: self.voice.call,
             direction: self.voice.direction,
             ours: &self.voice.ours,
@@ -224,7 +237,10 @@ impl<'a> Ring<'a> {
             persons_timeout: agent.persons.timeout,
             apology: apology.words(),
             moment: None,
-            at: None,
+            opening: Opening {
+                is_fresh: true,
+                ..Opening::default()
+            },
         })
     }
 

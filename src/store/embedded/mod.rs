@@ -33,10 +33,11 @@ use self::worker::{ReadJob, Shared, Write, WriteJob, read_job};
 use super::records::CallerHash;
 use super::tokens::Tokens;
 use super::{
-    Answer, CallKey, CallRecord, Changed, Checkpointed, Collected, EndedCall, KnownCall,
-    PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
+    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, KnownCall, PromiseChange,
+    PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
 };
 use crate::core::ids::{CallId, PromiseId};
+use crate::core::region::owner::Ruling;
 use crate::core::time::Utc;
 
 /// How the embedded store is bounded.
@@ -224,11 +225,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for Embedded {
-    fn checkpoint(&self, call: CallRecord) -> Answer<Checkpointed> {
+    fn checkpoint(&self, call: CallRecord) -> Answer<Ruling> {
         self.write(false, move |writing| writing.checkpoint(&call))
     }
 
-    fn end_call(&self, ended: EndedCall) -> Answer<bool> {
+    fn end_call(&self, ended: EndedCall) -> Answer<Ruling> {
         self.write(false, move |writing| writing.end_call(&ended))
     }
 

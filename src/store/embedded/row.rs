@@ -12,6 +12,11 @@ pub(super) trait Row: Serialize + DeserializeOwned {
     /// The version of its form. A change of the fields needs a new number, and a way to read the old one.
     const VERSION: u8;
 
+    /// Reads what a version before has written; `None`: there is no such version, or it is damaged.
+    fn read_before(_version: u8, _fields: &[u8]) -> Option<Self> {
+        None
+    }
+
     /// The bytes that are kept.
     fn to_bytes(&self) -> Vec<u8> {
         postcard::to_extend(self, vec![Self::VERSION])
@@ -26,7 +31,7 @@ pub(super) trait Row: Serialize + DeserializeOwned {
             return Err(StoreError::Newer(Self::NAME));
         }
         if *version != Self::VERSION {
-            return Err(damaged);
+            return Self::read_before(*version, fields).ok_or(damaged);
         }
         match postcard::take_from_bytes(fields) {
             Ok((row, [])) => Ok(row),

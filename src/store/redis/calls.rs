@@ -2,12 +2,15 @@
 
 use super::reply::Fields;
 use super::script::{Request, Script};
+use crate::core::front::Card;
 use crate::core::ids::CallId;
+use crate::core::region::owner::{Ruling, Tenure};
+use crate::core::region::{Life, Node, Peer, Region};
 use crate::core::time::Utc;
 use crate::store::error::StoreError;
 use crate::store::records::{NODE_BYTES_MAX, check_length};
 use crate::store::sealer::{Place, Sealer};
-use crate::store::{CallKey, CallRecord, Checkpointed, EndedCall, KnownCall, State, TokenId};
+use crate::store::{CallKey, CallRecord, EndedCall, KnownCall, State, TokenId};
 
 /// What they are, for people.
 pub(super) const CALL: &str = "checkpoint";
@@ -19,25 +22,48 @@ const ENDED_PLACE: &str = "ended_calls";
 
 pub(super) fn checkpoint(call: &CallRecord, sealer: &Sealer) -> Result<Request, StoreError> {
     check_length(CALL, &call.state)?;
-    check_node(&call.node)?;
-    let id = call.id.bits();
+    let id = call.id().bits();
     Ok(Request::new(Script::Checkpoint)
         .name(id)
         .text(call.sid.as_str())
-        .text(&call.node)
-        .number(call.epoch)
+        .number(call.by.card.epoch.into())
+        .text(&owner(call.by.owner))
+        .number(call.turn.into())
         .number(call.updated.millis())
         .number(call.expires.millis())
         .bytes(seal(sealer, CALL_PLACE, id, &call.state)))
 }
 
-pub(super) fn checkpointed(mut fields: Fields) -> Result<Checkpointed, StoreError> {
+/// What became of a checkpoint, or of an end.
+pub(super) fn ruling(mut fields: Fields) -> Result<Ruling, StoreError> {
     match fields.text()?.as_str() {
-        "kept" => Ok(Checkpointed::Kept),
-        "ended" => Ok(Checkpointed::Ended),
-        "superseded" => Ok(Checkpointed::Superseded(fields.number()?)),
+        "kept" => Ok(Ruling::Kept),
+        "late" => Ok(Ruling::Late),
+        "ended" => Ok(Ruling::Ended),
+        "superseded" => Ok(Ruling::Superseded(epoch(fields.number()?))),
         _ => Err(StoreError::Damaged(CALL)),
     }
+}
+
+/// How an owner is written: its region, node and life.
+fn owner(owner: Peer) -> String {
+    let Peer { region, node, life } = owner;
+    format!("{region} {node} {:016x}", life.0)
+}
+
+fn read_owner(text: &str) -> Option<Peer> {
+    let mut names = text.split(' ');
+    let owner = Peer {
+        region: Region::parse(names.next()?)?,
+        node: Node::parse(names.next()?)?,
+        life: Life(u64::from_str_radix(names.next()?, 16).ok()?),
+    };
+    names.next().is_none().then_some(owner)
+}
+
+/// Nobody counts beyond it.
+fn epoch(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 pub(super) fn end_call(ended: &EndedCall, sealer: &Sealer) -> Result<Request, StoreError> {
@@ -46,6 +72,8 @@ pub(super) fn end_call(ended: &EndedCall, sealer: &Sealer) -> Result<Request, St
     Ok(Request::new(Script::EndCall)
         .name(id)
         .text(ended.sid.as_str())
+        .number_or_nothing(ended.by.map(|by| by.card.epoch.into()))
+        .text(&ended.by.map(|by| owner(by.owner)).unwrap_or_default())
         .number(ended.at.millis())
         .number(ended.expires.millis())
         .bytes(seal(sealer, ENDED_PLACE, id, &ended.state)))
@@ -80,11 +108,12 @@ pub(super) fn known_call(
 
 pub(super) fn in_progress(mut fields: Fields, sealer: &Sealer) -> Result<CallRecord, StoreError> {
     let id = fields.name()?;
+    let sid = fields.sid()?;
+    let by = tenure(&mut fields, id)?.ok_or(StoreError::Damaged(CALL))?;
     Ok(CallRecord {
-        id: CallId::from_bits(id),
-        sid: fields.sid()?,
-        node: fields.text()?,
-        epoch: fields.number()?,
+        sid,
+        by,
+        turn: u32::try_from(fields.number()?).map_err(|_| StoreError::Damaged(CALL))?,
         updated: fields.time()?,
         expires: fields.time()?,
         state: unseal(sealer, CALL, CALL_PLACE, id, &fields.bytes()?)?,
@@ -96,10 +125,23 @@ fn ended_call(mut fields: Fields, sealer: &Sealer) -> Result<EndedCall, StoreErr
     Ok(EndedCall {
         id: CallId::from_bits(id),
         sid: fields.sid()?,
+        by: tenure(&mut fields, id)?,
         at: fields.time()?,
         expires: fields.time()?,
         state: unseal(sealer, ENDED, ENDED_PLACE, id, &fields.bytes()?)?,
     })
+}
+
+/// Whose a call is, or was; `None`: nobody is said.
+fn tenure(fields: &mut Fields, id: u128) -> Result<Option<Tenure>, StoreError> {
+    let (of, owner) = (fields.number_or_nothing()?, fields.text()?);
+    let Some(of) = of else { return Ok(None) };
+    let owner = read_owner(&owner).ok_or(StoreError::Damaged(CALL))?;
+    let card = Card {
+        id: CallId::from_bits(id),
+        epoch: epoch(of),
+    };
+    Ok(Some(Tenure { card, owner }))
 }
 
 pub(super) fn token(token: TokenId, expires: Utc, now: Utc) -> Request {

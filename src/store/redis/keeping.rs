@@ -8,35 +8,35 @@ use super::pages::{From, pages};
 use super::script::{Request, Script};
 use super::{CLOSE_TIMEOUT, LaneName, Redis, Way, calls, lock, promises};
 use crate::core::ids::{CallId, PromiseId};
+use crate::core::region::owner::Ruling;
 use crate::core::time::Utc;
 use crate::store::records::CallerHash;
 use crate::store::{
-    Answer, CallKey, CallRecord, Changed, Checkpointed, Collected, EndedCall, KnownCall,
-    LOOK_UP_MAX, PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store,
-    StoreError, TokenId,
+    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, KnownCall, LOOK_UP_MAX,
+    PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
 };
 
 /// How many records are thrown away in one step: a few milliseconds of Redis, which does nothing else meanwhile.
 const COLLECT_MAX: usize = 500;
 
 impl Store for Redis {
-    fn checkpoint(&self, call: CallRecord) -> Answer<Checkpointed> {
+    fn checkpoint(&self, call: CallRecord) -> Answer<Ruling> {
         self.asker.ask(
             LaneName::Writes,
             Way::WRITE,
             calls::CALL,
             move |sealer| calls::checkpoint(&call, sealer),
-            |fields, _| calls::checkpointed(fields),
+            |fields, _| calls::ruling(fields),
         )
     }
 
-    fn end_call(&self, ended: EndedCall) -> Answer<bool> {
+    fn end_call(&self, ended: EndedCall) -> Answer<Ruling> {
         self.asker.ask(
             LaneName::Writes,
             Way::WRITE,
             calls::CALL,
             move |sealer| calls::end_call(&ended, sealer),
-            |mut fields, _| Ok(fields.text()? == "kept"),
+            |fields, _| calls::ruling(fields),
         )
     }
 

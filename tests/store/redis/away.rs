@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ringback::core::ids::CallId;
+use ringback::core::region::owner::Ruling;
 use ringback::store::redis::{Redis, RedisSettings};
-use ringback::store::{CallKey, Checkpointed, Promised, Store as _, StoreError};
+use ringback::store::{CallKey, Promised, Store as _, StoreError};
 use tokio::time::Instant;
 
 use super::server::{Server, until};
@@ -21,7 +22,7 @@ fn hasty() -> RedisSettings {
 /// Waits until the store takes a checkpoint again.
 async fn well_again(store: &Redis) {
     until("it takes checkpoints again", async || {
-        store.checkpoint(call(9)).await == Ok(Checkpointed::Kept)
+        store.checkpoint(call(9)).await == Ok(Ruling::Kept)
     })
     .await;
 }
@@ -83,7 +84,7 @@ async fn a_slow_redis_is_waited_for_and_not_given_up() {
     let server = Server::start().await;
     let store = ready(&server.url(), patient()).await;
     server.tell(&["CLIENT", "PAUSE", "400", "WRITE"]).await;
-    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Ruling::Kept));
     assert_eq!(store.counts().lost, 0);
 }
 
@@ -104,7 +105,7 @@ async fn a_full_redis_refuses_by_name_and_keeps_what_was_there() {
     );
     assert!(store.call(KEY_OF_CALL, NOW).await.unwrap().is_some());
     server.tell(&["CONFIG", "SET", "maxmemory", "0"]).await;
-    assert_eq!(store.checkpoint(call(2)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(2)).await, Ok(Ruling::Kept));
     assert_eq!(
         store.promise(record, NOW).await,
         Ok(Promised::Kept),
@@ -167,7 +168,7 @@ async fn flushed_scripts_are_brought_again() {
     let store = ready(&server.url(), patient()).await;
     store.checkpoint(call(1)).await.unwrap();
     server.tell(&["SCRIPT", "FLUSH"]).await;
-    assert_eq!(store.checkpoint(call(2)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(2)).await, Ok(Ruling::Kept));
     assert!(store.call(KEY_OF_CALL, NOW).await.unwrap().is_some());
     assert_eq!(store.counts().lost, 0);
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use ringback::core::region::owner::Ruling;
 use ringback::store::shared::{Claim, ClaimId, Claimed, RoleChange, RoleChanged, Shared as _};
-use ringback::store::{CallRecord, Checkpointed, Store as _, StoreError};
+use ringback::store::{CallRecord, Store as _, StoreError};
 
 use super::server::{Server, until};
 use super::{patient, ready, with_replica};
-use crate::support::{NOW, call, promise, state};
+use crate::support::{NOW, call, promise, state, tenure};
 
 fn claim(owner: &str, epoch: u64) -> Claim {
     Claim {
@@ -68,7 +69,7 @@ async fn a_claim_without_a_replica_says_so() {
     );
     assert_eq!(store.promise(record, NOW).await, Err(too_few));
     // What nobody waits for replicas with is kept all the same.
-    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Ruling::Kept));
 }
 
 #[tokio::test]
@@ -131,14 +132,13 @@ async fn who_is_of_an_older_epoch_is_fenced_off() {
     );
     // The same with checkpoints: the older owner changes nothing any more.
     let by = |node: &str, epoch| CallRecord {
-        node: node.into(),
-        epoch,
+        by: tenure(1, node, epoch),
         ..call(1)
     };
     store.checkpoint(by("east-1", 1)).await.unwrap();
     store.checkpoint(by("west-1", 2)).await.unwrap();
     let older = store.checkpoint(by("east-1", 1)).await;
-    assert_eq!(older, Ok(Checkpointed::Superseded(2)));
+    assert_eq!(older, Ok(Ruling::Superseded(2)));
 }
 
 #[tokio::test]

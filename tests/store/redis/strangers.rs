@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ringback::core::ids::CallId;
+use ringback::core::region::owner::Ruling;
 use ringback::store::redis::{Redis, RedisAddress, RedisSettings};
-use ringback::store::{CallKey, Checkpointed, SealingKey, Store as _, StoreError};
+use ringback::store::{CallKey, CallRecord, SealingKey, Store as _, StoreError};
 
 use super::server::Server;
 use super::{KEY, open, patient, ready};
@@ -26,7 +27,7 @@ async fn keys_of_others_are_neither_read_nor_changed_nor_in_the_way() {
         server.tell(&["SET", &key, "theirs"]).await;
     }
     let store = ready(&server.url(), patient()).await;
-    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Ruling::Kept));
     assert_eq!(store.calls(None, 10, NOW).await.unwrap(), [call(1)]);
     let keys: Vec<String> = server.ask(&["KEYS", "*"]).await.unwrap();
     let (ours, theirs): (Vec<_>, Vec<_>) = keys
@@ -55,7 +56,7 @@ async fn a_key_of_somebody_else_in_the_place_of_ours_is_left_as_it_is() {
     server.tell(&["SET", &key, "theirs"]).await;
     let refused = store.checkpoint(call(1)).await;
     assert!(matches!(refused, Err(StoreError::Unfit(_))), "{refused:?}");
-    assert_eq!(store.checkpoint(call(2)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(2)).await, Ok(Ruling::Kept));
     let kept: String = server.ask(&["GET", &key]).await.unwrap();
     assert_eq!(kept, "theirs");
 }
@@ -90,7 +91,8 @@ async fn a_record_of_a_newer_version_is_refused_and_the_others_are_not() {
         Err(newer),
         "nor written over"
     );
-    assert_eq!(store.checkpoint(call(2)).await, Ok(Checkpointed::Kept));
+    let next = CallRecord { turn: 1, ..call(2) };
+    assert_eq!(store.checkpoint(next).await, Ok(Ruling::Kept));
     // Nor is one that was moved to another place taken for what stood there.
     let (from, to) = (
         format!("ringback:1:call:{:032x}", 2),
@@ -141,7 +143,7 @@ async fn a_wrong_password_is_named_and_a_user_of_the_access_list_is_enough() {
     assert!(!format!("{wrong:?} {said}").contains("wrong@"));
     let url = format!("redis://ringback:secret%20word@127.0.0.1:{port}");
     let store = ready(&url, patient()).await;
-    assert_eq!(store.checkpoint(call(1)).await, Ok(Checkpointed::Kept));
+    assert_eq!(store.checkpoint(call(1)).await, Ok(Ruling::Kept));
     let record = promise(&store, 1);
     store.promise(record.clone(), NOW).await.unwrap();
     assert_eq!(store.forget(record.caller).await, Ok(1));

@@ -4,9 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringback::core::region::owner::Ruling;
 use ringback::provider::tls::client_config;
 use ringback::store::redis::{Redis, RedisAddress};
-use ringback::store::{Checkpointed, Store as _, StoreError};
+use ringback::store::{Store as _, StoreError};
 
 use super::server::Server;
 use super::{KEY, patient};
@@ -44,7 +45,7 @@ async fn it_is_reached_by_tls_where_its_certificate_is_trusted_and_nowhere_else(
     };
     let ours = open(client_config(Some(&cert)).unwrap());
     ours.ready(Duration::from_secs(30)).await.unwrap();
-    assert_eq!(ours.checkpoint(call(1)).await, Ok(Checkpointed::Kept));
+    assert_eq!(ours.checkpoint(call(1)).await, Ok(Ruling::Kept));
     let stranger = open(client_config(None).unwrap());
     let refused = stranger.ready(Duration::from_secs(30)).await;
     let Err(StoreError::Away(why)) = refused else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ringback::store::shared::{Claim, ClaimId, Shared as _};
-use ringback::store::{State, Store as _};
+use ringback::store::{CallRecord, State, Store as _};
 use tokio::time::Instant;
 
 use super::server::Server;
@@ -15,6 +15,21 @@ use crate::support::{call, ended};
 async fn commands(server: &Server) -> u64 {
     let counted = server.info("stats", "total_commands_processed").await;
     counted.unwrap().parse().unwrap()
+}
+
+/// Of the call that is counted.
+const TURNS: u32 = 10;
+
+/// Bytes that Redis has got and given, those of replicas and of whoever counts as well.
+async fn bytes(server: &Server) -> (u64, u64) {
+    let of = async |name| {
+        let counted = server.info("stats", name).await;
+        counted.unwrap().parse().unwrap()
+    };
+    (
+        of("total_net_input_bytes").await,
+        of("total_net_output_bytes").await,
+    )
 }
 
 #[tokio::test]
@@ -47,6 +62,28 @@ async fn a_checkpoint_and_a_claim_cost_few_commands_and_little_of_the_callers_ti
          of the caller's time {:?} on average, {longest:?} at most",
         inside / 100,
         whole / 100
+    );
+
+    let before = (store.counts(), bytes(&server).await);
+    for turn in 0..=TURNS {
+        // What is said in a turn, in both directions.
+        let said = usize::try_from(turn).unwrap() * 300;
+        let record = CallRecord {
+            turn,
+            state: State(vec![1; said]),
+            ..call(1_000)
+        };
+        store.checkpoint(record).await.unwrap();
+    }
+    store.end_call(ended(1_000)).await.unwrap();
+    let sent = store.counts().commands - before.0.commands;
+    assert_eq!(sent, u64::from(TURNS) + 2, "its start, its turns, its end");
+    let (to, from) = bytes(&server).await;
+    let (to, from) = (to - before.1.0, from - before.1.1);
+    println!(
+        "a call of {TURNS} turns: {sent} commands, {to} bytes to Redis, {from} from it; of a turn {} and {}",
+        to / u64::from(TURNS + 2),
+        from / u64::from(TURNS + 2)
     );
 
     let before = store.counts();

@@ -258,3 +258,22 @@ fn only_the_last_minute_wears_out() {
     assert!(!known(Some(now), Some(minute_ago)).is_worn_out(now));
     assert!(known(Some(now), Some(later)).is_worn_out(now));
 }
+
+#[test]
+fn a_newer_document_that_is_heard_of_counts_from_then_on() {
+    let mut endings = answered();
+    let ago = |seconds| Duration::from_secs(seconds);
+    let open = (card(4), Standing::Open);
+    endings.adopt(at(30), sid(), open.clone(), [ago(2), ago(9)]);
+    assert_eq!(endings.known(at(30), sid()).unwrap().card, card(4));
+    // An older one says nothing, nor does the same one again.
+    endings.adopt(at(31), sid(), (card(3), Standing::Ended), []);
+    endings.adopt(at(31), sid(), (card(4), Standing::Ended), []);
+    assert!(!endings.is_over(at(31), sid()));
+    // It was put together twice: that counts here as well.
+    assert_eq!(after_stream(&mut endings, at(32), 4), Next::Apologize);
+    // Who ends the stream of an older one ends nothing.
+    let mut endings = answered();
+    endings.adopt(at(30), sid(), open, []);
+    assert!(!endings.ended(at(31), sid(), card(1)));
+}

@@ -41,6 +41,22 @@ local function look(kind, key, ...)
   return nil, redis.error_reply('DAMAGED ' .. kind)
 end
 
+-- What becomes of what somebody wants to be kept of a call, in the words of core::region::owner. `call` is what `look` finds of its
+-- expiry, epoch, owner and turn; `turn` is nil where it is the end. Documents that are not ours (epoch 0) are not counted.
+local function rule(call, now, epoch, owner, turn)
+  if not call or call[2] <= now then
+    return 'kept'
+  end
+  local is_another = epoch == call[3] and owner ~= call[4] and number(epoch) ~= 0
+  if epoch < call[3] or is_another then
+    return 'superseded'
+  end
+  if turn and epoch == call[3] and turn <= (call[5] or '') then
+    return 'late'
+  end
+  return 'kept'
+end
+
 -- The carrier's name of a call leads nowhere, unless it leads to another call by now.
 local function unname(sid, id)
   if sid and redis.call('GET', P .. 'sid:' .. sid) == id then
