@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 500;
 
 /// Which top-level modules of the server a module may name, itself apart. `main.rs` may name everything.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("audio", &["core"]),
     ("carrier", &["core"]),
     ("provider", &["core"]),
     ("store", &["core"]),
+    ("probe", &["core"]),
     (
         "config",
         &[
             "core",
             "audio",
             "carrier",
+            "probe",
             "provider",
             "store",
             "telemetry",
@@ -34,6 +36,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "core",
             "audio",
             "carrier",
+            "probe",
             "provider",
             "store",
             "config",

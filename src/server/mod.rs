@@ -11,6 +11,7 @@
 //! | `desk` | a call's place at the pool, given up whatever happens |
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | [`render`] | prompts that a model speaks itself, to be recorded |
+//! | `health` | how everything stands, and whether new calls are to come here |
 //! | `overload` | how loaded the process is |
 //! | `parting` | the end of a call at the carrier and on disk |
 //! | `menu` | what a caller without a model is offered, and the answers to it |
@@ -39,6 +40,7 @@ mod clock;
 mod desk;
 mod drain;
 mod front;
+mod health;
 mod keeper;
 mod leaving;
 mod lobby;
@@ -76,6 +78,7 @@ use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
+use self::health::{Health, Parts};
 use self::keeper::{Keeper, Recovered};
 use self::leaving::Left;
 use self::messages::Messages;
@@ -184,6 +187,7 @@ struct Shared {
     /// The sessions that are kept ready.
     spares: Shelf,
     overload: Load,
+    health: Health,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
 }
@@ -280,6 +284,9 @@ impl Server {
         tracing::info!(%address, providers, agents, "listening");
         let keeping = providers::keep(Arc::clone(&shared));
         shared.tasks.spawn("providers", keeping);
+        shared
+            .tasks
+            .spawn("health", health::keep(Arc::clone(&shared)));
         let watching = overload::watch(Arc::clone(&shared));
         shared.tasks.spawn("overload", watching);
         let collecting = Arc::clone(&shared);
@@ -344,6 +351,16 @@ impl Shared {
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
+        let has_rest = config
+            .twilio
+            .as_ref()
+            .is_some_and(|twilio| twilio.rest.is_some());
+        let parts = Parts::of(
+            &config.store,
+            &config.messages,
+            config.shared.is_some(),
+            has_rest,
+        );
         let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
         let keeper = keeper.sharing(config.shared);
@@ -395,6 +412,7 @@ impl Shared {
             providers,
             spares: Shelf::default(),
             overload: Load::new(config.overload),
+            health: Health::new(config.health, parts),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,
                 ..CarrierLimits::default()

@@ -125,6 +125,13 @@ impl Providers {
         self.nudge();
     }
 
+    /// Somebody looks now and then whether models answer: see [`Pool::prove_now_and_then`].
+    pub(super) fn prove_now_and_then(&self, now: Instant, every: Duration) {
+        if self.lock().prove_now_and_then(now, every) {
+            self.nudge();
+        }
+    }
+
     /// Something may be due sooner than the pool's task thinks: a probe, or a spare.
     pub(super) fn nudge(&self) {
         self.moved.notify_one();

@@ -267,6 +267,14 @@ impl Keeper {
         self.shared.as_ref().map(Mirror::moment)
     }
 
+    /// Writes something into what nodes share, for health.
+    pub(super) async fn prove_shared(&self) -> Result<(), StoreError> {
+        match &self.shared {
+            Some(shared) => shared.prove(&self.node).await,
+            None => Ok(()),
+        }
+    }
+
     /// The store itself, for promises.
     pub(super) const fn store(&self) -> Option<&Arc<Embedded>> {
         self.store.as_ref()
