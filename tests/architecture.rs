@@ -213,6 +213,20 @@ fn the_front_doors_rows_are_held_by_tests_that_there_are() {
 }
 
 #[test]
+fn each_row_of_health_is_held_by_a_test_that_there_is() {
+    let document = fs::read_to_string(root().join("src/docs/health.md")).unwrap();
+    let (_, table) = document.split_once("|---|---|---|---|---|---|\n").unwrap();
+    let texts: Vec<_> = ["src", "tests"].into_iter().flat_map(sources).collect();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    for row in rows {
+        let name = row.trim_end_matches("` |").rsplit('`').next().unwrap();
+        let function = format!("fn {name}()");
+        let is_there = texts.iter().any(|(_, text)| text.contains(&function));
+        assert!(is_there, "there is no test {name}: {row}");
+    }
+}
+
+#[test]
 fn nothing_is_left_open() {
     for (path, text) in ["src", "loadtest/src"].into_iter().flat_map(sources) {
         for word in ["todo!(", "unimplemented!(", "FIXME", "#[allow("] {

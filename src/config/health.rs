@@ -209,8 +209,8 @@ fn read_probe(
     let mut section = Section::new(prefix, origin.clone(), values, problems);
     let name = section.text("name", NAME);
     if !section.has("kind") {
-        let names = Kind::NAMES.map(|(name, _)| format!("{name:?}"));
-        section.missing("kind", &names.join(", "));
+        let kinds = Kind::NAMES.map(|(kind, _)| format!("{kind:?}"));
+        section.missing("kind", &kinds.join(", "));
     }
     let kind = section.choice("kind", &Kind::NAMES);
     let interval = section.optional_duration("interval", SECOND..=HOUR);

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::core::overload::Stage;
+use crate::core::region::presence::Load;
 use crate::core::time::Instant;
 
 /// The longest that a result counts whatever it was made by: an older one is no ground to send callers elsewhere.
@@ -60,6 +61,7 @@ impl State {
     }
 
     /// What is left of it now, if it was found at `at` and counts for `holds`.
+    #[must_use]
     pub fn at_age(self, now: Instant, at: Instant, holds: Duration) -> Self {
         if now.since(at) <= holds {
             self
@@ -180,6 +182,11 @@ impl Readiness {
             Self::Ready | Self::Leaving => None,
         }
     }
+}
+
+/// Whether a node that says this of itself is a better place for a caller who would miss something elsewhere.
+pub fn is_whole(load: Load) -> bool {
+    load.takes_calls && load.has_provider && load.permille() < 1_000
 }
 
 /// How a node stands as a whole, in a word.

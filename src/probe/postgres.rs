@@ -53,6 +53,7 @@ impl Postgres {
     }
 
     /// The same with this password.
+    #[must_use]
     pub fn with_password(self, password: &str) -> Self {
         let client = self.client.with_password(password);
         Self { client }
@@ -79,6 +80,7 @@ impl Postgres {
     }
 
     /// There is none.
+    #[must_use]
     pub fn with_password(self, _: &str) -> Self {
         match self.never {}
     }

@@ -39,6 +39,7 @@ fn without_a_word_there_are_no_probes_and_with_one_there_are_defaults() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_wrong_with_a_probe_is_named_and_secrets_are_not_printed() {
     let one = |lines: &str| format!("[[health.probe]]\nname = \"x\"\n{lines}");
     let many = one("kind = \"tcp\"\nurl = \"tcp://h:1\"\n");

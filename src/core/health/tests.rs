@@ -138,6 +138,33 @@ fn two_nodes_that_miss_the_same_do_not_wait_for_each_other() {
 }
 
 #[test]
+fn only_who_takes_calls_has_room_and_misses_nothing_is_better() {
+    let whole = Load {
+        calls: 99,
+        calls_max: 100,
+        takes_calls: true,
+        has_provider: true,
+    };
+    assert!(is_whole(whole));
+    for lacking in [
+        Load {
+            calls: 100,
+            ..whole
+        },
+        Load {
+            takes_calls: false,
+            ..whole
+        },
+        Load {
+            has_provider: false,
+            ..whole
+        },
+    ] {
+        assert!(!is_whole(lacking), "{lacking:?}");
+    }
+}
+
+#[test]
 fn the_worst_is_told_first() {
     let mut parts = with(Part::Provider, State::Failed);
     assert_eq!(missing(HERE, &parts), Some(Missing::Provider));

@@ -27,7 +27,7 @@ impl Finding {
         reason: String::new(),
     };
 
-    pub(super) fn new(state: State, reason: impl ToString) -> Self {
+    pub(super) fn new(state: State, reason: &(impl ToString + ?Sized)) -> Self {
         let reason = reason.to_string();
         Self { state, reason }
     }

@@ -55,7 +55,7 @@ pub(super) async fn run(shared: Arc<Shared>, slot: Arc<Slot>) {
             () = &mut draining => return,
             finding = looking => finding,
         };
-        let late = || Finding::new(State::Failed, Fault::TimedOut);
+        let late = || Finding::new(State::Failed, &Fault::TimedOut);
         let now = shared.clock.now();
         slot.found(now, finding.unwrap_or_else(|_| late()));
         tokio::select! {
@@ -86,7 +86,7 @@ async fn carrier(shared: &Shared, every: Duration) -> Finding {
     let rest = orders.rest();
     if let Some(open_for) = rest.open_for().filter(|open_for| !open_for.is_zero()) {
         let reason = format!("its breaker is open for {} s", open_for.as_secs());
-        return Finding::new(State::Failed, reason);
+        return Finding::new(State::Failed, &reason);
     }
     if every.is_zero() {
         return Finding::new(State::Ok, "by its breaker alone");
@@ -98,7 +98,7 @@ async fn carrier(shared: &Shared, every: Duration) -> Finding {
     }
     match rest.account().await {
         Ok(()) => Finding::OK,
-        Err(error) => Finding::new(State::Failed, error),
+        Err(error) => Finding::new(State::Failed, &error),
     }
 }
 
@@ -124,7 +124,7 @@ fn of_store(proved: Result<(), StoreError>) -> Finding {
         | StoreError::Closed
         | StoreError::Bug => State::Failed,
     };
-    Finding::new(state, error)
+    Finding::new(state, &error)
 }
 
 async fn probe(target: &Target) -> Finding {
@@ -136,7 +136,7 @@ async fn probe(target: &Target) -> Finding {
     };
     match asked {
         Ok(()) => Finding::OK,
-        Err(fault) => Finding::new(State::Failed, fault),
+        Err(fault) => Finding::new(State::Failed, &fault),
     }
 }
 
@@ -186,10 +186,10 @@ impl Disk {
             Ok(Ok(free)) if free < self.free_min => {
                 let (free, min) = (free / MIB, self.free_min / MIB);
                 let reason = format!("{free} MiB are left, less than {min}");
-                Finding::new(State::Degraded, reason)
+                Finding::new(State::Degraded, &reason)
             }
             Ok(Ok(_)) => Finding::OK,
-            Ok(Err(error)) => Finding::new(State::Failed, error),
+            Ok(Err(error)) => Finding::new(State::Failed, &error),
             Err(_) => Finding::new(State::Failed, "a bug of ours"),
         }
     }
@@ -205,6 +205,16 @@ fn free(path: &Path) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_is_late_does_what_it_should() {
+        let state = |error| of_store(Err(error)).state;
+        assert_eq!(state(StoreError::TimedOut), State::Degraded);
+        assert_eq!(state(StoreError::TooFewReplicas(0)), State::Degraded);
+        assert_eq!(state(StoreError::Disk("full".into())), State::Failed);
+        assert_eq!(state(StoreError::ReadOnly), State::Failed);
+        assert_eq!(of_store(Ok(())), Finding::OK);
+    }
 
     #[tokio::test]
     async fn a_disk_tells_its_room_also_for_what_is_not_there_yet() {
