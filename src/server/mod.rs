@@ -347,20 +347,11 @@ async fn listen(
 
 impl Shared {
     fn new(config: Config, telemetry: Telemetry, port: u16) -> Result<Self, StartError> {
+        let parts = Parts::of(&config);
         let public = config.public;
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
         let tls = public.tls.map(Tls::open).transpose()?;
-        let has_rest = config
-            .twilio
-            .as_ref()
-            .is_some_and(|twilio| twilio.rest.is_some());
-        let parts = Parts::of(
-            &config.store,
-            &config.messages,
-            config.shared.is_some(),
-            has_rest,
-        );
         let keeper = Keeper::open(config.store, &public.node, tasks.clone(), telemetry.clone());
         let keeper = keeper.map_err(|(path, source)| StartError::Store { path, source })?;
         let keeper = keeper.sharing(config.shared);

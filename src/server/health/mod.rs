@@ -24,7 +24,7 @@ use self::board::{Slot, Told};
 use self::look::{Look, run};
 use super::Shared;
 use super::drain::Stage;
-use crate::config::{HealthSettings, MessageSettings, StorePlace, StoreSettings};
+use crate::config::{Config, HealthSettings, StorePlace};
 use crate::core::health::{
     Condition, Here, Missing, Part, RESULT_AGE_MAX, Readiness, Seen, condition, missing,
 };
@@ -68,22 +68,18 @@ pub(super) struct Parts {
 
 impl Parts {
     /// As the settings have it.
-    pub(super) fn of(
-        store: &StoreSettings,
-        messages: &MessageSettings,
-        has_shared: bool,
-        has_rest: bool,
-    ) -> Self {
-        let file = match &store.place {
+    pub(super) fn of(config: &Config) -> Self {
+        let file = match &config.store.place {
             StorePlace::Memory => None,
             StorePlace::File(path, _) => Some(("disk.store", path.clone())),
         };
-        let place = messages.place.as_ref();
+        let place = config.messages.place.as_ref();
         let folder = place.map(|place| ("disk.messages", place.folder.clone()));
+        let twilio = config.twilio.as_ref();
         Self {
-            has_rest,
+            has_rest: twilio.is_some_and(|twilio| twilio.rest.is_some()),
             has_store: file.is_some(),
-            has_shared,
+            has_shared: config.shared.is_some(),
             disks: file.into_iter().chain(folder).collect(),
         }
     }
@@ -278,7 +274,7 @@ mod tests {
                 .collect(),
         )
         .unwrap();
-        let parts = Parts::of(&config.store, &config.messages, false, false);
+        let parts = Parts::of(&config);
         let health = Health::new(config.health, parts);
         assert!(
             health.slots.is_empty(),
