@@ -186,7 +186,7 @@ impl Readiness {
 
 /// Whether a node that says this of itself is a better place for a caller who would miss something elsewhere.
 pub fn is_whole(load: Load) -> bool {
-    load.takes_calls && load.has_provider && load.permille() < 1_000
+    load.takes_calls && load.has_provider && load.is_whole && load.permille() < 1_000
 }
 
 /// How a node stands as a whole, in a word.

@@ -104,6 +104,7 @@ fn router(shared: Arc<Shared>, token: Option<Secret>) -> Router {
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now();
     let checks = shared.checks(now);
+    let readiness = shared.readiness(now, shared.missing_of(&checks));
     let checks: Vec<_> = checks.iter().map(Check::moment).collect();
     let moment = Moment {
         now,
@@ -111,11 +112,12 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         sockets: shared.calls.sockets(),
         sockets_max: shared.calls.sockets_max(),
         overload: shared.overload.stage(),
-        is_ready: shared.readiness(now).is_ready(),
+        is_ready: readiness.is_ready(),
         checks: &checks,
         pool: &shared.providers.status(now),
         store: shared.keeper.moment(),
         shared: shared.keeper.shared_moment(),
+        nodes: shared.nodes.as_ref().map(|nodes| nodes.moment(now)),
         messages_waiting: shared.messages.as_ref().map(Messages::waiting),
         certificate_expires: shared.tls.as_ref().and_then(Tls::expires),
     };
@@ -133,7 +135,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let checks = shared.checks(now);
     let is_kept = store != Some(false) && nodes != Some(false);
     let condition = shared.condition(&checks).max(kept(is_kept));
-    let readiness = shared.readiness(now);
+    let readiness = shared.readiness(now, shared.missing_of(&checks));
     json(&HealthView {
         status: condition.name().to_owned(),
         ready: readiness.is_ready(),

@@ -17,6 +17,7 @@ use super::addresses::{Peer, Place};
 use super::call_task::CallTask;
 use super::clock::draw_call_id;
 use super::drain::Stage;
+use super::region::{Nodes, door};
 use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
 use crate::core::health::Readiness;
@@ -31,6 +32,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .merge(webhooks::router())
+        .merge(door::router())
         .with_state(shared)
         .layer(map_response(close_unless_upgraded))
 }
@@ -56,7 +58,8 @@ async fn live(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Whether new calls are to come here. Without a model as well, where no other node has one: the apology and the call back are here.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let readiness = shared.readiness(shared.clock.now());
+    let now = shared.clock.now();
+    let readiness = shared.readiness(now, shared.missing(now));
     let sentence = match readiness {
         Readiness::Ready => "ready\n".to_owned(),
         Readiness::ReadyWithout(missing) => format!("ready, without: {}\n", missing.name()),
@@ -78,6 +81,9 @@ async fn media(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
+    if shared.nodes.as_ref().is_some_and(Nodes::is_witness) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let (mut parts, _) = request.into_parts();
     let place = match let_in(&shared, peer, &parts) {
         Ok(place) => place,

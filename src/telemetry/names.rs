@@ -88,7 +88,7 @@ metrics! {
     Overload = Gauge "ringback_overload_stage" [],
     /// Whether new calls are to come here: 1 if so.
     Ready = Gauge "ringback_ready" [],
-    /// How each part stands: 0 ok, 1 degraded, 2 failed, -1 unknown.
+    /// How each part stands: 0 ok, 1 degraded, 2 failed; nothing while nobody knows.
     HealthState = Gauge "ringback_health_state" ["check"],
     /// How old the last result of a part is; of a provider that answers, how long ago it did.
     HealthAge = Gauge "ringback_health_age_seconds" ["check"],
@@ -184,6 +184,10 @@ metrics! {
     SharedLeftOut = Counter "ringback_shared_left_out_total" [],
     /// Commands that were sent to the shared store.
     SharedCommands = Counter "ringback_shared_commands_total" [],
+    /// Other nodes that there should be.
+    NodesKnown = Gauge "ringback_nodes_known" [],
+    /// Other nodes that said how they are within the last seconds.
+    NodesHeard = Gauge "ringback_nodes_heard" [],
     /// Promises that are open.
     CallbacksOpen = Gauge "ringback_callbacks_open" [],
     /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.

@@ -40,6 +40,8 @@ pub struct Moment<'a> {
     pub store: Option<StoreMoment>,
     /// How the store that nodes share stands; `None`: there is none.
     pub shared: Option<SharedMoment>,
+    /// How the other nodes stand; `None`: it is alone.
+    pub nodes: Option<NodesMoment>,
     /// Messages after the tone that wait for somebody to take them; `None`: nobody can leave one.
     pub messages_waiting: Option<usize>,
     /// Until when the listener's certificate holds; `None`: it has none.
@@ -85,6 +87,15 @@ pub struct SharedMoment {
     pub left_out: u64,
     /// Commands that were sent.
     pub commands: u64,
+}
+
+/// How the other nodes stand.
+#[derive(Clone, Copy, Debug)]
+pub struct NodesMoment {
+    /// How many others there should be.
+    pub peers: usize,
+    /// How many of them were heard of late.
+    pub heard: usize,
 }
 
 /// The text of all metrics.
@@ -147,7 +158,7 @@ fn health(to: &mut Exposition, moment: &Moment<'_>) {
     let mut states = to.metric(Metric::HealthState);
     for check in moment.checks {
         let number = match check.state {
-            State::Unknown => -1,
+            State::Unknown => continue,
             State::Ok => 0,
             State::Degraded => 1,
             State::Failed => 2,
@@ -190,6 +201,11 @@ fn kept(to: &mut Exposition, moment: &Moment<'_>) {
         .optional(shared.map(|shared| shared.left_out));
     to.metric(Metric::SharedCommands)
         .optional(shared.map(|shared| shared.commands));
+    let nodes = moment.nodes;
+    to.metric(Metric::NodesKnown)
+        .optional(nodes.map(|nodes| nodes.peers));
+    to.metric(Metric::NodesHeard)
+        .optional(nodes.map(|nodes| nodes.heard));
     to.metric(Metric::MessagesWaiting)
         .optional(moment.messages_waiting);
     let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);

@@ -12,11 +12,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::DEADLINE;
 use crate::exposition::Exposition;
-use crate::health_probes::Needed;
+use crate::health_probes::{Manners, Needed};
 use crate::model::{Manner, Model, spawn};
 use crate::operators;
 use crate::phone::Phone;
 use crate::redis_server::Server as Redis;
+use crate::regions::{node, places};
 use crate::server::{Folder, Server, output, provider, ringback};
 use crate::twilio::VARIABLES;
 
@@ -44,17 +45,29 @@ pub(crate) fn check<'a>(health: &'a Value, name: &str) -> &'a Value {
 
 /// Waits until a part stands so; all of `/health` then.
 pub(crate) async fn until(server: &Server, name: &str, state: &str) -> Value {
+    until_it(server, name, |check| check["state"] == state).await
+}
+
+/// Waits until a part has failed for this reason: on a busy machine another one may come first. All of `/health` then.
+pub(crate) async fn until_failed(server: &Server, name: &str, reason: &str) -> Value {
+    until_it(server, name, |check| {
+        check["state"] == "failed" && check["reason"] == reason
+    })
+    .await
+}
+
+async fn until_it(server: &Server, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let waited = timeout(DEADLINE, async {
         loop {
             let health = health(server).await;
-            if check(&health, name)["state"] == state {
+            if is_so(check(&health, name)) {
                 return health;
             }
             sleep(Duration::from_millis(20)).await;
         }
     });
     let waited = waited.await;
-    waited.unwrap_or_else(|_| panic!("{name} never was {state}:\n{}", server.log()))
+    waited.unwrap_or_else(|_| panic!("{name} never was so:\n{}", server.log()))
 }
 
 /// What a path of the public listener answers.
@@ -241,7 +254,7 @@ async fn a_provider_whom_nobody_asks_is_asked_by_us_and_its_silence_told() {
         _ => Manner::NeverAnswers,
     })
     .await;
-    let sections = "[health]\nprovider_interval = \"10s\"\n[breaker]\nprobe_timeout = \"1s\"\n";
+    let sections = "[health]\nprovider_interval = \"10s\"\n[breaker]\nprobe_timeout = \"2s\"\n";
     let server = Server::with(&model.url(), sections, &[]).await;
     model.until(|seen| seen.asked == 1).await;
     let found = until(&server, "provider.test", "ok").await;
@@ -415,4 +428,38 @@ async fn the_interface_of_the_carrier_is_asked_and_its_refusal_told() {
             _ => assert!(asked >= 2),
         }
     }
+}
+
+#[tokio::test]
+async fn a_node_that_misses_what_another_one_has_is_not_ready_and_two_that_miss_the_same_are() {
+    let model = Model::start(Manner::Greets).await;
+    let needed = Needed::start().await;
+    let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
+    let page = format!("\"http://127.0.0.1:{}/\"", needed.port);
+    let sections = probe("page", "http", &page, "");
+    let first = node(&east, &[&west], &model, (&sections, &[])).await;
+    let second = node(&west, &[&east], &model, ("", &[])).await;
+    for server in [&first, &second] {
+        until_ready_says(server, 200, "ready\n").await;
+    }
+    // What an agent needs is away for the one node, and the other does without.
+    needed.become_one_that(Manners::Fails);
+    until_ready_says(&first, 503, "better elsewhere, without: probe\n").await;
+    let found = health(&first).await;
+    assert_eq!(
+        (&found["ready"], &found["missing"]),
+        (&false.into(), &"probe".into())
+    );
+    assert_eq!(ready(&second).await, (200, "ready\n".to_owned()));
+    // Now the other one has no model: neither is better, and both answer.
+    isolate(&second, "test");
+    until_ready_says(&second, 200, "ready, without: provider\n").await;
+    until_ready_says(&first, 200, "ready, without: probe\n").await;
+    // One that is whole again is better than the other.
+    needed.become_one_that(Manners::Answers);
+    until_ready_says(&first, 200, "ready\n").await;
+    until_ready_says(&second, 503, "better elsewhere, without: provider\n").await;
+    // The last one of all answers whatever it lacks.
+    first.kill();
+    until_ready_says(&second, 200, "ready, without: provider\n").await;
 }

@@ -75,20 +75,16 @@ impl Postgres {
 
     /// Ends it, in order: it would leave memory behind otherwise.
     pub(crate) fn stop(&mut self) {
+        if self.child.try_wait().unwrap().is_some() {
+            return;
+        }
         self.signal("CONT");
         self.signal("INT");
         self.child.wait().unwrap();
     }
 
     fn signal(&self, name: &str) {
-        let pid = fs::read_to_string(self.folder.path("data/postmaster.pid"));
-        let Some(pid) = pid
-            .ok()
-            .and_then(|text| Some(text.lines().next()?.to_owned()))
-        else {
-            return; // It has ended.
-        };
-        let kill = format!("kill -{name} {pid}");
+        let kill = format!("kill -{name} {}", self.child.id());
         Command::new("sh").args(["-c", &kill]).status().unwrap();
     }
 }
@@ -128,11 +124,11 @@ fn program(name: &str) -> Command {
 fn without_root(command: &Command) -> Command {
     let id = Command::new("id").arg("-u").output().unwrap();
     let mut changed = if id.stdout.trim_ascii() == b"0" {
-        let mut runuser = Command::new("runuser");
-        runuser
-            .args(["-u", "postgres", "--"])
-            .arg(command.get_program());
-        runuser
+        // It takes our place and stands in nobody's way: what is signalled is the program itself.
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+        setpriv.arg(command.get_program());
+        setpriv
     } else {
         Command::new(command.get_program())
     };

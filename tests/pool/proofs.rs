@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ringback::core::ids::ProviderId;
 use ringback::core::pool::{BreakerState, Charge, PROOF_HOLDS, PROVED_AGAIN_AFTER, Report};
+use ringback::core::time::Instant;
 
 use crate::desk::{Desk, REFUSED, secs};
 
@@ -113,8 +114,11 @@ fn look(desk: &mut Desk, every: Duration) {
 fn whoever_looks_now_and_then_asks_only_whom_nobody_asks() {
     let every = secs(300);
     let mut desk = Desk::with(1);
-    look(&mut desk, every);
-    assert_eq!(desk.dials(Charge::Probe), 0, "it has just begun");
+    let begun = Instant::from_start(secs(299));
+    assert!(
+        !desk.pool.prove_now_and_then(begun, every),
+        "it has just begun"
+    );
     desk.pass(every);
     look(&mut desk, every);
     let probe = desk.news.probes.pop().unwrap();

@@ -14,7 +14,9 @@ use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
 };
 use ringback::core::time::{Instant, Utc};
-use ringback::telemetry::{CallLog, CheckMoment, Moment, SharedMoment, StoreMoment, Telemetry};
+use ringback::telemetry::{
+    CallLog, CheckMoment, Moment, NodesMoment, SharedMoment, StoreMoment, Telemetry,
+};
 
 use crate::exposition::Exposition;
 
@@ -92,6 +94,7 @@ impl World {
                 writes: 2,
                 mended: 0,
             }),
+            nodes: Some(NodesMoment { peers: 3, heard: 2 }),
             shared: Some(SharedMoment {
                 is_well: true,
                 waiting: 0,

@@ -11,6 +11,7 @@ mod health;
 mod messages;
 mod prompts;
 mod providers;
+mod region;
 mod shared;
 mod store;
 

@@ -144,6 +144,7 @@ fn only_who_takes_calls_has_room_and_misses_nothing_is_better() {
         calls_max: 100,
         takes_calls: true,
         has_provider: true,
+        is_whole: true,
     };
     assert!(is_whole(whole));
     for lacking in [
@@ -157,6 +158,10 @@ fn only_who_takes_calls_has_room_and_misses_nothing_is_better() {
         },
         Load {
             has_provider: false,
+            ..whole
+        },
+        Load {
+            is_whole: false,
             ..whole
         },
     ] {

@@ -24,9 +24,10 @@ use self::board::{Slot, Told};
 use self::look::{Look, run};
 use super::Shared;
 use super::drain::Stage;
+use super::region::Nodes;
 use crate::config::{Config, HealthSettings, StorePlace};
 use crate::core::health::{
-    Condition, Here, Missing, Part, RESULT_AGE_MAX, Readiness, Seen, condition, missing,
+    Condition, Here, Missing, Part, RESULT_AGE_MAX, Readiness, Seen, condition, is_whole, missing,
 };
 use crate::core::time::Instant;
 
@@ -159,6 +160,11 @@ impl Shared {
         checks
     }
 
+    /// As [`missing`](Self::missing), by what is found at this moment.
+    pub(super) fn missing_of(&self, checks: &[Check]) -> Option<Missing> {
+        missing(self.here(), &seen(checks))
+    }
+
     /// How the node stands as a whole.
     pub(super) fn condition(&self, checks: &[Check]) -> Condition {
         condition(self.here(), &seen(checks))
@@ -174,23 +180,23 @@ impl Shared {
     }
 
     /// Whether new calls are to come here.
-    pub(super) fn readiness(&self, now: Instant) -> Readiness {
-        Readiness::of(
-            self.here(),
-            self.missing(now),
-            self.is_elsewhere_better(now),
-        )
+    pub(super) fn readiness(&self, now: Instant, missing: Option<Missing>) -> Readiness {
+        Readiness::of(self.here(), missing, self.is_elsewhere_better(now))
     }
 
-    /// Whether another node takes calls, has room and misses nothing, by its own word. No node knows of others yet.
-    #[expect(clippy::unused_self, reason = "it is this node that knows of others")]
-    const fn is_elsewhere_better(&self, _: Instant) -> bool {
-        false
+    /// Whether another node takes calls, has room and misses nothing, by its own word of the last seconds.
+    fn is_elsewhere_better(&self, now: Instant) -> bool {
+        self.nodes.as_ref().is_some_and(|nodes| {
+            let presence = nodes.presence();
+            presence.believed(now).any(|beat| is_whole(beat.load))
+        })
     }
 
     fn here(&self) -> Here {
         Here {
-            is_staying: self.tasks.stage() == Stage::Serving,
+            // A witness serves no carrier.
+            is_staying: self.tasks.stage() == Stage::Serving
+                && !self.nodes.as_ref().is_some_and(Nodes::is_witness),
             overload: self.overload.stage(),
             has_room: self.calls.sockets() < self.calls.sockets_max(),
         }
@@ -206,7 +212,7 @@ impl Shared {
             latest.told.tell(&checks);
             latest.readiness
         };
-        let is_ready = self.readiness(now);
+        let is_ready = self.readiness(now, self.missing_of(&checks));
         if readiness != Some(is_ready) {
             self.health.latest().readiness = Some(is_ready);
             let missing = is_ready.missing().map(Missing::name);

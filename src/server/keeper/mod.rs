@@ -275,6 +275,11 @@ impl Keeper {
         }
     }
 
+    /// The store that nodes share, for what only such a one has.
+    pub(super) fn shared_store(&self) -> Option<&Redis> {
+        self.shared.as_ref().map(Mirror::store)
+    }
+
     /// The store itself, for promises.
     pub(super) const fn store(&self) -> Option<&Arc<Embedded>> {
         self.store.as_ref()
