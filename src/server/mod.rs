@@ -373,10 +373,8 @@ impl Shared {
             tasks.clone(),
             telemetry.clone(),
         );
-        let rest = config
-            .twilio
-            .as_ref()
-            .and_then(|twilio| twilio.rest.clone());
+        let twilio = config.twilio.as_ref();
+        let rest = twilio.and_then(|twilio| twilio.rest.clone());
         let callbacks = config.callbacks;
         let orders = rest.map(|rest| {
             let callbacks = callbacks.as_ref();

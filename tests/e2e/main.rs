@@ -43,7 +43,8 @@ mod operators;
 mod phone;
 #[cfg(test)]
 mod plans;
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
+#[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(test)]
 mod prompts;
