@@ -107,75 +107,63 @@ pub(crate) fn probe(name: &str, kind: &str, url: &str, more: &str) -> String {
     )
 }
 
-#[tokio::test]
-async fn a_well_node_says_so_of_each_part() {
-    let model = Model::start(Manner::Greets).await;
-    let (redis, page, folder) = (Redis::start().await, Needed::start().await, Folder::new());
-    let (path, url) = (folder.path("store.redb"), redis.url());
+/// What a node with all of it looks at beside its provider, in order.
+const PARTS: [&str; 7] = [
+    "store",
+    "shared",
+    "disk.store",
+    "disk.messages",
+    "probe.page",
+    "probe.port",
+    "probe.stock",
+];
+
+/// A node with a file, this Redis for what nodes share and for what an agent needs, and a listener of which the same is true.
+async fn whole_node(model: &Model, folder: &Folder, redis: &Redis, needed: &Needed) -> Server {
+    let (path, url, port) = (folder.path("store.redb"), redis.url(), needed.port);
+    let (page, tcp) = (
+        format!("\"http://127.0.0.1:{port}/\""),
+        format!("\"tcp://127.0.0.1:{port}\""),
+    );
+    let sections = [
+        "[shared]\nkey = { env = \"SHARED_KEY\" }\n".to_owned(),
+        OFTEN.to_owned(),
+        probe("page", "http", &page, "status = 204"),
+        probe("port", "tcp", &tcp, ""),
+        probe("stock", "redis", &format!("{url:?}"), ""),
+    ];
     let variables = [
         ("RINGBACK__STORE__PATH", path.to_str().unwrap()),
         ("RINGBACK__SHARED__URL", &url),
         ("SHARED_KEY", KEY),
     ];
-    let sections = [
-        "[shared]\nkey = { env = \"SHARED_KEY\" }\n".to_owned(),
-        OFTEN.to_owned(),
-        probe(
-            "page",
-            "http",
-            &format!("\"http://127.0.0.1:{}/\"", page.port),
-            "status = 204",
-        ),
-        probe(
-            "port",
-            "tcp",
-            &format!("\"tcp://127.0.0.1:{}\"", page.port),
-            "",
-        ),
-        probe("stock", "redis", &format!("{url:?}"), ""),
-    ];
-    let server = Server::with(&model.url(), &sections.concat(), &variables).await;
-    let parts = [
-        "store",
-        "shared",
-        "disk.store",
-        "disk.messages",
-        "probe.page",
-        "probe.port",
-        "probe.stock",
-    ];
-    for part in parts {
+    Server::with(&model.url(), &sections.concat(), &variables).await
+}
+
+#[tokio::test]
+async fn a_well_node_says_so_of_each_part() {
+    let model = Model::start(Manner::Greets).await;
+    let (redis, needed, folder) = (Redis::start().await, Needed::start().await, Folder::new());
+    let server = whole_node(&model, &folder, &redis, &needed).await;
+    for part in PARTS {
         until(&server, part, "ok").await;
     }
     let found = health(&server).await;
-    let names: Vec<_> = found["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|check| &check["name"])
-        .collect();
+    let checks = found["checks"].as_array().unwrap();
+    let names: Vec<_> = checks.iter().map(|check| &check["name"]).collect();
     assert_eq!(names[0], "provider.test");
-    assert_eq!(names[1..], parts);
-    assert_eq!(
-        check(&found, "provider.test")["state"],
-        "unknown",
-        "nobody has asked it"
-    );
-    assert_eq!(
-        (&found["status"], &found["ready"]),
-        (&"well".into(), &true.into())
-    );
-    for part in parts {
-        assert!(
-            check(&found, part)["age_ms"].as_u64().unwrap() < 10_000,
-            "{found:#}"
-        );
+    assert_eq!(names[1..], PARTS);
+    let provider = check(&found, "provider.test");
+    assert_eq!(provider["state"], "unknown", "nobody has asked it");
+    assert_eq!(found["status"], "well");
+    assert_eq!(found["ready"], true);
+    for part in PARTS {
+        let age = check(&found, part)["age_ms"].as_u64().unwrap();
+        assert!(age < 10_000, "{found:#}");
     }
     assert_eq!(ready(&server).await, (200, "ready\n".to_owned()));
-    assert_eq!(
-        public(&server, "/health/live").await,
-        (200, "live\n".to_owned())
-    );
+    let live = public(&server, "/health/live").await;
+    assert_eq!(live, (200, "live\n".to_owned()));
 
     // Whoever serves a caller is asked by nobody else.
     let mut phone = Phone::dial(&server, 1).await;
@@ -186,22 +174,15 @@ async fn a_well_node_says_so_of_each_part() {
     let (_, text) = operators::ask(&server, "GET /metrics", HOST).await;
     let metrics = Exposition::parse(&text);
     assert_eq!(metrics.get("ringback_ready", &[]), Some(1.0));
-    for part in parts {
+    for part in PARTS {
         let labels = [("check", part)];
-        assert_eq!(
-            metrics.get("ringback_health_state", &labels),
-            Some(0.0),
-            "{part}"
-        );
-        assert!(
-            metrics.get("ringback_health_age_seconds", &labels) < Some(10.0),
-            "{part}"
-        );
+        let state = metrics.get("ringback_health_state", &labels);
+        assert_eq!(state, Some(0.0), "{part}");
+        let age = metrics.get("ringback_health_age_seconds", &labels);
+        assert!(age < Some(10.0), "{part}");
         let labels = [("check", part), ("state", "ok")];
-        assert!(
-            metrics.get("ringback_health_looks_total", &labels) >= Some(1.0),
-            "{part}"
-        );
+        let looks = metrics.get("ringback_health_looks_total", &labels);
+        assert!(looks >= Some(1.0), "{part}");
     }
 }
 
@@ -437,8 +418,8 @@ async fn a_node_that_misses_what_another_one_has_is_not_ready_and_two_that_miss_
     let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
     let page = format!("\"http://127.0.0.1:{}/\"", needed.port);
     let sections = probe("page", "http", &page, "");
-    let first = node(&east, &[&west], &model, (&sections, &[])).await;
-    let second = node(&west, &[&east], &model, ("", &[])).await;
+    let first = node(&east, &[&west], &model.url(), (&sections, &[])).await;
+    let second = node(&west, &[&east], &model.url(), ("", &[])).await;
     for server in [&first, &second] {
         until_ready_says(server, 200, "ready\n").await;
     }
