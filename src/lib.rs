@@ -10,6 +10,7 @@
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
 //! | [`store`] | keeps what outlives a call: in a file or a Redis, sealed | decide, know the time |
+//! | [`probe`] | asks what agents need whether it is there | decide, keep a connection |
 //! | [`config`] | turns files and environment into valid settings | act |
 //! | [`telemetry`] | turns [`core::observation::Observation`]s into logs and metrics | decide |
 //! | [`zones`] | translates clocks on walls into allowed hours | decide |
@@ -25,6 +26,7 @@ pub mod carrier;
 pub mod config;
 pub mod core;
 pub mod docs;
+pub mod probe;
 pub mod provider;
 pub mod server;
 pub mod store;

@@ -9,6 +9,7 @@ mod agents;
 mod callbacks;
 mod carrier;
 mod environment;
+mod health;
 mod keys;
 mod ladder;
 mod menu;
@@ -38,6 +39,7 @@ pub use self::agents::{Agent, Agents, Found};
 pub use self::callbacks::{Callbacks, ConsentPolicy, Sender};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
+pub use self::health::{HealthSettings, PROBES_MAX, Probe, Target};
 pub use self::ladder::Providers;
 pub use self::messages::{Delivery, HookSecret, MessageSettings};
 pub use self::persons::Persons;
@@ -79,6 +81,8 @@ pub struct Config {
     pub providers: Providers,
     /// When there is too much to do.
     pub overload: OverloadSettings,
+    /// How it is looked how everything stands.
+    pub health: HealthSettings,
     /// Whom callers speak with.
     pub agents: Agents,
     /// What they say without a model.
@@ -186,6 +190,7 @@ impl Layers {
             hedge: self.read_hedge(),
         };
         let overload = self.read_overload(&written);
+        let health = self.read_health(environment);
         self.refuse_unknown_sections();
         self.check_policy(&policy, &call, &written);
         if !self.problems.is_empty() {
@@ -205,6 +210,7 @@ impl Layers {
             },
             providers: Providers { entries, policy },
             overload,
+            health,
             agents,
             prompts: Arc::new(prompts),
             prompts_dir: prompts_dir.map(|(dir, _)| dir),

@@ -10,6 +10,7 @@ pub mod callback;
 pub mod desk;
 pub mod fault;
 pub mod front;
+pub mod health;
 pub mod ids;
 pub mod observation;
 pub mod overload;

@@ -12,6 +12,8 @@ pub mod failure_modes {}
 pub mod front_door {}
 #[doc = include_str!("glossary.md")]
 pub mod glossary {}
+#[doc = include_str!("health.md")]
+pub mod health {}
 #[doc = include_str!("menu.md")]
 pub mod menu {}
 #[doc = include_str!("messages.md")]

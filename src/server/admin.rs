@@ -26,18 +26,19 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use self::view::{DrainView, HealthView, Order, PoolView, ProviderView};
+use self::view::{CheckView, DrainView, HealthView, Order, PoolView, ProviderView};
 use super::Shared;
 use super::accept::serve_one;
 use super::addresses::Peer;
 use super::drain;
+use super::health::Check;
 use super::messages::Messages;
 use super::orders::Orders;
 use super::routes::close_unless_upgraded;
 use super::tls::Tls;
+use crate::core::health::Condition;
 use crate::core::ids::KeyId;
-use crate::core::overload::Stage;
-use crate::core::pool::{BreakerState, PoolStatus};
+use crate::core::pool::PoolStatus;
 use crate::core::time::Instant;
 use crate::provider::endpoint::Secret;
 use crate::telemetry::{MEDIA_TYPE, Moment};
@@ -104,12 +105,17 @@ fn router(shared: Arc<Shared>, token: Option<Secret>) -> Router {
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now();
+    let checks = shared.checks(now);
+    let readiness = shared.readiness(now, shared.missing_of(&checks));
+    let checks: Vec<_> = checks.iter().map(Check::moment).collect();
     let moment = Moment {
         now,
         calls_live: shared.calls.live(),
         sockets: shared.calls.sockets(),
         sockets_max: shared.calls.sockets_max(),
         overload: shared.overload.stage(),
+        is_ready: readiness.is_ready(),
+        checks: &checks,
         pool: &shared.providers.status(now),
         store: shared.keeper.moment(),
         shared: shared.keeper.shared_moment(),
@@ -128,9 +134,15 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let store = shared.keeper.moment().map(|store| store.is_well);
     let rest = shared.orders.as_ref().map(Orders::is_well);
     let nodes = shared.keeper.shared_moment().map(|nodes| nodes.is_well);
+    let checks = shared.checks(now);
     let is_kept = store != Some(false) && nodes != Some(false);
+    let condition = shared.condition(&checks).max(kept(is_kept));
+    let readiness = shared.readiness(now, shared.missing_of(&checks));
     json(&HealthView {
-        status: verdict(&status, overload, is_kept).to_owned(),
+        status: condition.name().to_owned(),
+        ready: readiness.is_ready(),
+        missing: readiness.missing().map(|missing| missing.name().to_owned()),
+        checks: checks.iter().map(CheckView::from).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         stage: shared.tasks.stage().name().to_owned(),
         uptime_s: now.since_start().as_secs(),
@@ -159,19 +171,12 @@ async fn drain(state: State<Arc<Shared>>) -> Response {
     drain_view(state).await
 }
 
-/// See [`HealthView::status`].
-fn verdict(pool: &PoolStatus, overload: Stage, is_kept: bool) -> &'static str {
-    let breakers = pool.providers.iter().flat_map(|provider| {
-        let keys = provider.keys.iter().map(|key| key.breaker);
-        keys.chain([provider.breaker])
-    });
-    let takes_calls = pool.providers.iter().any(|provider| provider.permille > 0);
-    if !takes_calls || !overload.allows_calls() {
-        "failing"
-    } else if overload.allows_extras() && is_kept && breakers.into_iter().all(is_closed) {
-        "well"
+/// Something that calls were to leave behind may have been lost since it was last looked at.
+const fn kept(is_kept: bool) -> Condition {
+    if is_kept {
+        Condition::Well
     } else {
-        "degraded"
+        Condition::Degraded
     }
 }
 
@@ -182,10 +187,6 @@ const fn state(is_well: Option<bool>, otherwise: &'static str) -> &'static str {
         Some(true) => "well",
         Some(false) => otherwise,
     }
-}
-
-fn is_closed(breaker: BreakerState) -> bool {
-    breaker == BreakerState::Closed
 }
 
 async fn breakers(State(shared): State<Arc<Shared>>) -> Response {

@@ -11,6 +11,7 @@
 //! | `desk` | a call's place at the pool, given up whatever happens |
 //! | `providers`, `probes`, `spares` | the one pool, and the sessions that it asks for: synthetic ones, and those kept ready |
 //! | [`render`] | prompts that a model speaks itself, to be recorded |
+//! | `health` | how everything stands, and whether new calls are to come here |
 //! | `overload` | how loaded the process is |
 //! | `parting` | the end of a call at the carrier and on disk |
 //! | `menu` | what a caller without a model is offered, and the answers to it |
@@ -41,6 +42,7 @@ mod clock;
 mod desk;
 mod drain;
 mod front;
+mod health;
 mod keeper;
 mod leaving;
 mod lobby;
@@ -80,6 +82,7 @@ use self::clock::{Clock, draw_seed};
 pub use self::drain::Handle;
 use self::drain::Tasks;
 use self::front::Front;
+use self::health::{Health, Parts};
 use self::keeper::{Heeded, Keeper, Recovered};
 use self::messages::Messages;
 use self::orders::Orders;
@@ -194,6 +197,7 @@ struct Shared {
     /// The sessions that are kept ready.
     spares: Shelf,
     overload: Load,
+    health: Health,
     carrier_limits: CarrierLimits,
     provider_limits: ProviderLimits,
 }
@@ -291,6 +295,9 @@ impl Server {
         tracing::info!(%address, %region, %node, providers, agents, "listening");
         let keeping = providers::keep(Arc::clone(&shared));
         shared.tasks.spawn("providers", keeping);
+        shared
+            .tasks
+            .spawn("health", health::keep(Arc::clone(&shared)));
         let watching = overload::watch(Arc::clone(&shared));
         shared.tasks.spawn("overload", watching);
         let collecting = Arc::clone(&shared);
@@ -360,6 +367,7 @@ async fn listen(
 
 impl Shared {
     fn new(config: Config, telemetry: Telemetry, port: u16) -> Result<Self, StartError> {
+        let parts = Parts::of(&config);
         let public = config.public;
         let clock = Clock::start();
         let tasks = Tasks::new(telemetry.clone());
@@ -376,10 +384,8 @@ impl Shared {
             tasks.clone(),
             telemetry.clone(),
         );
-        let rest = config
-            .twilio
-            .as_ref()
-            .and_then(|twilio| twilio.rest.clone());
+        let twilio = config.twilio.as_ref();
+        let rest = twilio.and_then(|twilio| twilio.rest.clone());
         let callbacks = config.callbacks;
         let orders = rest.map(|rest| {
             let callbacks = callbacks.as_ref();
@@ -419,6 +425,7 @@ impl Shared {
             providers,
             spares: Shelf::default(),
             overload: Load::new(config.overload),
+            health: Health::new(config.health, parts),
             carrier_limits: CarrierLimits {
                 message_bytes_max: public.message_bytes_max,
                 ..CarrierLimits::default()

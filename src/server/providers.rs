@@ -133,6 +133,13 @@ impl Providers {
         self.nudge();
     }
 
+    /// Somebody looks now and then whether models answer: see [`Pool::prove_now_and_then`].
+    pub(super) fn prove_now_and_then(&self, now: Instant, every: Duration) {
+        if self.lock().prove_now_and_then(now, every) {
+            self.nudge();
+        }
+    }
+
     /// What breakers do from now on.
     pub(super) fn transitions(&self) -> broadcast::Receiver<Transition> {
         self.transitions.subscribe()

@@ -20,6 +20,7 @@ use super::drain::Stage;
 use super::region::{Nodes, door};
 use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
+use crate::core::health::Readiness;
 use crate::telemetry::Count;
 
 /// When somebody who found no room may ask again: about as long as an overload takes to ease.
@@ -28,7 +29,7 @@ const RETRY_AFTER_SECONDS: &str = "5";
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/media", get(media))
-        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .merge(webhooks::router())
         .merge(door::router())
@@ -45,14 +46,32 @@ pub(super) async fn close_unless_upgraded(mut response: Response) -> Response {
     response
 }
 
-/// Whether new calls are to come here. Without a model as well: the apology and the call back are here.
+/// Whether the event loop turns.
+async fn live(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.health.is_turning(shared.clock.now()) {
+        "live\n".into_response()
+    } else {
+        let sentence = "The event loop stands still.\n";
+        (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+    }
+}
+
+/// Whether new calls are to come here. Without a model as well, where no other node has one: the apology and the call back are here.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.tasks.stage() {
-        Stage::Serving => "ready\n".into_response(),
-        stage @ (Stage::Stopping | Stage::HandingOver | Stage::Draining) => {
-            let sentence = format!("{}\n", stage.name());
-            (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+    let now = shared.clock.now();
+    let readiness = shared.readiness(now, shared.missing(now));
+    let sentence = match readiness {
+        Readiness::Ready => "ready\n".to_owned(),
+        Readiness::ReadyWithout(missing) => format!("ready, without: {}\n", missing.name()),
+        Readiness::Leaving => format!("{}\n", shared.tasks.stage().name()),
+        Readiness::BetterElsewhere(missing) => {
+            format!("better elsewhere, without: {}\n", missing.name())
         }
+    };
+    if readiness.is_ready() {
+        sentence.into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
     }
 }
 

@@ -86,6 +86,14 @@ metrics! {
     SocketsMax = Gauge "ringback_carrier_sockets_max" [],
     /// What is left out because there is too much to do: 0 nothing, 1 what no caller misses, 2 new calls.
     Overload = Gauge "ringback_overload_stage" [],
+    /// Whether new calls are to come here: 1 if so.
+    Ready = Gauge "ringback_ready" [],
+    /// How each part stands: 0 ok, 1 degraded, 2 failed; nothing while nobody knows.
+    HealthState = Gauge "ringback_health_state" ["check"],
+    /// How old the last result of a part is; of a provider that answers, how long ago it did.
+    HealthAge = Gauge "ringback_health_age_seconds" ["check"],
+    /// Looks at parts that ended, by what was found.
+    HealthLooks = Counter "ringback_health_looks_total" ["check", "state"],
     /// Calls that ended, by reason.
     CallsEnded = Counter "ringback_calls_ended_total" ["reason"],
     /// Calls that ended, by who served them last: a tier's number, the apology, or none.

@@ -1,6 +1,7 @@
 //! All metrics as text, at one moment: what was counted, how the pool stands, what the kernel says.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Telemetry;
 use super::callbacks;
@@ -10,6 +11,7 @@ use super::labels::RETRIED;
 use super::metrics::Metrics;
 use super::names::Metric;
 use super::process::Process;
+use crate::core::health::State;
 use crate::core::ids::KeyId;
 use crate::core::overload::Stage;
 use crate::core::pool::{BreakerState, PoolStatus, ProviderStatus};
@@ -28,6 +30,10 @@ pub struct Moment<'a> {
     pub sockets_max: usize,
     /// What is left out because there is too much to do.
     pub overload: Stage,
+    /// Whether new calls are to come here.
+    pub is_ready: bool,
+    /// How each part stands.
+    pub checks: &'a [CheckMoment<'a>],
     /// How the providers stand.
     pub pool: &'a PoolStatus,
     /// How the store stands; `None`: there is none.
@@ -40,6 +46,19 @@ pub struct Moment<'a> {
     pub messages_waiting: Option<usize>,
     /// Until when the listener's certificate holds; `None`: it has none.
     pub certificate_expires: Option<Utc>,
+}
+
+/// How a part stands.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckMoment<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How it stands.
+    pub state: State,
+    /// How old that is; `None`: nobody has looked yet.
+    pub age: Option<Duration>,
+    /// How often a look ended so.
+    pub looks: &'a [(State, u64)],
 }
 
 /// How the store stands.
@@ -87,6 +106,7 @@ pub(super) fn render(telemetry: &Telemetry, moment: &Moment<'_>) -> String {
     process(&mut to, moment.now);
     room(&mut to, moment);
     kept(&mut to, moment);
+    health(&mut to, moment);
     callbacks::render(&mut to, &telemetry.metrics);
     calls(&mut to, telemetry);
     attempts(&mut to, &telemetry.metrics);
@@ -132,6 +152,33 @@ fn room(to: &mut Exposition, moment: &Moment<'_>) {
         Stage::Full => 2,
     };
     to.metric(Metric::Overload).sample(&[], stage);
+}
+
+fn health(to: &mut Exposition, moment: &Moment<'_>) {
+    to.metric(Metric::Ready)
+        .sample(&[], u8::from(moment.is_ready));
+    let mut states = to.metric(Metric::HealthState);
+    for check in moment.checks {
+        let number = match check.state {
+            State::Unknown => continue,
+            State::Ok => 0,
+            State::Degraded => 1,
+            State::Failed => 2,
+        };
+        states.sample(&[check.name], number);
+    }
+    let mut ages = to.metric(Metric::HealthAge);
+    for check in moment.checks {
+        if let Some(age) = check.age {
+            ages.sample(&[check.name], age.as_secs_f64());
+        }
+    }
+    let mut looks = to.metric(Metric::HealthLooks);
+    for check in moment.checks {
+        for (state, number) in check.looks {
+            looks.sample(&[check.name, state.name()], number);
+        }
+    }
 }
 
 /// Without a store, or a certificate, a metric of it has no sample.

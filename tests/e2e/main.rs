@@ -30,6 +30,10 @@ mod front_door;
 #[cfg(test)]
 mod front_plans;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
+mod health_probes;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod model;
@@ -39,6 +43,9 @@ mod operators;
 mod phone;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(test)]
 mod prompts;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ringback::core::ids::ProviderId;
-use ringback::core::pool::{BreakerState, Charge, PROOF_HOLDS, Report};
+use ringback::core::pool::{BreakerState, Charge, PROOF_HOLDS, PROVED_AGAIN_AFTER, Report};
+use ringback::core::time::Instant;
 
 use crate::desk::{Desk, REFUSED, secs};
 
@@ -101,4 +102,59 @@ fn a_breaker_that_opens_takes_the_proof_back() {
     assert!(desk.is_proven());
     desk.outage();
     assert!(!desk.is_proven());
+}
+
+/// Looks now and then, and lets a probe that is due begin.
+fn look(desk: &mut Desk, every: Duration) {
+    desk.pool.prove_now_and_then(desk.now, every);
+    desk.pool.tick(desk.now, &mut desk.news);
+}
+
+#[test]
+fn whoever_looks_now_and_then_asks_only_whom_nobody_asks() {
+    let every = secs(300);
+    let mut desk = Desk::with(1);
+    let begun = Instant::from_start(secs(299));
+    assert!(
+        !desk.pool.prove_now_and_then(begun, every),
+        "it has just begun"
+    );
+    desk.pass(every);
+    look(&mut desk, every);
+    let probe = desk.news.probes.pop().unwrap();
+    desk.report(&probe, GOOD);
+    desk.pass(secs(299));
+    look(&mut desk, every);
+    assert_eq!(
+        desk.dials(Charge::Probe),
+        1,
+        "it has answered within that time"
+    );
+    desk.pass(secs(1));
+    look(&mut desk, every);
+    assert_eq!(desk.dials(Charge::Probe), 2);
+    let status = &desk.pool.status(desk.now).providers[0];
+    assert_eq!(status.answered_at, Some(desk.now - every));
+    assert_eq!(status.probe_failed, None);
+}
+
+#[test]
+fn a_failed_look_is_soon_repeated_and_an_answer_makes_up_for_it() {
+    let every = secs(300);
+    let mut desk = Desk::with(1);
+    desk.pass(every);
+    look(&mut desk, every);
+    let probe = desk.news.probes.pop().unwrap();
+    desk.report(&probe, Report::Failed(REFUSED));
+    let failed = desk.pool.status(desk.now).providers[0].probe_failed;
+    assert_eq!(failed, Some((desk.now, REFUSED)));
+    desk.pass(PROVED_AGAIN_AFTER.checked_sub(secs(1)).unwrap());
+    look(&mut desk, every);
+    assert_eq!(desk.dials(Charge::Probe), 1);
+    desk.pass(secs(1));
+    look(&mut desk, every);
+    let probe = desk.news.probes.pop().unwrap();
+    desk.report(&probe, GOOD);
+    assert_eq!(desk.pool.status(desk.now).providers[0].probe_failed, None);
+    assert_eq!(desk.state(FIRST), BreakerState::Closed);
 }

@@ -106,6 +106,7 @@ impl Node {
             calls_max: CALLS_MAX,
             takes_calls: self.drain.is_ready(),
             has_provider,
+            is_whole: has_provider,
         }
     }
 }

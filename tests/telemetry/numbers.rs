@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringback::core::call::effect::EndReason;
 use ringback::core::call::prompt::Prompt;
 use ringback::core::fault::{DialStage, Fault};
+use ringback::core::health::State;
 use ringback::core::ids::{AttemptId, CallId, KeyId, ProviderId, Tier};
 use ringback::core::observation::Observation;
 use ringback::core::overload::Stage;
@@ -13,7 +14,9 @@ use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
 };
 use ringback::core::time::{Instant, Utc};
-use ringback::telemetry::{CallLog, Moment, NodesMoment, SharedMoment, StoreMoment, Telemetry};
+use ringback::telemetry::{
+    CallLog, CheckMoment, Moment, NodesMoment, SharedMoment, StoreMoment, Telemetry,
+};
 
 use crate::exposition::Exposition;
 
@@ -77,6 +80,13 @@ impl World {
             sockets: 4,
             sockets_max: 10,
             overload: Stage::Normal,
+            is_ready: true,
+            checks: &[CheckMoment {
+                name: "store",
+                state: State::Degraded,
+                age: Some(ms(4_000)),
+                looks: &[(State::Ok, 7), (State::Degraded, 1)],
+            }],
             pool: &pool,
             store: Some(StoreMoment {
                 is_well: true,

@@ -7,6 +7,7 @@ use super::*;
 
 mod callbacks;
 mod carrier;
+mod health;
 mod messages;
 mod prompts;
 mod providers;

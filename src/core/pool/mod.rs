@@ -39,7 +39,7 @@ pub use policy::{
     BreakerPolicy, HedgePolicy, KEYS_MAX, PROVIDERS_MAX, PolicyError, PoolPolicy, ProviderPolicy,
     RetryPolicy, SESSIONS_MAX, Share, TENANTS_MAX, TenantPolicy,
 };
-pub use proof::PROOF_HOLDS;
+pub use proof::{PROOF_HOLDS, PROVED_AGAIN_AFTER};
 pub use request::{DIALS_MAX, Request, Urgency};
 pub use seats::Seat;
 pub use spare::SPARES_MAX;

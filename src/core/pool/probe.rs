@@ -103,6 +103,9 @@ impl Pool {
     }
 
     fn judge_failed_probe(&mut self, now: Instant, of: Occupied, fault: Fault, news: &mut News) {
+        if let Some(endpoint) = self.endpoint_mut(of.provider) {
+            endpoint.proof.on_failure(now, fault);
+        }
         let sample = Sample::DialFailed { was_slow: false };
         self.fault(now, of, fault, sample, news);
         if matches!(fault.count(), Count::Once | Count::Opens) {

@@ -1,5 +1,6 @@
 //! How the pool stands, for people and metrics.
 
+use crate::core::fault::Fault;
 use crate::core::ids::{KeyId, ProviderId};
 use crate::core::pool::Pool;
 use crate::core::pool::admission::Charge;
@@ -37,6 +38,10 @@ pub struct ProviderStatus {
     pub permille: u32,
     /// Whether it takes calls, and completed an answer within [`PROOF_HOLDS`](crate::core::pool::PROOF_HOLDS).
     pub is_proven: bool,
+    /// When it last completed an answer, of a call or of a probe.
+    pub answered_at: Option<Instant>,
+    /// What the last probe failed with, and when, if nothing was answered since.
+    pub probe_failed: Option<(Instant, Fault)>,
     /// Its sessions, those being dialled included, spares not.
     pub sessions: u32,
     /// Its spares that wait for a call.
@@ -76,6 +81,8 @@ impl Pool {
                     breaker: endpoint.breaker.state(),
                     permille: endpoint.permille(now),
                     is_proven: endpoint.is_proven(now),
+                    answered_at: endpoint.proof.answered_at(),
+                    probe_failed: endpoint.proof.failed(),
                     sessions: endpoint.bulkhead.sessions() - endpoint.spares_held(),
                     spares: endpoint.spares_waiting(),
                     dials: endpoint.dials.quantiles(),

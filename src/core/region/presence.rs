@@ -46,6 +46,8 @@ pub struct Load {
     pub takes_calls: bool,
     /// Some provider takes new calls there.
     pub has_provider: bool,
+    /// It misses nothing that it looks at: see [`crate::core::health::missing`].
+    pub is_whole: bool,
 }
 
 impl Load {
@@ -231,6 +233,7 @@ pub(super) mod tests {
                 calls_max: 100,
                 takes_calls: true,
                 has_provider: true,
+                is_whole: true,
             },
         }
     }

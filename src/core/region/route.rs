@@ -136,6 +136,7 @@ mod tests {
         calls_max: 100,
         takes_calls: true,
         has_provider: true,
+        is_whole: true,
     };
     const CROWDED: Load = Load { calls: 90, ..WELL };
     const FULL: Load = Load { calls: 100, ..WELL };

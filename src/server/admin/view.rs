@@ -13,13 +13,23 @@ pub use super::region::{LoadView, NodeView, RegionOrder, RegionView};
 
 use crate::core::pool::{Control, KeyStatus, ProviderStatus, Quantiles};
 use crate::core::time::Instant;
+use crate::server::health::Check;
 
 /// How the process stands: the answer to `GET /health`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HealthView {
-    /// `well`; `degraded` if a breaker or the overload holds something back, or the store does not keep what it should; `failing`
-    /// if no new call is served by a model.
+    /// `well`; `degraded` if something is not as it should be; `failing` if new calls are not served as they should be. See
+    /// [`crate::docs::health`].
     pub status: String,
+    /// Whether new calls are to come here: what `/health/ready` says.
+    #[serde(default)]
+    pub ready: bool,
+    /// What a call that comes here would miss: `room`, `provider`, `probe` or `store`.
+    #[serde(default)]
+    pub missing: Option<String>,
+    /// How each part stands.
+    #[serde(default)]
+    pub checks: Vec<CheckView>,
     /// Which version runs.
     pub version: String,
     /// Whether it is on its way out: see [`DrainView`].
@@ -42,6 +52,20 @@ pub struct HealthView {
     pub rest: String,
     /// The providers.
     pub pool: PoolView,
+}
+
+/// How one part stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// Its name: `provider.NAME`, `twilio`, `store`, `shared`, `disk.store`, `disk.messages`, `probe.NAME`.
+    pub name: String,
+    /// `ok`, `degraded`, `failed`, or `unknown`: nobody has looked yet, or not for too long.
+    pub state: String,
+    /// How old that is, in milliseconds; of a provider that answers, how long ago it did.
+    pub age_ms: Option<u64>,
+    /// Why it stands so; nothing where there is nothing to say.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
 }
 
 /// How far a process is on its way out: the answer to `GET /admin/v1/drain`, and to `POST`, which sends it there.
@@ -162,6 +186,17 @@ impl Verb {
             Self::Open => "open",
             Self::Close => "close",
             Self::Isolate => "isolate",
+        }
+    }
+}
+
+impl From<&Check> for CheckView {
+    fn from(check: &Check) -> Self {
+        Self {
+            name: check.name.clone(),
+            state: check.state.name().to_owned(),
+            age_ms: check.age.map(millis),
+            reason: check.reason.clone(),
         }
     }
 }

@@ -155,6 +155,14 @@ impl Mirror {
         }
     }
 
+    /// Writes something, for health; the reason where that cannot be.
+    pub(super) async fn prove(&self, node: &str) -> Result<(), StoreError> {
+        match self.store.trouble() {
+            Some(trouble) => Err(trouble),
+            None => self.store.prove(node, Clock::utc()).await,
+        }
+    }
+
     /// How it stands.
     pub(super) fn moment(&self) -> SharedMoment {
         SharedMoment {

@@ -332,6 +332,14 @@ impl Keeper {
         self.shared.as_ref().map(Mirror::moment)
     }
 
+    /// Writes something into what nodes share, for health.
+    pub(super) async fn prove_shared(&self) -> Result<(), StoreError> {
+        match &self.shared {
+            Some(shared) => shared.prove(&self.node).await,
+            None => Ok(()),
+        }
+    }
+
     /// The store that nodes share, for what only such a one has.
     pub(super) fn shared_store(&self) -> Option<&Redis> {
         self.shared.as_ref().map(Mirror::store)

@@ -118,6 +118,7 @@ pub(in crate::server) fn load(shared: &Shared, now: Instant) -> Load {
             && shared.overload.stage().allows_calls()
             && shared.calls.has_room(),
         has_provider: has_provider(shared, now),
+        is_whole: shared.missing(now).is_none(),
     }
 }
 

@@ -65,6 +65,7 @@ pub(in crate::server) struct BeatWords {
     calls_max: u32,
     takes_calls: bool,
     has_provider: bool,
+    is_whole: bool,
     /// The epoch by which its region is active, as far as it knows.
     pub(in crate::server) active: Option<u64>,
 }
@@ -76,6 +77,7 @@ impl BeatWords {
             calls_max,
             takes_calls,
             has_provider,
+            is_whole,
         } = beat.load;
         Self {
             count: beat.count,
@@ -83,6 +85,7 @@ impl BeatWords {
             calls_max,
             takes_calls,
             has_provider,
+            is_whole,
             active,
         }
     }
@@ -93,6 +96,7 @@ impl BeatWords {
             calls_max: self.calls_max,
             takes_calls: self.takes_calls,
             has_provider: self.has_provider,
+            is_whole: self.is_whole,
         };
         Beat {
             peer,
@@ -210,6 +214,7 @@ mod tests {
                 calls_max: 2,
                 takes_calls: true,
                 has_provider: false,
+                is_whole: true,
             },
         }
     }

@@ -144,9 +144,25 @@ impl Embedded {
         self.shared.trouble()
     }
 
+    /// Writes something that is of no other use, for health: it is on disk when this answers. It is not among the writes that are
+    /// counted.
+    pub fn prove(&self, now: Utc) -> Answer<()> {
+        let run = move |writing: &Writing<'_>| writing.prove(now);
+        self.write_as(true, false, run)
+    }
+
     fn write<T: Send + 'static>(
         &self,
         only_if_awaited: bool,
+        run: impl FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        self.write_as(only_if_awaited, true, run)
+    }
+
+    fn write_as<T: Send + 'static>(
+        &self,
+        only_if_awaited: bool,
+        is_counted: bool,
         run: impl FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<T> {
         let (sender, answer) = oneshot::channel();
@@ -155,6 +171,7 @@ impl Embedded {
             result: None,
             sender,
             only_if_awaited,
+            is_counted,
         };
         let sent = self.send(|queues| of_send(&queues.writes.try_send(Box::new(job))));
         self.wait(sent, answer, self.settings.write_timeout)

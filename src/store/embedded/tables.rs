@@ -3,6 +3,7 @@
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::row::Row;
+use crate::core::time::Utc;
 use crate::store::error::StoreError;
 use crate::store::sealer::{Place, Sealer};
 use crate::store::{LOOK_UP_MAX, State};
@@ -90,6 +91,13 @@ pub(super) struct Reading<'a> {
 }
 
 impl Writing<'_> {
+    /// Writes when this was, over when it was last.
+    pub(super) fn prove(&self, now: Utc) -> Result<(), StoreError> {
+        let mut meta = self.txn.open_table(META)?;
+        meta.insert("proved", now.millis().to_be_bytes().as_slice())?;
+        Ok(())
+    }
+
     /// What stands there.
     pub(super) fn row<R: Row>(&self, table: Rows, id: u128) -> Result<Option<R>, StoreError> {
         row(&self.txn.open_table(table)?, id)

@@ -27,6 +27,8 @@ const MEND_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) trait WriteJob: Send {
     /// Whether it is still to be begun.
     fn is_wanted(&self) -> bool;
+    /// Whether it keeps something for somebody, and counts.
+    fn is_counted(&self) -> bool;
     /// Does it in a transaction that is shared with others; again, if that had to be given up because of one of them.
     fn run(&mut self, writing: &Writing<'_>) -> Result<(), StoreError>;
     /// Tells whoever waits, once the transaction is on disk or has failed.
@@ -43,6 +45,8 @@ pub(super) struct Write<T, F> {
     pub(super) sender: oneshot::Sender<Result<T, StoreError>>,
     /// It is not begun when nobody waits for it any more.
     pub(super) only_if_awaited: bool,
+    /// It keeps something for somebody.
+    pub(super) is_counted: bool,
 }
 
 impl<T, F> WriteJob for Write<T, F>
@@ -52,6 +56,10 @@ where
 {
     fn is_wanted(&self) -> bool {
         !(self.only_if_awaited && self.sender.is_closed())
+    }
+
+    fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     fn run(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
@@ -288,7 +296,8 @@ impl Shared {
             });
             let Some((place, error)) = failed else {
                 txn.commit()?;
-                self.counts.committed(batch.len());
+                let counted = batch.iter().filter(|job| job.is_counted()).count();
+                self.counts.committed(counted);
                 return Ok(());
             };
             txn.abort()?;

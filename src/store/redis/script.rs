@@ -50,6 +50,7 @@ scripts! {
     Claim = "claim",
     Role = "role",
     ChangeRole = "change_role",
+    Prove = "prove",
 }
 
 /// Says whose the keys are; it runs before all others, and once.

@@ -89,6 +89,8 @@ pub(super) struct Gate {
     /// How often it opened in a row.
     openings: u32,
     rest_until: Instant,
+    /// When something was last answered.
+    answered_at: Option<Instant>,
     under_way: u32,
     control: Bucket,
     rings: Bucket,
@@ -108,6 +110,7 @@ impl Gate {
             breaker: Breaker::Closed { failures: 0 },
             openings: 0,
             rest_until: Instant::ZERO,
+            answered_at: None,
             under_way: 0,
             control: Bucket::new(limits.control_per_second),
             rings: Bucket::new(limits.rings_per_second),
@@ -147,7 +150,10 @@ impl Gate {
     pub(super) fn record(&mut self, now: Instant, pass: Pass, outcome: Outcome) {
         self.under_way = self.under_way.saturating_sub(1);
         match outcome {
-            Outcome::Answered => self.succeed(pass.is_trial),
+            Outcome::Answered => {
+                self.answered_at = Some(now);
+                self.succeed(pass.is_trial);
+            }
             Outcome::Limited(after) => {
                 let rest = after.unwrap_or(REST).min(REST_MAX);
                 self.rest_until = self.rest_until.max(now + rest);
@@ -172,6 +178,11 @@ impl Gate {
             Breaker::Open { until } => Some(until.since(now)),
             Breaker::Trial => Some(Duration::ZERO),
         }
+    }
+
+    /// For health: when something was last answered.
+    pub(super) const fn answered_at(&self) -> Option<Instant> {
+        self.answered_at
     }
 
     /// Requests that were under way when it opened do not close it.

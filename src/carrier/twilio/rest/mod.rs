@@ -99,6 +99,11 @@ impl Rest {
         let now = (self.clock)();
         self.gate().open_for(now)
     }
+
+    /// For health: when something was last answered, if only with a no.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.gate().answered_at()
+    }
 }
 
 impl fmt::Debug for Rest {

@@ -86,6 +86,18 @@ impl Rest {
         }
     }
 
+    /// Asks for the account, for health: it changes nothing and costs nothing.
+    pub async fn account(&self) -> Result<(), RestError> {
+        let mut way = Way::through(self, Lane::Control)?;
+        let answer = match self.begin(Method::GET, ".json").send().await {
+            Ok(response) => read::<IgnoredAny>(response).await,
+            Err(error) => Err(of_send(&error)),
+        };
+        way.outcome = outcome_of(&answer);
+        drop(way);
+        answer.map(drop)
+    }
+
     /// A request to what stands behind the account's name.
     fn begin(&self, method: Method, behind: &str) -> RequestBuilder {
         let settings = &self.settings;
