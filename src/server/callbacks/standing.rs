@@ -28,6 +28,9 @@ use crate::store::{Answer, StoreError};
 /// whose request waits for its next turn.
 const NOTES_MAX: usize = 32_768;
 
+/// Nodes without regions are all of one, which is active.
+const REGIONLESS: Role = Role::Active(Epoch(0));
+
 /// How often the claim is asked for anew in the time by which it lasts longer than a request.
 const ASKED_TIMES: u32 = 4;
 
@@ -39,6 +42,8 @@ pub(super) struct Standing {
     is_alone: bool,
     node: Box<str>,
     claims: ClaimSettings,
+    /// What this region may do, as it was last looked at.
+    role: Role,
     lease: Option<Lease>,
     pub(super) claim_at: Instant,
     /// When each request was asked to be kept as begun.
@@ -61,6 +66,7 @@ impl Standing {
             is_alone: replicas_min == 0,
             node: node.into(),
             claims,
+            role: REGIONLESS,
             lease: None,
             claim_at: Instant::ZERO,
             begun: BTreeMap::new(),
@@ -76,10 +82,14 @@ impl Standing {
             .is_some_and(|held| held.is_replicated && now < held.asked + lease)
     }
 
-    /// What this region may do.
-    pub(super) const fn role(&self) -> Role {
-        // Nodes without regions are all of one, which is active.
-        Role::Active(Epoch(0))
+    /// Whether this desk serves what others leave.
+    pub(super) fn may_follow(&self, now: Instant) -> bool {
+        matches!(self.role, Role::Active(_)) && self.holds(now)
+    }
+
+    /// Whether it can be looked at what others serve.
+    pub(super) fn may_look(&self, now: Instant) -> bool {
+        self.role == Role::Standby || self.holds(now)
     }
 
     pub(super) fn has_made(&mut self, now: Instant, promise: PromiseId) {
@@ -93,8 +103,7 @@ impl Standing {
         (send, kind): (SendId, SendKind),
         promise: PromiseId,
     ) -> Leave {
-        let role = self.role();
-        let epoch = match role {
+        let epoch = match self.role {
             Role::Active(epoch) => epoch,
             Role::Standby => Epoch(0),
         };
@@ -108,7 +117,7 @@ impl Standing {
             return Leave::Wait(Lack::OptOut);
         }
         let ground = Ground {
-            role,
+            role: self.role,
             lease: self.lease.map(|lease| Lease { epoch, ..lease }),
             opt_out,
         };
@@ -132,6 +141,18 @@ fn note<K: Ord>(notes: &mut BTreeMap<K, Instant>, key: K, at: Instant) {
 }
 
 impl Desk {
+    /// What this region may do from now on. A standby serves nothing: it gives back its claim, and the active region's nodes follow it.
+    pub(super) fn plays(&mut self, role: Role) {
+        let Some(standing) = &mut self.standing else {
+            return;
+        };
+        let was = std::mem::replace(&mut standing.role, role);
+        if role == Role::Standby && was != Role::Standby {
+            standing.lease = None;
+            self.step_down();
+        }
+    }
+
     /// It is asked to be kept that this request is about to be made.
     pub(super) fn begins(&mut self, send: SendId) {
         let now = self.shared.clock.now();
@@ -168,7 +189,7 @@ impl Desk {
         let Some(standing) = &mut self.standing else {
             return;
         };
-        if now < standing.claim_at || is_over {
+        if now < standing.claim_at || is_over || standing.role == Role::Standby {
             return;
         }
         standing.claim_at = now + standing.claim_every();

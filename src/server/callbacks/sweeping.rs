@@ -23,7 +23,6 @@ use crate::core::callback::intent::Intent;
 use crate::core::callback::number::Number;
 use crate::core::callback::promise::{Promise, SendId, SendKind};
 use crate::core::ids::PromiseId;
-use crate::core::region::role::Role;
 use crate::core::time::{Instant, Utc};
 use crate::server::clock::Clock;
 use crate::store::shared::{ClaimId, Shared as _};
@@ -112,7 +111,7 @@ impl Desk {
             return;
         };
         let is_due = self.sweep.at.is_some_and(|at| at <= now);
-        if !is_due || self.is_stopping || !standing.holds(now) {
+        if !is_due || self.is_stopping || !standing.may_look(now) {
             return;
         }
         self.sweep.at = Some(now + LOOK_TIMEOUT);
@@ -131,9 +130,8 @@ impl Desk {
     pub(super) fn on_swept(&mut self, now: Instant, utc: Utc, swept: Swept) {
         self.sweep.at = Some(now + LOOK_EVERY);
         self.sweep.after = swept.after;
-        let may_serve = self.standing.as_ref().is_some_and(|standing| {
-            matches!(standing.role(), Role::Active(_)) && standing.holds(now) && !self.is_stopping
-        });
+        let standing = self.standing.as_ref().filter(|_| !self.is_stopping);
+        let may_serve = standing.is_some_and(|standing| standing.may_follow(now));
         for sighted in swept.sighted {
             if self.ledger.revision_of(sighted.id).is_some() {
                 if !sighted.is_mine {

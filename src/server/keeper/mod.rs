@@ -124,7 +124,7 @@ impl Keeper {
         })
     }
 
-    /// What nodes share, for promises.
+    /// The store that nodes share, for promises and for what only such a one has.
     pub(super) fn shared_store(&self) -> Option<&Arc<Redis>> {
         self.shared.as_ref().map(Mirror::store)
     }
