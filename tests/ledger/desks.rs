@@ -29,7 +29,7 @@ mod outside;
 mod store;
 
 /// Nothing goes wrong from then on.
-const CALM_FROM: Duration = Duration::from_hours(3);
+const CALM_FROM: Duration = Duration::from_mins(100);
 
 /// When every promise must have ended.
 const UNTIL: Duration = Duration::from_hours(56);
@@ -95,6 +95,8 @@ pub(crate) struct Desks {
     carrier: Carrier,
     /// Promises of which it is kept that a person speaks with us.
     served: BTreeSet<PromiseId>,
+    /// When each caller called last.
+    called: BTreeMap<Number, Duration>,
     stopped: BTreeMap<Number, Duration>,
     desks: [Desk; 2],
     told: BTreeSet<PromiseId>,
@@ -133,6 +135,7 @@ impl Desks {
             is_away: false,
             carrier: Carrier::default(),
             served: BTreeSet::new(),
+            called: BTreeMap::new(),
             stopped: BTreeMap::new(),
             desks: [desk(1), desk(2)],
             told: BTreeSet::new(),
@@ -184,7 +187,7 @@ impl Desks {
     }
 
     pub(crate) fn run(&mut self) {
-        while self.now < UNTIL {
+        while self.now < UNTIL && !self.is_over() {
             let next = self.events.first_key_value().map(|((at, _), _)| *at);
             let wanted = [0, 1].into_iter().filter_map(|place| self.wakes(place));
             let wanted = wanted.min();
@@ -201,6 +204,15 @@ impl Desks {
             }
         }
         self.at_the_end();
+    }
+
+    /// Nothing is left to do, and nothing more goes wrong.
+    fn is_over(&self) -> bool {
+        let has_open = |desk: &Desk| desk.ledger.open() > 0;
+        let mut kept = self.keeper.promises.values();
+        self.now > CALM_FROM
+            && !self.desks.iter().any(has_open)
+            && !kept.any(|(promise, _)| promise.stage.is_open())
     }
 
     fn at_the_end(&mut self) {

@@ -133,6 +133,7 @@ impl Desks {
         // If they were being served, that call was lost in its turn.
         let keeper = &self.keeper;
         self.served.retain(|id| keeper.promises[id].0.to != to);
+        self.called.insert(to, self.now);
         let call = CallId::from_bits(self.rng.u128(..));
         self.wanted.insert(call, to);
         let wanted = Wanted {

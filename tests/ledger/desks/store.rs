@@ -39,7 +39,10 @@ impl Desks {
                 }
                 Stored::Kept => {
                     self.serves.insert(promise.id, name);
-                    if matches!(promise.stage, Stage::Connected { .. }) {
+                    // Who calls in the very moment is on the line, and not served.
+                    let called = self.called.get(&promise.to).copied();
+                    let calls = called.is_some_and(|at| self.now <= at + Duration::from_secs(1));
+                    if matches!(promise.stage, Stage::Connected { .. }) && !calls {
                         self.served.insert(promise.id);
                     }
                 }
