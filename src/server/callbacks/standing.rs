@@ -21,6 +21,7 @@ use crate::core::region::claim::{
 };
 use crate::core::region::role::Role;
 use crate::core::time::{Instant, Utc};
+use crate::server::region::Nodes;
 use crate::store::shared::{Claim, ClaimId, Claimed, Shared as _};
 use crate::store::{Answer, StoreError};
 
@@ -141,8 +142,15 @@ fn note<K: Ord>(notes: &mut BTreeMap<K, Instant>, key: K, at: Instant) {
 }
 
 impl Desk {
+    /// Looks at what this region may do.
+    pub(super) fn look_at_role(&mut self) {
+        let nodes = self.shared.nodes.as_ref();
+        let stands_by = nodes.is_some_and(Nodes::stands_by);
+        self.plays(if stands_by { Role::Standby } else { REGIONLESS });
+    }
+
     /// What this region may do from now on. A standby serves nothing: it gives back its claim, and the active region's nodes follow it.
-    pub(super) fn plays(&mut self, role: Role) {
+    fn plays(&mut self, role: Role) {
         let Some(standing) = &mut self.standing else {
             return;
         };

@@ -66,6 +66,11 @@ impl Nodes {
         (me, nodes)
     }
 
+    /// Whether its region waits until the active one is silent.
+    pub(super) fn stands_by(&self) -> bool {
+        self.begins == Begins::Standby
+    }
+
     /// Whether this process is no node, and only votes.
     pub(super) fn is_witness(&self) -> bool {
         self.begins == Begins::Witness
