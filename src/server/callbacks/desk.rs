@@ -229,14 +229,23 @@ impl Desk {
     pub(super) fn take_here(&mut self, now: Instant, utc: Utc, message: Message) {
         match message {
             Message::Claimed(life, asked, claimed) if life == self.life => {
-                self.on_claimed(asked, claimed);
+                self.on_claimed(asked, &claimed);
             }
             Message::Swept(life, swept) if life == self.life => self.on_swept(now, utc, swept),
             Message::Taken(life, taken, then) if life == self.life => {
                 self.on_taken((now, utc), taken, then);
             }
+            Message::Restored(life, promises) if life == self.life => {
+                for (promise, revision) in promises {
+                    let restored = Input::Restored(Box::new(promise), revision);
+                    self.handle(now, utc, restored);
+                }
+            }
             // Of another life.
-            Message::Claimed(..) | Message::Swept(..) | Message::Taken(..) => {}
+            Message::Claimed(..)
+            | Message::Swept(..)
+            | Message::Taken(..)
+            | Message::Restored(..) => {}
             Message::Wanted(wanted, told) => self.on_wanted(now, utc, wanted, told),
             Message::Text(text, answer) => self.on_text(now, utc, text, answer),
             Message::Heard(input) => self.handle(now, utc, input),
@@ -245,13 +254,6 @@ impl Desk {
                 reply.send(self.connected(send, call)).ok(); // The carrier may have given up.
             }
             Message::Outcome(life, input, by) => self.on_outcome(now, utc, life, input, by),
-            Message::Restored(life, promises) if life == self.life => {
-                for (promise, revision) in promises {
-                    let restored = Input::Restored(Box::new(promise), revision);
-                    self.handle(now, utc, restored);
-                }
-            }
-            Message::Restored(..) => {} // For another life.
             Message::Look(id, reply) => {
                 reply.send(self.view(utc, id)).ok(); // As above.
             }

@@ -210,12 +210,12 @@ impl Desk {
     }
 
     /// What became of the claim that was asked for then.
-    pub(super) fn on_claimed(&mut self, asked: Instant, claimed: Result<Claimed, StoreError>) {
+    pub(super) fn on_claimed(&mut self, asked: Instant, claimed: &Result<Claimed, StoreError>) {
         let now = self.shared.clock.now();
         let Some(standing) = &mut self.standing else {
             return;
         };
-        if let Ok(Claimed::Granted { replicas }) = &claimed {
+        if let Ok(Claimed::Granted { replicas }) = claimed {
             standing.lease = Some(Lease {
                 asked,
                 epoch: Epoch(0), // That of the role at the request.
