@@ -191,7 +191,7 @@ impl Desk {
         if now >= self.models_at {
             self.models_at = now + MODELS_EVERY;
             self.look_at_models(now, utc);
-            self.look_at_role();
+            self.look_at_role(now);
         }
         self.claim(now);
         self.sweep(now);

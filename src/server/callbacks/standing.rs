@@ -21,7 +21,6 @@ use crate::core::region::claim::{
 };
 use crate::core::region::role::Role;
 use crate::core::time::{Instant, Utc};
-use crate::server::region::Nodes;
 use crate::store::shared::{Claim, ClaimId, Claimed, Shared as _};
 use crate::store::{Answer, StoreError};
 
@@ -143,10 +142,9 @@ fn note<K: Ord>(notes: &mut BTreeMap<K, Instant>, key: K, at: Instant) {
 
 impl Desk {
     /// Looks at what this region may do.
-    pub(super) fn look_at_role(&mut self) {
+    pub(super) fn look_at_role(&mut self, now: Instant) {
         let nodes = self.shared.nodes.as_ref();
-        let stands_by = nodes.is_some_and(Nodes::stands_by);
-        self.plays(if stands_by { Role::Standby } else { REGIONLESS });
+        self.plays(nodes.map_or(REGIONLESS, |nodes| nodes.role(now)));
     }
 
     /// What this region may do from now on. A standby serves nothing: it gives back its claim, and the active region's nodes follow it.
@@ -176,6 +174,7 @@ impl Desk {
         send: SendId,
         kind: SendKind,
     ) -> bool {
+        self.look_at_role(clocks.0);
         let promise = self.ledger.promise_of(send).map(|promise| promise.id);
         let (Some(standing), Some(promise)) = (&mut self.standing, promise) else {
             return self.standing.is_none();
