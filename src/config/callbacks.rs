@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::carrier::{Mode, Twilio};
 use super::section::{Form, Section};
 use super::store::{StorePlace, StoreSettings};
+use super::units::format_duration;
 use super::{HOUR, Layers, MINUTE};
 use crate::core::callback::destinations::{Destinations, PREFIXES_MAX};
 use crate::core::callback::number::{Number, Prefix};
 use crate::core::callback::settings::{CapSettings, Settings};
+use crate::core::region::claim::ClaimSettings;
 use crate::zones::{Daily, Zones};
 
 /// How lost callers are texted and rung back.
@@ -40,6 +42,19 @@ pub struct Callbacks {
     pub ring_seconds: u16,
     /// How long a ring back may go on once it was answered.
     pub talk_max: Duration,
+    /// Where promises are kept before they are told.
+    pub durability: PromiseDurability,
+    /// Where nodes share promises: what a request for one of them stands on.
+    pub claims: ClaimSettings,
+}
+
+/// Where promises are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromiseDurability {
+    /// In the file beside the process: one node alone promises anything.
+    Disk,
+    /// In the store that nodes share: any of them promises, and each promise is served by one.
+    Shared,
 }
 
 /// Who texts are from, and rings.
@@ -93,15 +108,17 @@ impl Layers {
         &mut self,
         twilio: Option<&Twilio>,
         store: Option<&StoreSettings>,
+        shares: bool,
     ) -> (Option<Callbacks>, Option<String>) {
         let is_whole = self.problems.is_empty();
-        let lacks = lacking(twilio, store);
         let mut section = self.section("callbacks");
         let used = section.choice(
             "enabled",
             &[("auto", Use::Auto), ("on", Use::On), ("off", Use::Off)],
         );
-        let callbacks = read(&mut section);
+        let callbacks = read(&mut section, shares);
+        let durability = callbacks.as_ref().map(|callbacks| callbacks.durability);
+        let lacks = lacking(twilio, store, durability);
         if let (Some(Use::On), Some(lacks), true) = (used, lacks, is_whole) {
             let what = format!("and {lacks}: nobody can be rung back");
             section.wrong_now("enabled", "\"on\"", &what, "\"auto\", \"off\"");
@@ -117,7 +134,11 @@ impl Layers {
 }
 
 /// What is not there without which nothing can be promised.
-fn lacking(twilio: Option<&Twilio>, store: Option<&StoreSettings>) -> Option<&'static str> {
+fn lacking(
+    twilio: Option<&Twilio>,
+    store: Option<&StoreSettings>,
+    durability: Option<PromiseDurability>,
+) -> Option<&'static str> {
     let Some(twilio) = twilio else {
         return Some("public.auth is not \"twilio\"");
     };
@@ -128,12 +149,13 @@ fn lacking(twilio: Option<&Twilio>, store: Option<&StoreSettings>) -> Option<&'s
         return Some("twilio.mode is \"static\"");
     }
     match store.map(|store| &store.place) {
+        _ if durability == Some(PromiseDurability::Shared) => None,
         Some(StorePlace::File(..)) => None,
         Some(StorePlace::Memory) | None => Some("store.path names no file"),
     }
 }
 
-fn read(section: &mut Section<'_>) -> Option<Callbacks> {
+fn read(section: &mut Section<'_>, shares: bool) -> Option<Callbacks> {
     let sender = read_sender(section);
     let sends_texts = section.boolean("texts");
     let consent = section.choice(
@@ -159,10 +181,19 @@ fn read(section: &mut Section<'_>) -> Option<Callbacks> {
     let zone = section.text("zone", ZONE);
     let texts_per_second = section.integer("texts_per_second", 1..=1_000);
     let ring_seconds = section.integer("ring_seconds", 5..=120);
+    let durability = read_durability(section, shares);
     let ledger = Settings {
         text_every: SECOND / texts_per_second,
         ring_timeout: SECOND * u32::from(ring_seconds) + TELLING,
         ..read_ledger(section)
+    };
+    let claims = read_claims(section, ledger.request_timeout, durability);
+    let ledger = Settings {
+        shared_within: match durability {
+            PromiseDurability::Disk => None,
+            PromiseDurability::Shared => Some(claims.opt_out_within),
+        },
+        ..ledger
     };
     let rings_per_second = section.integer("rings_per_second", 1..=100);
     let ringing_max = section.integer("ringing_max", 1..=1_000);
@@ -181,7 +212,56 @@ fn read(section: &mut Section<'_>) -> Option<Callbacks> {
         detects_machines: detects_machines?,
         ring_seconds,
         talk_max,
+        durability,
+        claims,
     })
+}
+
+/// Where promises are kept: in the store that nodes share, if there is one, and it is not said otherwise.
+fn read_durability(section: &mut Section<'_>, shares: bool) -> PromiseDurability {
+    let said = section.optional_text("promise_durability", DURABILITY);
+    match said.map(|said| said.text).as_deref() {
+        Some("disk") => PromiseDurability::Disk,
+        Some("shared") if !shares => {
+            section.wrong_now(
+                "promise_durability",
+                "\"shared\"",
+                "and there is no store that nodes share: shared.url names none",
+                "\"disk\", or [shared] with its url and key",
+            );
+            PromiseDurability::Disk
+        }
+        None if !shares => PromiseDurability::Disk,
+        Some(_) | None => PromiseDurability::Shared,
+    }
+}
+
+const DURABILITY: Form = Form {
+    allowed: r#""disk" or "shared""#,
+    accepts: |text| matches!(text, "disk" | "shared"),
+};
+
+/// How much longer than a request and the clocks' difference a claim lasts at least: it is asked for anew within that time.
+const CLAIM_SPARE: Duration = Duration::from_secs(2);
+
+fn read_claims(
+    section: &mut Section<'_>,
+    request_timeout: Duration,
+    durability: PromiseDurability,
+) -> ClaimSettings {
+    let claims = ClaimSettings {
+        lease: section.duration("lease", 5 * SECOND..=HOUR),
+        request_timeout,
+        ..ClaimSettings::default()
+    };
+    let least = claims.request_lasts() + CLAIM_SPARE;
+    if durability == PromiseDurability::Shared && claims.lease < least {
+        let value = format!("\"{}\"", format_duration(claims.lease));
+        let allowed = format!("at least \"{}\"", format_duration(least));
+        let what = "is no longer than a request may last (callbacks.request_timeout, and 5 s)";
+        section.wrong_now("lease", &value, what, &allowed);
+    }
+    claims
 }
 
 /// What it takes the carrier to say what became of a ring, at most.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use self::admin::Admin;
 pub use self::agents::{Agent, Agents, Found};
-pub use self::callbacks::{Callbacks, ConsentPolicy, Sender};
+pub use self::callbacks::{Callbacks, ConsentPolicy, PromiseDurability, Sender};
 pub use self::carrier::{Mode, Twilio, UpgradeSignature};
 pub use self::environment::{Environment, OPERATOR_TOKEN};
 pub use self::health::{HealthSettings, PROBES_MAX, Probe, Target};
@@ -172,7 +172,8 @@ impl Layers {
         let store = self.read_store(environment);
         let shared = self.read_shared(environment);
         let region = self.read_region(public.as_ref(), environment);
-        let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
+        let (callbacks, zone) =
+            self.read_callbacks(twilio.as_ref(), store.as_ref(), shared.is_some());
         let menu = self.read_menu();
         let place = store.as_ref().map(|store| &store.place);
         let messages = self.read_messages(place, environment);

@@ -72,6 +72,11 @@ pub(super) fn draw_promise_id() -> PromiseId {
     PromiseId::from_bits(u128::from_le_bytes(draw()))
 }
 
+/// A name for one life of the task that serves promises, which no other has, anywhere.
+pub(super) fn draw_desk_name() -> u128 {
+    u128::from_le_bytes(draw())
+}
+
 /// What the pool's chance begins with.
 pub(super) fn draw_seed() -> u64 {
     u64::from_le_bytes(draw())

@@ -22,6 +22,7 @@ use crate::server::{Folder, Server, output, ringback};
 use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
 mod killed;
+mod nodes;
 mod whole_way;
 
 /// What waits for the carrier is short, and the hours are all that there are.

@@ -29,6 +29,11 @@ impl Taken {
         self.asked.get(name).map_or("", String::as_str)
     }
 
+    /// Its name, if it is a ring.
+    fn sid(&self) -> String {
+        format!("CA{:032x}", self.number)
+    }
+
     /// The path of one of its addresses.
     pub(crate) fn path(&self, name: &str) -> String {
         let url = self.get(name);
@@ -201,7 +206,14 @@ fn answer(line: &str, form: &Form, books: &watch::Sender<Books>) -> (u16, Value)
             let name = if is_text { "messages" } else { "calls" };
             (200, json!({name: found, "next_page_uri": null}))
         }
-        _ => (404, json!({"code": 20_404})),
+        _ => {
+            let books = books.borrow();
+            let is_asked = |ring: &&Taken| path.ends_with(&format!("/Calls/{}.json", ring.sid()));
+            match books.rings.iter().find(is_asked) {
+                Some(ring) => (200, shown(false, ring)),
+                None => (404, json!({"code": 20_404})),
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::desks::Desks;
 use crate::world::{World, digits};
 
 /// How many lives there are; the long tests ask for more.
@@ -61,6 +62,68 @@ fn lives_of_promises_keep_every_rule() {
         }
     }
 }
+
+#[test]
+fn lives_of_two_desks_over_one_store_do_nothing_twice() {
+    let only = asked("RINGBACK_DESKS_SEED");
+    let seeds = match only {
+        Some(seed) => seed..seed + 1,
+        None => 0..asked("RINGBACK_LEDGER_LIVES").unwrap_or(LIVES).div_ceil(5),
+    };
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut findings: BTreeMap<&str, (u64, u64, String)> = BTreeMap::new();
+    for seed in seeds {
+        let mut desks = Desks::new(seed);
+        let ran = catch_unwind(AssertUnwindSafe(|| desks.run()));
+        if ran.is_err() {
+            desks.findings.push(("no bug", "it panicked".to_owned()));
+        }
+        if only.is_some() {
+            println!("{}", desks.trace);
+        }
+        for (checker, what) in desks.findings {
+            findings.entry(checker).or_insert((0, seed, what)).0 += 1;
+        }
+        for (what, times) in desks.counts {
+            *counts.entry(what).or_default() += times;
+        }
+    }
+    println!("{counts:#?}");
+    let told: Vec<_> = findings
+        .iter()
+        .map(|(checker, (times, seed, what))| {
+            format!("\"{checker}\": {times} (from seed {seed}) {what}")
+        })
+        .collect();
+    println!("{} findings, {}", findings.len(), told.join("; "));
+    assert!(
+        findings.is_empty(),
+        "RINGBACK_DESKS_SEED=… cargo test --release --test ledger lives_of_two -- --nocapture: {told:#?}"
+    );
+    if only.is_none() {
+        for what in DESKS_REACHED {
+            assert!(
+                counts.get(what).is_some_and(|times| *times >= 5),
+                "{what}: {counts:?}"
+            );
+        }
+    }
+}
+
+/// What the lives of two desks must have reached.
+const DESKS_REACHED: [&str; 11] = [
+    "a request waited",
+    "asked for",
+    "followed",
+    "killed",
+    "rings",
+    "served elsewhere",
+    "slept",
+    "store away",
+    "texts",
+    "told already",
+    "told that it cannot be",
+];
 
 #[test]
 fn the_same_seed_gives_the_same_trace_and_no_number_is_in_it() {

@@ -7,6 +7,8 @@ mod books;
 #[cfg(test)]
 mod carrier;
 #[cfg(test)]
+mod desks;
+#[cfg(test)]
 mod keeper;
 #[cfg(test)]
 mod line;

@@ -62,6 +62,14 @@ impl Desk {
         wanted
     }
 
+    /// What is wanted in answer, all of it.
+    fn ask(&mut self, input: Input) -> Vec<Effect> {
+        let mut effects = Effects::new();
+        let now = Instant::from_start(self.now);
+        self.ledger.handle(now, self.utc(), input, &mut effects);
+        effects.drain().collect()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&mut self, by: Duration) -> Vec<Effect> {
         let until = self.now + by;
@@ -217,6 +225,60 @@ fn nobody_is_rung_who_is_still_on_the_line() {
         let then = desk.pass(Duration::from_secs(2));
         assert!(then.iter().any(is_ring), "{takes_texts}");
     }
+}
+
+#[test]
+fn what_another_serves_is_let_go_and_what_it_served_is_looked_up_before_anything_is_done() {
+    let settings = Settings {
+        shared_within: Some(Duration::from_secs(5)),
+        ..Settings::default()
+    };
+    let mut desk = Desk::new(settings.clone());
+    let wanted = desk.wanted(1);
+    assert!(desk.tell(wanted).iter().any(is_text));
+    let id = PromiseId::from_bits(1);
+    let promise = desk.ledger.promises().next().unwrap().clone();
+    let revision = desk.ledger.revision_of(id).unwrap();
+    // What was seen of it before it was changed here says nothing.
+    assert_eq!(desk.tell(Input::LetGo(id, revision)), []);
+    assert_eq!(desk.ledger.open(), 1);
+    assert_eq!(desk.tell(Input::LetGo(id, revision + 1)), []);
+    assert_eq!(desk.ledger.open(), 0);
+    let accepted = Input::Texted(SendId::text(id), TextOutcome::Accepted(message(1)));
+    let stranger = [Effect::Observe(Seen::Stranger)];
+    assert_eq!(desk.tell(accepted), stranger, "it is another's to hear");
+
+    let mut other = Desk::new(settings);
+    other.tell(Input::Restored(Box::new(promise), revision + 1));
+    let before = Duration::from_millis(44_999);
+    assert!(other.pass(before).is_empty(), "it may still be requested");
+    let looks = other.pass(Duration::from_millis(1));
+    assert!(looks.iter().any(is_look_up), "{looks:?}");
+    let found = LookedUp::Found((message(1), TextStatus::Sent));
+    other.tell(Input::TextLookedUp(SendId::text(id), found));
+    assert_eq!(other.ledger.revision_of(id), Some(revision + 2));
+}
+
+#[test]
+fn who_is_on_the_list_by_memory_alone_is_not_told_so_where_others_may_have_ended_it() {
+    let mut desk = Desk::new(Settings {
+        shared_within: Some(Duration::from_secs(5)),
+        ..Settings::default()
+    });
+    let wanted = desk.wanted(1);
+    desk.tell(wanted.clone());
+    let told = |told| Effect::Tell(CallId::from_bits(1), told);
+    assert!(desk.tell(wanted.clone()).contains(&told(Told::Already)));
+    desk.keeps = false;
+    let asked = desk.ask(wanted);
+    let write = asked.iter().find_map(|effect| match effect {
+        Effect::Write(write, _) => Some(*write),
+        _ => None,
+    });
+    let elsewhere = Input::Stored(write.expect("it is kept first"), Stored::Elsewhere);
+    let cannot = told(Told::Cannot(Cannot::StoreSlow));
+    assert!(desk.tell(elsewhere).contains(&cannot));
+    assert_eq!(desk.ledger.open(), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Folder, NO_AUTH, environment, problems};
-use crate::config::{Callbacks, ConsentPolicy, Sender, TextName, load};
+use crate::config::{Callbacks, ConsentPolicy, PromiseDurability, Sender, TextName, load};
 use crate::core::callback::settings::Settings;
 use crate::zones::Daily;
 
@@ -125,5 +125,45 @@ fn an_agents_own_texts_are_held_to_what_a_text_can_be() {
     ] {
         let told = agent(wrong).unwrap_err().to_string();
         assert!(told.contains(part), "{wrong}: {told}");
+    }
+}
+
+#[test]
+fn promises_are_kept_where_nodes_share_them_unless_it_is_said_otherwise() {
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let shared = "[shared]\nurl = \"redis://a\"\nkey = { env = \"K\" }\n";
+    let variables = [&CARRIER[..], &[("K", KEY)]].concat();
+    let durability = |name: &str, text: &str| {
+        let folder = Folder::new(name);
+        let file = folder.write("file.toml", text);
+        let callbacks = load(Some(&file), &environment(&variables))
+            .unwrap()
+            .callbacks;
+        callbacks.map(|callbacks| (callbacks.durability, callbacks.ledger.shared_within))
+    };
+    let within = Some(Duration::from_secs(5));
+    // No file is needed then.
+    let found = durability("durable-shared", shared);
+    assert_eq!(found, Some((PromiseDurability::Shared, within)));
+    let disk = format!("[callbacks]\npromise_durability = \"disk\"\n{shared}");
+    assert_eq!(durability("durable-none", &disk), None);
+    let disk = format!("[store]\npath = \"promises.redb\"\n{disk}");
+    let found = durability("durable-disk", &disk);
+    assert_eq!(found, Some((PromiseDurability::Disk, None)));
+
+    let alone = "[callbacks]\npromise_durability = \"shared\"\n";
+    for (text, part) in [
+        (alone.to_owned(), "there is no store that nodes share"),
+        (
+            format!("[callbacks]\npromise_durability = \"both\"\n{shared}"),
+            "callbacks.promise_durability",
+        ),
+        (
+            format!("[callbacks]\nlease = \"16s\"\n{shared}"),
+            "is no longer than a request may last",
+        ),
+    ] {
+        let said = problems("durable-wrong", &text, &variables).join("\n");
+        assert!(said.contains(part), "{said}");
     }
 }

@@ -148,6 +148,7 @@ impl CallbackLedger {
             | Stored::OptedOut
             | Stored::Stale(_)
             | Stored::Unknown
+            | Stored::Elsewhere
                 if is_dirty =>
             {
                 self.rewrite(key, effects);
@@ -156,7 +157,8 @@ impl CallbackLedger {
             | Stored::Already(_)
             | Stored::OptedOut
             | Stored::Stale(_)
-            | Stored::Unknown => {
+            | Stored::Unknown
+            | Stored::Elsewhere => {
                 if let Some(running) = self.errands.running.remove(&key) {
                     let reply = match running.errand {
                         Errand::OptOut(_, None) => Some(Reply::Welcome),

@@ -15,10 +15,13 @@ use crate::core::time::Utc;
 pub enum Input {
     /// Nothing: its deadline has come.
     Tick,
-    /// A promise that the store holds, with its revision; open or ended, in any order, before [`Input::Ready`].
+    /// A promise that the store holds, with its revision: open or ended, in any order, before [`Input::Ready`]; from then on one
+    /// that this ledger serves in place of another. What may have been requested for it is looked up before anything else.
     Restored(Box<Promise>, u64),
     /// All that the store holds was told.
     Ready,
+    /// Another serves a promise, by this revision or a later one: nothing more is done for it here.
+    LetGo(PromiseId, u64),
     /// A call wants a promise for its caller.
     Wanted(Box<Wanted>),
     /// What became of a write.
@@ -87,6 +90,8 @@ pub enum Stored {
     Stale(u64),
     /// There is no such promise.
     Unknown,
+    /// Another serves this promise, and nothing was kept.
+    Elsewhere,
     /// It is not known whether it is kept.
     Failed,
 }

@@ -126,6 +126,7 @@ impl CallbackLedger {
             Stored::OptedOut => self.write(id, effects),
             Stored::Already(_) => self.not_kept(at, id, Told::Already, effects),
             Stored::Unknown => self.not_kept(at, id, Told::Cannot(Cannot::StoreSlow), effects),
+            Stored::Elsewhere => self.let_go(id, effects),
         }
     }
 
@@ -165,7 +166,8 @@ impl CallbackLedger {
 
     /// A promise from before the restart goes on. What was under way then may have been requested, or not.
     pub(super) fn take_up(&mut self, at: At, id: PromiseId, revision: u64, effects: &mut Effects) {
-        let look_at = self.look_at(at);
+        // Whoever served it may be about to make a request that is kept as begun.
+        let look_at = self.look_at(at) + self.settings.shared_within.unwrap_or_default();
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -248,6 +250,19 @@ impl CallbackLedger {
     fn not_kept(&mut self, at: At, id: PromiseId, told: Told, effects: &mut Effects) {
         self.refuse_waiting(id, told, effects);
         self.leave(at.utc, id);
+    }
+
+    /// Another serves the promise: nobody was told anything of it that is not kept, and it is not over.
+    pub(super) fn let_go(&mut self, id: PromiseId, effects: &mut Effects) {
+        self.refuse_waiting(id, Told::Cannot(Cannot::StoreSlow), effects);
+        if self
+            .entries
+            .get(&id)
+            .is_some_and(|entry| entry.step == Step::Noted)
+        {
+            self.unrequested(id);
+        }
+        self.strike(id);
     }
 
     fn tell_kept(&mut self, at: At, id: PromiseId, effects: &mut Effects) {

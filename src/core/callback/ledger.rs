@@ -106,7 +106,14 @@ impl CallbackLedger {
         let at = At { now, utc };
         match input {
             Input::Tick => {}
-            Input::Restored(promise, revision) => self.restore(*promise, revision),
+            Input::Restored(promise, revision) => {
+                self.restore(at, *promise, revision, effects);
+            }
+            Input::LetGo(id, revision) => {
+                if self.revision_of(id).is_some_and(|own| own < revision) {
+                    self.let_go(id, effects);
+                }
+            }
             Input::Ready => self.on_ready(at, effects),
             Input::Wanted(wanted) => self.on_wanted(at, *wanted, effects),
             Input::Stored(write, stored) => self.on_stored(at, write, stored, effects),
@@ -180,6 +187,11 @@ impl CallbackLedger {
     pub fn promise_of(&self, send: SendId) -> Option<&Promise> {
         let id = self.by_send.get(&send)?;
         self.entries.get(id).map(|entry| &entry.promise)
+    }
+
+    /// What the store has of an open promise, as far as is known here.
+    pub fn revision_of(&self, id: PromiseId) -> Option<u64> {
+        self.entries.get(&id).map(|entry| entry.revision)
     }
 
     /// What is spoken by whoever has a promise, or had one of late.
@@ -260,8 +272,12 @@ impl CallbackLedger {
         }
     }
 
-    fn restore(&mut self, promise: Promise, revision: u64) {
-        if !self.is_ready && self.restored.len() < RESTORED_MAX {
+    fn restore(&mut self, at: At, promise: Promise, revision: u64, effects: &mut Effects) {
+        if self.is_ready {
+            if self.entries.len() < RESTORED_MAX && !self.entries.contains_key(&promise.id) {
+                self.take_on(at, promise, revision, effects);
+            }
+        } else if self.restored.len() < RESTORED_MAX {
             self.restored.push((promise, revision));
         }
     }
@@ -274,19 +290,24 @@ impl CallbackLedger {
         let mut restored = std::mem::take(&mut self.restored);
         restored.sort_by_key(|(promise, _)| (promise.promised, promise.id));
         for (promise, revision) in restored {
-            self.caps
-                .promised(promise.promised, promise.to, promise.caller);
-            for act in &promise.acts {
-                self.caps.act(act.at, act.kind, promise.to);
-            }
-            self.inbox.remember(&promise.heard);
-            if promise.stage.is_open() {
-                let id = promise.id;
-                self.enter(promise, at.now);
-                self.take_up(at, id, revision, effects);
-            } else {
-                self.past.add(at.utc, &promise);
-            }
+            self.take_on(at, promise, revision, effects);
+        }
+    }
+
+    /// A promise that was served elsewhere, or in a life before.
+    fn take_on(&mut self, at: At, promise: Promise, revision: u64, effects: &mut Effects) {
+        self.caps
+            .promised(promise.promised, promise.to, promise.caller);
+        for act in &promise.acts {
+            self.caps.act(act.at, act.kind, promise.to);
+        }
+        self.inbox.remember(&promise.heard);
+        if promise.stage.is_open() {
+            let id = promise.id;
+            self.enter(promise, at.now);
+            self.take_up(at, id, revision, effects);
+        } else {
+            self.past.add(at.utc, &promise);
         }
     }
 
@@ -307,12 +328,16 @@ impl CallbackLedger {
 
     /// A promise is over, and that is kept: what is left of it is who it was for.
     pub(super) fn leave(&mut self, utc: Utc, id: PromiseId) {
+        if let Some(promise) = self.strike(id) {
+            self.past.add(utc, &promise);
+        }
+    }
+
+    /// A promise stands in the ledger no more.
+    pub(super) fn strike(&mut self, id: PromiseId) -> Option<Promise> {
         self.stand(id, Queued::No);
         self.ringing.remove(&id);
-        let Some(entry) = self.entries.remove(&id) else {
-            return;
-        };
-        let promise = entry.promise;
+        let promise = self.entries.remove(&id)?.promise;
         self.caps.release(self.settings.promise_cents());
         if self.by_number.get(&promise.to) == Some(&id) {
             self.by_number.remove(&promise.to);
@@ -322,7 +347,7 @@ impl CallbackLedger {
             self.by_send.remove(&SendId::ring(id, number));
         }
         self.ends.remove(&(promise.expires, id));
-        self.past.add(utc, &promise);
+        Some(promise)
     }
 
     /// The promise ends later than it would have.

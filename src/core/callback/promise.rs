@@ -253,6 +253,9 @@ pub enum SendKind {
     Ring,
 }
 
+/// Odd, so that no two numbers of a promise give the same name.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
 /// The name of one request to the carrier, made of the promise's. All requests of one text share it, so that whichever was
 /// taken on is found; each ring has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -270,8 +273,6 @@ impl SendId {
     }
 
     const fn of(promise: PromiseId, number: u128) -> Self {
-        /// Odd, so that no two numbers of a promise give the same name.
-        const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
         let sum = promise.bits().wrapping_add(SPREAD.wrapping_mul(number + 1));
         Self(sum ^ (sum >> 67))
     }
@@ -284,6 +285,20 @@ impl SendId {
     /// The bits of the name: for the path of its callbacks.
     pub const fn bits(self) -> u128 {
         self.0
+    }
+
+    /// The promises whose request this may be, if it is of this kind, and they are rung so often at most.
+    pub fn promises(self, kind: SendKind, rings_max: u8) -> impl Iterator<Item = PromiseId> {
+        // Half of the bits and more were shifted, so that shifting once more undoes it.
+        let sum = self.0 ^ (self.0 >> 67);
+        let numbers = match kind {
+            SendKind::Text => 0..=0,
+            SendKind::Ring => 2..=rings_max.saturating_add(1),
+        };
+        numbers.map(move |number| {
+            let spread = SPREAD.wrapping_mul(u128::from(number) + 1);
+            PromiseId::from_bits(sum.wrapping_sub(spread))
+        })
     }
 
     /// What stands in the text, by which it is found again in the carrier's list: ten letters and digits that are not mistaken
@@ -400,6 +415,10 @@ mod tests {
                 assert_eq!(send.reference().len(), 10);
                 assert_eq!(SendId::from_bits(send.bits()), send);
             }
+            let of = |send: SendId, kind| send.promises(kind, 8).collect::<Vec<_>>();
+            assert_eq!(of(SendId::text(promise), SendKind::Text), [promise]);
+            let ring = of(SendId::ring(promise, 7), SendKind::Ring);
+            assert!(ring.len() == 8 && ring.contains(&promise));
         }
     }
 }

@@ -41,6 +41,10 @@ pub struct Settings {
     /// How long the carrier lets it ring, with all that it needs to tell so.
     pub ring_timeout: Duration,
 
+    /// Others may serve promises of the same store: a request is made so soon after it was asked to be kept that it is about to
+    /// be, or not at all. `None`: nobody else does.
+    pub shared_within: Option<Duration>,
+
     /// Where texts and rings may go.
     pub destinations: Destinations,
     /// What may be spent on whom.
@@ -91,6 +95,7 @@ impl Default for Settings {
             rings_max: 3,
             ring_again_after: Duration::from_mins(15),
             ring_timeout: Duration::from_secs(90),
+            shared_within: None,
             destinations: Destinations::default(),
             caps: CapSettings::default(),
         }

@@ -70,10 +70,14 @@ impl CallbackLedger {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        if entry.is_new() || stage != entry.promise.stage {
+        let is_shared = self.settings.shared_within.is_some();
+        if is_shared || entry.is_new() || stage != entry.promise.stage {
             let (by, told) = (at.now + self.settings.tell_within, Told::Already);
             if self.wait(id, Waiting::Call { call, by, told }).is_none() {
                 tell(call, Told::Cannot(Cannot::StoreSlow), effects);
+            } else if is_shared {
+                // Another may serve it by now, and may have ended it.
+                self.save(id, effects);
             }
         } else {
             tell(call, Told::Already, effects);

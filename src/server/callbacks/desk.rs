@@ -13,24 +13,27 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
+use super::archive::{Archive, Common};
 use super::restoring::restore;
+use super::served::DeskName;
+use super::standing::Standing;
+use super::sweeping::Sweep;
 use super::{Answered, Callbacks, Message, models};
 use crate::carrier::twilio::rest::Rest;
-use crate::config;
+use crate::config::{self, PromiseDurability};
 use crate::core::callback::CallbackLedger;
-use crate::core::callback::effect::{Answer, Effect, Effects, Told, Write, WriteId};
+use crate::core::callback::effect::{Effect, Effects, Told, Write, WriteId};
 use crate::core::callback::input::{
     InboundText, Input, Models, RingOutcome, RingStatus, Stored, TextOutcome, Wanted,
 };
 use crate::core::callback::number::Number;
-use crate::core::callback::promise::{Promise, SendId, Stage as PromiseStage};
-use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
+use crate::core::callback::promise::SendKind;
+use crate::core::ids::{CallId, MessageSid, PromiseId};
 use crate::core::time::{Instant, Utc};
 use crate::server::Shared;
-use crate::server::admin::view::{CallbackVerb, CallbacksView};
-use crate::server::clock::Clock;
+use crate::server::admin::view::CallbackVerb;
+use crate::server::clock::{Clock, draw_desk_name};
 use crate::server::drain::Stage;
-use crate::store::Store as _;
 use crate::telemetry::Count;
 
 /// How long the next life is waited for at first, and at most: a bug that is always there must not keep the process busy.
@@ -82,15 +85,20 @@ pub(super) struct Desk {
     /// What was asked for in another life is not answered in this one: names of writes begin anew.
     pub(super) life: u32,
     settings: config::Callbacks,
-    ledger: CallbackLedger,
+    pub(super) ledger: CallbackLedger,
+    /// Where promises are kept; `None`: nowhere, and nothing is promised.
+    pub(super) archive: Option<Archive>,
+    /// Where nodes share them.
+    pub(super) standing: Option<Standing>,
+    pub(super) sweep: Sweep,
     effects: Effects,
-    models: Models,
+    pub(super) models: Models,
     models_at: Instant,
-    is_stopping: bool,
-    /// The calls that want something, for which number.
-    calls: BTreeMap<CallId, (Number, oneshot::Sender<Told>)>,
+    pub(super) is_stopping: bool,
+    /// The calls that want something, and what.
+    pub(super) calls: BTreeMap<CallId, (Box<Wanted>, oneshot::Sender<Told>)>,
     /// The webhooks of texts, and who wrote.
-    texts: BTreeMap<MessageSid, (Number, Vec<oneshot::Sender<Answered>>)>,
+    pub(super) texts: BTreeMap<MessageSid, (Number, Vec<oneshot::Sender<Answered>>)>,
     forgetting: BTreeMap<Number, Vec<oneshot::Sender<()>>>,
     /// The writes that make a number forgotten.
     forgotten_by: BTreeMap<WriteId, Number>,
@@ -99,7 +107,19 @@ pub(super) struct Desk {
 impl Desk {
     fn new(shared: Arc<Shared>, callbacks: &Callbacks, life: u32) -> Self {
         let settings = callbacks.settings().clone();
+        let archive = open(&shared, settings.durability);
+        let standing = match &archive {
+            Some(Archive::Common(common)) => {
+                let (node, replicas_min) = shared.keeper.sharer();
+                let common = Arc::clone(common);
+                Some(Standing::new(common, node, settings.claims, replicas_min))
+            }
+            Some(Archive::Own(_)) | None => None,
+        };
         Self {
+            archive,
+            standing,
+            sweep: Sweep::default(),
             tell: callbacks.tell.clone(),
             life,
             ledger: CallbackLedger::new(settings.ledger.clone()),
@@ -126,8 +146,11 @@ impl Desk {
     }
 
     async fn live(mut self, inbox: &mut mpsc::Receiver<Message>) {
-        let restoring = restore(Arc::clone(&self.shared), self.life, self.tell.clone());
-        self.shared.tasks.spawn("promises", restoring);
+        if let Some(archive) = &self.archive {
+            let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
+            let restoring = restore(shared, archive.clone(), self.life, tell);
+            self.shared.tasks.spawn("promises", restoring);
+        }
         let tasks = self.shared.tasks.clone();
         let mut stopping = pin!(tasks.reached(Stage::Stopping));
         loop {
@@ -135,6 +158,7 @@ impl Desk {
             let message = tokio::select! {
                 () = &mut stopping, if !self.is_stopping => {
                     self.is_stopping = true;
+                    self.step_down();
                     None
                 }
                 message = inbox.recv() => message,
@@ -155,7 +179,9 @@ impl Desk {
             self.models_at
         };
         let due = self.ledger.deadline().map_or(looks, |at| at.min(looks));
-        due.max(now + TICK_PAUSE)
+        let shares = self.standing.as_ref().filter(|_| !self.is_stopping);
+        let claim = shares.map_or(due, |standing| standing.claim_at);
+        due.min(claim).max(now + TICK_PAUSE)
     }
 
     /// Takes what there is.
@@ -165,7 +191,10 @@ impl Desk {
         if now >= self.models_at {
             self.models_at = now + MODELS_EVERY;
             self.look_at_models(now, utc);
+            self.look_at_role(now);
         }
+        self.claim(now);
+        self.sweep(now);
         match message {
             Some(message) => self.take(now, utc, message),
             None if self.ledger.deadline().is_some_and(|at| at <= now) => {
@@ -191,7 +220,32 @@ impl Desk {
     }
 
     fn take(&mut self, now: Instant, utc: Utc, message: Message) {
+        // What another desk serves is served here, if somebody asks for it here.
+        if let Some(message) = self.seek(message) {
+            self.take_here(now, utc, message);
+        }
+    }
+
+    pub(super) fn take_here(&mut self, now: Instant, utc: Utc, message: Message) {
         match message {
+            Message::Claimed(life, asked, claimed) if life == self.life => {
+                self.on_claimed(asked, &claimed);
+            }
+            Message::Swept(life, swept) if life == self.life => self.on_swept(now, utc, swept),
+            Message::Taken(life, taken, then) if life == self.life => {
+                self.on_taken((now, utc), taken, then);
+            }
+            Message::Restored(life, promises) if life == self.life => {
+                for (promise, revision) in promises {
+                    let restored = Input::Restored(Box::new(promise), revision);
+                    self.handle(now, utc, restored);
+                }
+            }
+            // Of another life.
+            Message::Claimed(..)
+            | Message::Swept(..)
+            | Message::Taken(..)
+            | Message::Restored(..) => {}
             Message::Wanted(wanted, told) => self.on_wanted(now, utc, wanted, told),
             Message::Text(text, answer) => self.on_text(now, utc, text, answer),
             Message::Heard(input) => self.handle(now, utc, input),
@@ -200,13 +254,6 @@ impl Desk {
                 reply.send(self.connected(send, call)).ok(); // The carrier may have given up.
             }
             Message::Outcome(life, input, by) => self.on_outcome(now, utc, life, input, by),
-            Message::Restored(life, promises) if life == self.life => {
-                for (promise, revision) in promises {
-                    let restored = Input::Restored(Box::new(promise), revision);
-                    self.handle(now, utc, restored);
-                }
-            }
-            Message::Restored(..) => {} // For another life.
             Message::Look(id, reply) => {
                 reply.send(self.view(utc, id)).ok(); // As above.
             }
@@ -239,7 +286,10 @@ impl Desk {
         if self.calls.len() >= WAITING_MAX {
             self.calls.pop_first();
         }
-        self.calls.insert(wanted.call, (wanted.to, told));
+        self.calls.insert(wanted.call, (wanted.clone(), told));
+        if let Some(standing) = &mut self.standing {
+            standing.has_made(now, wanted.promise);
+        }
         self.handle(now, utc, Input::Wanted(wanted));
     }
 
@@ -280,14 +330,17 @@ impl Desk {
                 operator.send(()).ok(); // They may have gone.
             }
         }
+        if input == Input::Ready {
+            self.sweep.at = Some(now);
+        }
         self.handle(now, utc, input);
     }
 
-    fn handle(&mut self, now: Instant, utc: Utc, input: Input) {
+    pub(super) fn handle(&mut self, now: Instant, utc: Utc, input: Input) {
         let mut effects = mem::take(&mut self.effects);
         self.ledger.handle(now, utc, input, &mut effects);
         for effect in effects.drain() {
-            self.perform(now, effect);
+            self.perform((now, utc), effect);
         }
         self.effects = effects;
     }
@@ -302,7 +355,7 @@ impl Desk {
         is_on_line
     }
 
-    fn perform(&mut self, now: Instant, effect: Effect) {
+    fn perform(&mut self, (now, utc): (Instant, Utc), effect: Effect) {
         match effect {
             Effect::Write(id, write) => {
                 if let Write::Forget(number) = write {
@@ -311,12 +364,19 @@ impl Desk {
                 self.write(id, write);
             }
             // Whoever is texted now is rung by another process, which knows nothing of it until this one is gone.
-            Effect::Text(request) if self.is_stopping => {
+            Effect::Text(request)
+                if self.is_stopping
+                    || !self.may_request((now, utc), request.send, SendKind::Text) =>
+            {
                 self.outcome(Input::Texted(request.send, TextOutcome::NotSent));
             }
             Effect::Text(request) => self.text(now, &request),
             Effect::LookUpText { send, to } => self.look_up_text(now, send, to),
-            Effect::Ring(request) if self.is_stopping || self.is_on_line(now, request.to) => {
+            Effect::Ring(request)
+                if self.is_stopping
+                    || self.is_on_line(now, request.to)
+                    || !self.may_request((now, utc), request.send, SendKind::Ring) =>
+            {
                 self.outcome(Input::Rung(request.send, RingOutcome::NotSent));
             }
             Effect::Ring(request) => self.ring(now, &request),
@@ -332,58 +392,6 @@ impl Desk {
             Effect::CheckTime => self.check_time(),
             Effect::Observe(seen) => self.shared.telemetry.callback(seen),
         }
-    }
-
-    fn tell_call(&mut self, call: CallId, told: Told) {
-        let Some((number, waiting)) = self.calls.remove(&call) else {
-            return;
-        };
-        // A call back that was lost in its turn: what was said in it since is what the next one goes on from.
-        let promise = self.ledger.promise_to(number).map(|promise| promise.id);
-        if let (Told::Already, Some(promise), Some(store)) =
-            (told, promise, self.shared.keeper.store())
-        {
-            drop(store.keep_context(promise, call, Clock::utc()));
-        }
-        waiting.send(told).ok(); // Who has hung up need not hear it.
-    }
-
-    fn answer(&mut self, message: MessageSid, answer: Answer) {
-        let Some((from, waiting)) = self.texts.remove(&message) else {
-            return;
-        };
-        let language = self.ledger.language_of(from).cloned();
-        for webhook in waiting {
-            let language = language.clone();
-            webhook.send(Answered { answer, language }).ok(); // The carrier comes again.
-        }
-    }
-
-    /// The promise whose ring has connected its caller with us.
-    fn connected(&self, send: SendId, ring: CallSid) -> Option<Promise> {
-        let promise = self.ledger.promise_of(send)?;
-        match promise.stage {
-            PromiseStage::Connected { rings, call, .. }
-                if call == ring && SendId::ring(promise.id, rings) == send =>
-            {
-                Some(promise.clone())
-            }
-            PromiseStage::Promised { .. }
-            | PromiseStage::Texting { .. }
-            | PromiseStage::Asked { .. }
-            | PromiseStage::Due { .. }
-            | PromiseStage::Ringing { .. }
-            | PromiseStage::Connected { .. }
-            | PromiseStage::Ended(_) => None,
-        }
-    }
-
-    fn view(&self, utc: Utc, id: Option<PromiseId>) -> CallbacksView {
-        let is_sane = self.ledger.is_clock_sane();
-        let rings = matches!(self.models, Models::Back { .. });
-        let promises = self.ledger.promises();
-        let shown = promises.filter(|promise| id.is_none_or(|id| promise.id == id));
-        CallbacksView::new(shown, utc, (is_sane, rings))
     }
 
     /// Something is done beside the loop, and its outcome is an input; if that fails in a way of its own, it is `otherwise`.
@@ -416,6 +424,23 @@ impl Desk {
     pub(super) fn outcome(&self, outcome: Input) {
         let otherwise = outcome.clone();
         self.ask("outcome", None, otherwise, async move { outcome });
+    }
+}
+
+/// Where promises are kept, for a new life.
+fn open(shared: &Shared, durability: PromiseDurability) -> Option<Archive> {
+    let file = shared.keeper.store().cloned();
+    match durability {
+        PromiseDurability::Disk => file.map(Archive::Own),
+        PromiseDurability::Shared => {
+            let store = shared.keeper.shared_store().cloned()?;
+            Some(Archive::Common(Arc::new(Common {
+                store,
+                file,
+                me: DeskName(draw_desk_name()),
+                tasks: shared.tasks.clone(),
+            })))
+        }
     }
 }
 

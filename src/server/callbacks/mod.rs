@@ -3,8 +3,9 @@
 //! | file | owns |
 //! |---|---|
 //! | here | what calls, webhooks and operators may ask of it |
-//! | `desk` | the one task that owns the ledger, and who waits for it |
-//! | `restoring`, `keeping` | what comes from the store, and goes there |
+//! | `desk`, `telling` | the one task that owns the ledger, and what whoever waits for it is told |
+//! | `archive`, `keeping`, `restoring` | where promises are kept, what goes there, what comes from there |
+//! | `served`, `standing`, `sweeping` | where nodes share promises: who serves which, and whether it may |
 //! | `requesting` | requests to the carrier, each made once |
 //! | `outcomes` | what the carrier's answers are to the ledger |
 //! | `models` | whether models have room for those who are rung back |
@@ -14,6 +15,7 @@
 //! cannot be promised anything, and a webhook that it is to come again. It must not decide, and prints no number and no word of
 //! a caller. How it acts: [`crate::docs::callback`].
 
+mod archive;
 mod desk;
 mod keeping;
 mod keyed;
@@ -21,6 +23,10 @@ mod models;
 mod outcomes;
 mod requesting;
 mod restoring;
+mod served;
+mod standing;
+mod sweeping;
+mod telling;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +37,7 @@ use tokio::time::timeout;
 pub(super) use self::desk::keep;
 use self::keyed::number_of_keys;
 pub(super) use self::outcomes::{AnsweredBy, answered_by, ring_status, text_status};
+use self::sweeping::{Swept, Taken};
 use super::admin::view::{CallbackVerb, CallbacksView};
 use super::clock::{Clock, draw_promise_id};
 use crate::config;
@@ -41,6 +48,8 @@ use crate::core::callback::number::{Language, Number};
 use crate::core::callback::promise::{Consent, Promise, SendId, Source};
 use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use crate::core::time::{Instant, Utc};
+use crate::store::StoreError;
+use crate::store::shared::Claimed;
 use crate::zones::{Moment, Zones};
 
 /// What waits for the ledger at most: a second of the worst storm. Beyond it calls are told that they cannot be promised
@@ -77,6 +86,12 @@ enum Message {
     Outcome(u32, Input, Option<Instant>),
     /// Promises from the store, with their revisions.
     Restored(u32, Vec<(Promise, u64)>),
+    /// What became of the claim that was asked for then, in this life of the task.
+    Claimed(u32, Instant, Result<Claimed, StoreError>),
+    /// What stands in the store that nodes share, in part.
+    Swept(u32, Swept),
+    /// What became of serving a promise in place of another desk, and what is to be done then.
+    Taken(u32, Taken, Option<Box<Message>>),
     /// An operator looks: at all promises, or at one.
     Look(Option<PromiseId>, oneshot::Sender<CallbacksView>),
     /// An operator wants to know whose a promise is.

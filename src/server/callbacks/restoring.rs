@@ -1,5 +1,10 @@
 //! The ledger's promises of a life before: read from the store page by page, until all of them are there.
+//!
+//! Where nodes share promises those that are over are read, for the caps are counted from them; open ones are taken over one by
+//! one ([`super::sweeping`]). What is still open in the file beside the process, from before promises were shared, moves to the
+//! shared store first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,61 +12,166 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Message;
+use super::archive::{Archive, Common, change_of, record_of, unread};
+use super::served::{self, DeskName};
+use crate::core::callback::effect::SendNote;
 use crate::core::callback::input::Input;
-use crate::core::callback::promise::Promise;
+use crate::core::callback::promise::{End, Promise, Stage as PromiseStage, Why};
 use crate::core::ids::PromiseId;
 use crate::server::Shared;
 use crate::server::clock::Clock;
 use crate::server::drain::Stage;
-use crate::store::promise_form::{self, RecordFault};
-use crate::store::{LOOK_UP_MAX, PromiseRecord, Store as _, StoreError};
+use crate::store::embedded::Embedded;
+use crate::store::promise_form;
+use crate::store::{LOOK_UP_MAX, PromiseRecord, Promised, State, Store, StoreError};
 
 /// How long to wait for a store that does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How many are read at once from the shared store: one round trip.
+const SHARED_PAGE: usize = 64;
+
 /// Reads all promises, however often the store does not answer; nothing is promised before.
-pub(super) async fn restore(shared: Arc<Shared>, life: u32, tell: mpsc::Sender<Message>) {
+pub(super) async fn restore(
+    shared: Arc<Shared>,
+    archive: Archive,
+    life: u32,
+    tell: mpsc::Sender<Message>,
+) {
     let stopping = shared.tasks.reached(Stage::Stopping);
+    let restoring = Restoring {
+        shared: &shared,
+        life,
+        tell,
+    };
     tokio::select! {
         () = stopping => {}
-        () = read(&shared, life, &tell) => {}
+        () = restoring.run(&archive) => {}
     }
 }
 
-async fn read(shared: &Shared, life: u32, tell: &mpsc::Sender<Message>) {
-    let Some(store) = shared.keeper.store() else {
-        return;
-    };
-    let mut after: Option<PromiseId> = None;
-    loop {
-        let page = store.promises(after, LOOK_UP_MAX, Clock::utc()).await;
-        let Some(page) = shared.keeper.note(page) else {
-            sleep(PAUSE).await;
-            continue;
-        };
-        let last = page.last().map(|promise| promise.id);
-        let promises = page.iter().filter_map(|kept| promise(shared, kept));
-        let restored = Message::Restored(life, promises.collect());
-        if tell.send(restored).await.is_err() {
+struct Restoring<'a> {
+    shared: &'a Shared,
+    life: u32,
+    tell: mpsc::Sender<Message>,
+}
+
+impl Restoring<'_> {
+    async fn run(&self, archive: &Archive) {
+        match archive {
+            Archive::Own(file) => {
+                let mut after = None;
+                while let Some(page) = self.page(&**file, LOOK_UP_MAX, &mut after).await {
+                    self.tell(page.iter().filter_map(|kept| self.own(kept)).collect())
+                        .await;
+                }
+            }
+            Archive::Common(common) => self.run_common(common).await,
+        }
+        // Whoever would have been told is gone with the process.
+        let ready = Message::Outcome(self.life, Input::Ready, None);
+        self.tell.send(ready).await.ok();
+    }
+
+    async fn run_common(&self, common: &Common) {
+        let mut seen = BTreeSet::new();
+        let mut after = None;
+        while let Some(page) = self.page(&*common.store, SHARED_PAGE, &mut after).await {
+            seen.extend(page.iter().map(|kept| kept.id));
+            let over = page.iter().filter(|kept| !kept.is_open);
+            self.tell(over.filter_map(|kept| self.common(kept)).collect())
+                .await;
+        }
+        let Some(file) = &common.file else {
             return;
+        };
+        let mut after = None;
+        while let Some(page) = self.page(&**file, LOOK_UP_MAX, &mut after).await {
+            for kept in page.iter().filter(|kept| kept.is_open) {
+                if let Some((promise, revision)) = self.own(kept) {
+                    self.move_over(common, file, &promise, revision).await;
+                }
+            }
+            let over = page
+                .iter()
+                .filter(|kept| !kept.is_open && !seen.contains(&kept.id));
+            self.tell(over.filter_map(|kept| self.own(kept)).collect())
+                .await;
         }
-        if last.is_none() {
-            break;
-        }
-        after = last;
     }
-    // Whoever would have been told is gone with the process.
-    tell.send(Message::Outcome(life, Input::Ready, None))
-        .await
-        .ok();
+
+    /// The next promises, however often the store has to be asked; `None`: there are no more.
+    async fn page(
+        &self,
+        store: &dyn Store,
+        max: usize,
+        after: &mut Option<PromiseId>,
+    ) -> Option<Vec<PromiseRecord>> {
+        loop {
+            let page = store.promises(*after, max, Clock::utc()).await;
+            let page = if max == SHARED_PAGE {
+                self.shared.keeper.note_shared(page)
+            } else {
+                self.shared.keeper.note(page)
+            };
+            if let Some(page) = page {
+                *after = Some(page.last()?.id);
+                return Some(page);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn tell(&self, promises: Vec<(Promise, u64)>) {
+        let restored = Message::Restored(self.life, promises);
+        self.tell.send(restored).await.ok(); // The desk may be gone, and another life begun.
+    }
+
+    /// A promise that is open in the file goes on in the shared store, as it is; it ends in the file when it is there. One that
+    /// another node has made to the same caller since stays, in its place.
+    async fn move_over(&self, common: &Common, file: &Embedded, promise: &Promise, revision: u64) {
+        loop {
+            let moved = move_one(common, file, promise, revision).await;
+            if self.shared.keeper.note_shared(moved).is_some() {
+                tracing::info!(promise = %promise.id, "a promise has moved to the shared store");
+                return;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// What cannot be read is left alone, and told: its caller has a promise that nobody keeps.
+    fn own(&self, kept: &PromiseRecord) -> Option<(Promise, u64)> {
+        let read = promise_form::decode(&kept.state.0).map_err(unread);
+        Some((self.shared.keeper.note(read)?, kept.revision))
+    }
+
+    fn common(&self, kept: &PromiseRecord) -> Option<(Promise, u64)> {
+        let read = served::decode(&kept.state).map_err(unread);
+        let (_, promise) = self.shared.keeper.note_shared(read)?;
+        Some((promise, kept.revision))
+    }
 }
 
-/// What cannot be read is left alone, and told: its caller has a promise that nobody keeps.
-fn promise(shared: &Shared, kept: &PromiseRecord) -> Option<(Promise, u64)> {
-    let read = promise_form::decode(&kept.state.0).map_err(|fault| match fault {
-        RecordFault::Newer => StoreError::Newer("promise"),
-        RecordFault::Damaged => StoreError::Damaged("promise"),
-    });
-    let promise = shared.keeper.note(read)?;
-    Some((promise, kept.revision))
+async fn move_one(
+    common: &Common,
+    file: &Embedded,
+    promise: &Promise,
+    revision: u64,
+) -> Result<(), StoreError> {
+    let state = served::encode(DeskName::NOBODY, promise);
+    let record = record_of(&*common.store, promise, state)?;
+    match common.store.promise(record, Clock::utc()).await? {
+        // There already: an earlier try, or one that was made since.
+        Promised::Kept | Promised::Already(_) | Promised::OptedOut => {}
+    }
+    let over = Promise {
+        stage: PromiseStage::Ended(End::GaveUp(Why::Cancelled)),
+        ..promise.clone()
+    };
+    let send = promise.flight().map_or(SendNote::None, SendNote::End);
+    let state = State(promise_form::encode(&over));
+    let change = change_of(&over, revision, send, state);
+    file.change_promise(change, Clock::utc()).await?;
+    Ok(())
 }

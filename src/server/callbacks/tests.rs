@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{ConsentPolicy, Sender};
 use crate::core::callback::settings::Settings;
+use crate::core::region::claim::ClaimSettings;
 use crate::zones::Daily;
 
 pub(super) fn settings() -> config::Callbacks {
@@ -19,6 +20,8 @@ pub(super) fn settings() -> config::Callbacks {
         detects_machines: true,
         ring_seconds: 25,
         talk_max: Duration::from_mins(30),
+        durability: config::PromiseDurability::Disk,
+        claims: ClaimSettings::default(),
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Mirror {
     is_behind: AtomicBool,
     /// Whether the log knows that something is wrong.
     is_told: AtomicBool,
+    /// Whether promises could not be kept when that was last looked at.
+    lacks_promises: AtomicBool,
     failed: AtomicU64,
     left_out: AtomicU64,
 }
@@ -76,13 +78,14 @@ impl Mirror {
             news: Notify::new(),
             is_behind: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
+            lacks_promises: AtomicBool::new(false),
             failed: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
         }
     }
 
-    /// The store itself.
-    pub(super) fn store(&self) -> &Redis {
+    /// What it writes into.
+    pub(super) const fn store(&self) -> &Arc<Redis> {
         &self.store
     }
 
@@ -163,10 +166,24 @@ impl Mirror {
         }
     }
 
+    /// Something beside calls was not done; whoever wanted it says so.
+    pub(super) fn failed(&self, error: &StoreError) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(%error, "the shared store did not do what it was asked for");
+    }
+
+    /// Whether it keeps promises, as they have to be kept.
+    pub(super) fn keeps_promises(&self, does: bool) {
+        self.lacks_promises.store(!does, Ordering::Relaxed);
+    }
+
     /// How it stands.
     pub(super) fn moment(&self) -> SharedMoment {
+        let lacks_something = [&self.is_behind, &self.lacks_promises]
+            .iter()
+            .any(|lacks| lacks.load(Ordering::Relaxed));
         SharedMoment {
-            is_well: self.store.trouble().is_none() && !self.is_behind.load(Ordering::Relaxed),
+            is_well: self.store.trouble().is_none() && !lacks_something,
             waiting: self.lock().len(),
             failed: self.failed.load(Ordering::Relaxed),
             left_out: self.left_out.load(Ordering::Relaxed),

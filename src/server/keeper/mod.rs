@@ -26,7 +26,7 @@ pub(super) use self::state::CallState;
 use self::state::Unreadable;
 use super::clock::Clock;
 use super::drain::{Stage, Tasks};
-use crate::config::{SharedSettings, StorePlace, StoreSettings};
+use crate::config::{PromiseDurability, SharedSettings, StorePlace, StoreSettings};
 use crate::core::front::Card;
 use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::region::Peer;
@@ -56,6 +56,8 @@ const ENDED: &[u8] = &[1];
 pub(super) struct Keeper {
     store: Option<Arc<Embedded>>,
     shared: Option<Mirror>,
+    /// How many replicas of what nodes share must have what counts.
+    replicas_min: usize,
     call_ttl: Duration,
     ended_ttl: Duration,
     collect_interval: Duration,
@@ -155,6 +157,7 @@ impl Keeper {
         Ok(Self {
             store,
             shared: None,
+            replicas_min: 0,
             call_ttl: settings.call_ttl,
             ended_ttl: settings.ended_ttl,
             collect_interval: settings.collect_interval,
@@ -165,8 +168,21 @@ impl Keeper {
         })
     }
 
+    /// The store that nodes share, for promises and for what only such a one has.
+    pub(super) fn shared_store(&self) -> Option<&Arc<Redis>> {
+        self.shared.as_ref().map(Mirror::store)
+    }
+
+    /// The name of this node there, and how many replicas must have what counts.
+    pub(super) fn sharer(&self) -> (&str, usize) {
+        (&self.node, self.replicas_min)
+    }
+
     /// With a store that nodes share, if there is to be one. Nothing waits for it: while it is away calls go on without it.
     pub(super) fn sharing(self, shared: Option<SharedSettings>) -> Self {
+        let replicas_min = shared
+            .as_ref()
+            .map_or(0, |shared| shared.redis.replicas_min);
         let shared = shared.map(|shared| Redis::open(shared.address, &shared.key, shared.redis));
         let shared = shared.transpose().unwrap_or_else(|error| {
             tracing::error!(%error, "there is no thread for the shared store: calls go on without it");
@@ -174,6 +190,7 @@ impl Keeper {
         });
         Self {
             shared: shared.map(|store| Mirror::new(store, self.heeded.clone())),
+            replicas_min,
             ..self
         }
     }
@@ -340,11 +357,6 @@ impl Keeper {
         }
     }
 
-    /// The store that nodes share, for what only such a one has.
-    pub(super) fn shared_store(&self) -> Option<&Redis> {
-        self.shared.as_ref().map(Mirror::store)
-    }
-
     /// The store itself, for promises.
     pub(super) const fn store(&self) -> Option<&Arc<Embedded>> {
         self.store.as_ref()
@@ -355,10 +367,36 @@ impl Keeper {
         self.tally.note(answer)
     }
 
-    /// The conversation that a promise was made in; `None` as well where the store does not say so in time.
-    pub(super) async fn context(&self, promise: PromiseId) -> Option<CallState> {
-        let store = self.store.as_ref()?;
-        let state = self.tally.note(store.context(promise).await)??;
+    /// Counts what failed with what nodes share.
+    pub(super) fn note_shared<T>(&self, answer: Result<T, StoreError>) -> Option<T> {
+        let shared = self.shared.as_ref()?;
+        answer.map_err(|error| shared.failed(&error)).ok()
+    }
+
+    /// Whether what nodes share keeps promises, for health.
+    pub(super) fn keeps_promises(&self, does: bool) {
+        if let Some(shared) = &self.shared {
+            shared.keeps_promises(does);
+        }
+    }
+
+    /// The conversation that a promise was made in; `None` as well where the store does not say so in time. Promises that nodes share
+    /// have theirs there, but for those of before they were shared.
+    pub(super) async fn context(
+        &self,
+        promise: PromiseId,
+        durability: PromiseDurability,
+    ) -> Option<CallState> {
+        let mut state = None;
+        if let (Some(shared), PromiseDurability::Shared) = (&self.shared, durability) {
+            state = self
+                .note_shared(shared.store().context(promise).await)
+                .flatten();
+        }
+        if let (Some(store), None) = (&self.store, &state) {
+            state = self.tally.note(store.context(promise).await).flatten();
+        }
+        let state = state?;
         let read = CallState::read(&state);
         self.tally
             .note(read.map_err(|_| StoreError::Damaged("conversation")))

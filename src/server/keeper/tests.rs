@@ -81,6 +81,7 @@ fn keeper(disk: &Disk, telemetry: &Telemetry) -> Keeper {
     Keeper {
         store: Some(Arc::new(store)),
         shared: None,
+        replicas_min: 0,
         call_ttl: hour,
         ended_ttl: hour,
         collect_interval: hour,

@@ -157,7 +157,8 @@ impl<'a> Ring<'a> {
         }
         match self.callbacks.answered(self.send, call, PATIENCE).await {
             Ok(Some(promise)) => {
-                let context = self.shared.keeper.context(promise.id).await;
+                let durability = self.callbacks.settings().durability;
+                let context = self.shared.keeper.context(promise.id, durability).await;
                 self.serve(&promise, context)
             }
             // It was called off while it rang.

@@ -14,7 +14,7 @@ const SAID: &str = "it is about the blue bicycle";
 const ANSWERED: &str = "The blue one is ready on Tuesday.";
 
 /// A breaker that opens at once and soon asks again: there is one call.
-const BREAKER: &str = "[breaker]\nfailures_in_a_row = 1\ncool_down = \"300ms\"\ncool_down_max = \"300ms\"\n\
+pub(super) const BREAKER: &str = "[breaker]\nfailures_in_a_row = 1\ncool_down = \"300ms\"\ncool_down_max = \"300ms\"\n\
     probe_interval = \"100ms\"\nslow_start = \"0s\"\n";
 
 /// The breaker's, and no ring before it is known that the models are out: that is looked at every second.
@@ -25,7 +25,7 @@ fn sections() -> String {
 }
 
 /// A model that holds one conversation, is out then, and is well again when it is told to be.
-async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
+pub(super) async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
     let is_well = Arc::clone(is_well);
     Model::start_with(move |connection| match connection {
         1 => Manner::AnswersAndLeaves(SAID, ANSWERED),
@@ -36,14 +36,14 @@ async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
 }
 
 /// A number that may be rung now: in one of two cities it is not the last hour of the day.
-fn awake() -> &'static str {
+pub(super) fn awake(line: u32) -> String {
     let hours = Daily { from: 0, until: 23 };
     let zones = Zones::new("UTC").unwrap();
-    let may_be_rung = |text: &&str| {
+    let may_be_rung = |text: &String| {
         let hours = zones.hours(Number::parse(text).unwrap(), hours, now(), 2);
         hours.allow(now()) && hours.allow(later(120))
     };
-    let all = ["+14155550142", "+12125550142"];
+    let all = ["+1415555", "+1212555"].map(|city| format!("{city}{line:04}"));
     all.into_iter().find(may_be_rung).unwrap()
 }
 
@@ -91,7 +91,8 @@ async fn from_the_key_that_a_caller_presses_to_the_conversation_that_goes_on() {
     let folder = Folder::new();
     let path = store(&folder);
     let mut server = acting_with(&sections(), &path, &model, &exchange).await;
-    let us = awake();
+    let us = awake(142);
+    let us = us.as_str();
 
     // A conversation, in the middle of which the only model dies.
     let document = ask(&server, "/twiml/answer", 1, &[("From", us)]).await;
