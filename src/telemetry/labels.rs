@@ -72,7 +72,7 @@ pub(super) const FAULTS: [&str; 32] = [
 ];
 
 /// How a dial is paid for.
-pub(super) const CHARGES: [&str; 9] = [
+pub(super) const CHARGES: [&str; 10] = [
     "first",
     "rotation",
     "move",
@@ -82,6 +82,7 @@ pub(super) const CHARGES: [&str; 9] = [
     "probe",
     "spare",
     "rendering",
+    "transcription",
 ];
 
 /// The charges of what is dialled because something failed.
