@@ -138,13 +138,13 @@ async fn what_nobody_has_recorded_is_spoken_when_it_is_asked_for_and_found_from_
     let mut bakery = Bakery::with(|_| studio(None)).await;
     let (code, told) = bakery.prompts(&["render", "--dry-run"]).await;
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("30 to be rendered"), "{told}");
+    assert!(told.contains("31 to be rendered"), "{told}");
     assert!(bakery.recordings().is_empty(), "nobody was asked");
 
     let (code, told) = bakery.prompts(&["render"]).await;
     assert_eq!(code, Some(0), "{told}");
     assert!(
-        told.contains("spoken by \"test\"") && told.contains("30 rendered, 0 failed"),
+        told.contains("spoken by \"test\"") && told.contains("31 rendered, 0 failed"),
         "{told}"
     );
     assert!(!told.contains("Corner"), "{told}");

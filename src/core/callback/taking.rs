@@ -48,6 +48,9 @@ impl CallbackLedger {
         // They are on the line, and hear that they are on the list.
         entry.on_line_until = at.now + self.settings.ring_after;
         let stage = entry.promise.stage;
+        let told = Told::Already {
+            asks: entry.promise.needs_yes(),
+        };
         match stage {
             Stage::Ended(_) => {
                 tell(call, Told::Cannot(Cannot::StoreSlow), effects);
@@ -71,12 +74,12 @@ impl CallbackLedger {
             return;
         };
         if entry.is_new() || stage != entry.promise.stage {
-            let (by, told) = (at.now + self.settings.tell_within, Told::Already);
+            let by = at.now + self.settings.tell_within;
             if self.wait(id, Waiting::Call { call, by, told }).is_none() {
                 tell(call, Told::Cannot(Cannot::StoreSlow), effects);
             }
         } else {
-            tell(call, Told::Already, effects);
+            tell(call, told, effects);
         }
     }
 

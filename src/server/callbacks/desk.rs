@@ -340,7 +340,7 @@ impl Desk {
         };
         // A call back that was lost in its turn: what was said in it since is what the next one goes on from.
         let promise = self.ledger.promise_to(number).map(|promise| promise.id);
-        if let (Told::Already, Some(promise), Some(store)) =
+        if let (Told::Already { .. }, Some(promise), Some(store)) =
             (told, promise, self.shared.keeper.store())
         {
             drop(store.keep_context(promise, call, Clock::utc()));

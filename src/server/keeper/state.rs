@@ -49,6 +49,7 @@ enum Wanted {
     Open,
     Asked,
     Promised,
+    Texted,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +94,7 @@ impl CallState {
             CallBack::Open => Wanted::Open,
             CallBack::Asked => Wanted::Asked,
             CallBack::Promised => Wanted::Promised,
+            CallBack::Texted => Wanted::Texted,
         };
         let bytes = postcard::to_extend(&(form, wanted), vec![VERSION]);
         State(bytes.expect("plain fields in memory can always be written"))
@@ -125,6 +127,7 @@ impl CallState {
                     Wanted::Open => CallBack::Open,
                     Wanted::Asked => CallBack::Asked,
                     Wanted::Promised => CallBack::Promised,
+                    Wanted::Texted => CallBack::Texted,
                 },
             },
             resumed: resumed.map(Utc::from_millis).collect(),
