@@ -14,7 +14,7 @@ const SAID: &str = "it is about the blue bicycle";
 const ANSWERED: &str = "The blue one is ready on Tuesday.";
 
 /// A breaker that opens at once and soon asks again: there is one call.
-const BREAKER: &str = "[breaker]\nfailures_in_a_row = 1\ncool_down = \"300ms\"\ncool_down_max = \"300ms\"\n\
+pub(super) const BREAKER: &str = "[breaker]\nfailures_in_a_row = 1\ncool_down = \"300ms\"\ncool_down_max = \"300ms\"\n\
     probe_interval = \"100ms\"\nslow_start = \"0s\"\n";
 
 /// The breaker's, and no ring before it is known that the models are out: that is looked at every second.
@@ -25,7 +25,7 @@ fn sections() -> String {
 }
 
 /// A model that holds one conversation, is out then, and is well again when it is told to be.
-async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
+pub(super) async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
     let is_well = Arc::clone(is_well);
     Model::start_with(move |connection| match connection {
         1 => Manner::AnswersAndLeaves(SAID, ANSWERED),
