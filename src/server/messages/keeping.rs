@@ -93,6 +93,8 @@ async fn load(inner: &Arc<Inner>) -> Result<(), MessageFault> {
     let turn = inner.turn.acquire().await;
     let loaded = blocking(inner, Inner::load).await;
     drop(turn);
+    // Some of them may have no words yet.
+    inner.unwritten.notify_one();
     loaded
 }
 
