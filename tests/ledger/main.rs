@@ -9,6 +9,8 @@ mod carrier;
 #[cfg(test)]
 mod keeper;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod lives;
