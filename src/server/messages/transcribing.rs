@@ -114,10 +114,11 @@ async fn turn(shared: &Shared, messages: &Messages, id: MessageId, tries: u32) -
         Err(fault) => {
             seat.report(Report::Failed(fault));
             shared.telemetry.count(Count::TranscriptionsFailed);
-            tracing::info!(message_id = %id, %fault, "a message was not written down");
             if seat.is_ready.load(Ordering::Relaxed) {
                 messages.not_written_down(id, tries + 1).await;
             }
+            // Told once it is on disk: whoever reads it may count on it.
+            tracing::info!(message_id = %id, %fault, "a message was not written down");
             Turn::Failed
         }
     }
