@@ -30,9 +30,9 @@ use crate::{
 };
 
 /// From the start of the stream to the first key.
-const FIRST_KEY: Duration = Duration::from_millis(1_000);
+const FIRST_KEY: Duration = Duration::from_secs(1);
 /// From one key to the next: the first may come before anything was offered.
-const NEXT_KEY: Duration = Duration::from_millis(1_000);
+const NEXT_KEY: Duration = Duration::from_secs(1);
 /// How often.
 const KEYS: u32 = 3;
 /// From the last key to the end of the call.
