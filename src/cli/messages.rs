@@ -106,15 +106,13 @@ fn row(record: &MessageRecord, state: MessageState) -> String {
 #[expect(clippy::print_stdout, reason = "the words are what was asked for")]
 fn transcript(archive: &Archive, id: MessageId) -> Result<(), ExitCode> {
     let known = archive.transcript(id).map_err(|fault| failed(&fault))?;
-    match known.filter(|known| known.state.is_written()) {
-        Some(known) => println!("{}", known.words),
-        None => {
-            say(&format!(
-                "nobody has written down message {id}; ringback messages export has its sound"
-            ));
-            return Err(ExitCode::from(EXIT_WRONG));
-        }
-    }
+    let Some(known) = known.filter(|known| known.state.is_written()) else {
+        say(&format!(
+            "nobody has written down message {id}; ringback messages export has its sound"
+        ));
+        return Err(ExitCode::from(EXIT_WRONG));
+    };
+    println!("{}", known.words);
     Ok(())
 }
 
