@@ -243,7 +243,7 @@ fn session_settings() -> SessionSettings {
         language: None,
         greeting: None,
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     }
 }
 

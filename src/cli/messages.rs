@@ -20,6 +20,14 @@ pub(crate) enum MessagesCommand {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Print what was said in a message, where a provider has written it down.
+    Transcript {
+        #[command(flatten)]
+        settings: Settings,
+        /// The message's name, as listed.
+        #[arg(value_name = "ID", value_parser = message_id)]
+        id: MessageId,
+    },
     /// Write the sound of a message to a file: Ogg Opus where this build has it, else WAV.
     Export {
         #[command(flatten)]
@@ -37,6 +45,9 @@ pub(crate) enum MessagesCommand {
 pub(crate) fn run(command: MessagesCommand) -> ExitCode {
     let done = match command {
         MessagesCommand::List { settings } => archive(&settings).and_then(|archive| list(&archive)),
+        MessagesCommand::Transcript { settings, id } => {
+            archive(&settings).and_then(|archive| transcript(&archive, id))
+        }
         MessagesCommand::Export { settings, id, out } => {
             archive(&settings).and_then(|archive| export(&archive, id, out))
         }
@@ -90,6 +101,19 @@ fn row(record: &MessageRecord, state: MessageState) -> String {
     let to = record.called.as_deref().unwrap_or("-");
     let (id, state) = (record.id, state.name());
     format!("{id:<32} {at:<24} {seconds:>7.1}  {state:<11}  {from:<16} {to}")
+}
+
+#[expect(clippy::print_stdout, reason = "the words are what was asked for")]
+fn transcript(archive: &Archive, id: MessageId) -> Result<(), ExitCode> {
+    let known = archive.transcript(id).map_err(|fault| failed(&fault))?;
+    let Some(known) = known.filter(|known| known.state.is_written()) else {
+        say(&format!(
+            "nobody has written down message {id}; ringback messages export has its sound"
+        ));
+        return Err(ExitCode::from(EXIT_WRONG));
+    };
+    println!("{}", known.words);
+    Ok(())
 }
 
 fn export(archive: &Archive, id: MessageId, out: Option<PathBuf>) -> Result<(), ExitCode> {

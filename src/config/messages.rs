@@ -28,6 +28,8 @@ pub struct MessageSettings {
     pub retention: Duration,
     /// Who is sent them; `None`: nobody, and they wait for an operator.
     pub delivery: Option<Delivery>,
+    /// Whether a provider writes them down.
+    pub transcripts: bool,
 }
 
 /// Who is sent messages, and how patiently.
@@ -115,6 +117,7 @@ impl Layers {
         let kept_max = section.integer("kept_max", 1..=10_000);
         let recordings_max = section.integer("recordings_max", 1..=10_000);
         let days: u32 = section.integer("retention_days", 0..=3_650);
+        let transcripts = section.boolean("transcripts");
         let delivery = read_delivery(&mut section, environment);
         if days == 0 && matches!(delivery, Ok(None)) {
             let allowed = "1 to 3650, or 0 with messages.url";
@@ -139,6 +142,7 @@ impl Layers {
             recordings_max,
             retention: DAY * days,
             delivery,
+            transcripts: transcripts?,
         })
     }
 }

@@ -159,6 +159,7 @@ impl ProviderSocket {
             ProviderCommand::Append(_)
             | ProviderCommand::Greet
             | ProviderCommand::Respond
+            | ProviderCommand::Commit
             | ProviderCommand::CancelResponse
             | ProviderCommand::Truncate { .. }
             | ProviderCommand::Delete { .. }

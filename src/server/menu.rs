@@ -223,7 +223,7 @@ pub(super) fn has_provider(shared: &Shared, now: Instant) -> bool {
 const fn promised_by(told: Told) -> Promised {
     match told {
         Told::Promised { asks } => Promised::Kept { asks },
-        Told::Already => Promised::Already,
+        Told::Already { asks } => Promised::Already { asks },
         // Another number may do: this one is none that we ring, or takes no text where one has to be answered.
         Told::Cannot(Cannot::Destination | Cannot::NoText) => Promised::CannotThisNumber,
         Told::Cannot(

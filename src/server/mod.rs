@@ -319,6 +319,11 @@ impl Server {
         }
         if let Some(messages) = &shared.messages {
             shared.tasks.spawn("messages", messages.clone().keep());
+            if messages.are_transcribed() {
+                let transcribing =
+                    messages::transcribing::keep(Arc::clone(&shared), messages.clone());
+                shared.tasks.spawn("transcriptions", transcribing);
+            }
         }
         if let Some(hangups) = hangups {
             let renewing = tls::keep(Arc::clone(&shared), hangups);

@@ -114,6 +114,6 @@ fn session_settings(agent: &Agent, model: Option<&Arc<str>>) -> SessionSettings 
         language: agent.language.clone(),
         greeting: agent.greeting.clone(),
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     }
 }

@@ -67,7 +67,7 @@ async fn session(shared: &Shared, place: Place<'_>) -> Result<Duration, Fault> {
         language: None,
         greeting: None,
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     };
     let mut socket = dial(place.endpoint, settings, &shared.provider_limits).await?;
     let answered = converse(shared, &mut socket).await;

@@ -139,7 +139,8 @@ impl CallLog {
                 Ignored::HarmlessError
                 | Ignored::AlreadyResponding
                 | Ignored::UnknownEvent
-                | Ignored::UndeclaredTool,
+                | Ignored::UndeclaredTool
+                | Ignored::NotTranscribed,
             ) => {}
         }
     }

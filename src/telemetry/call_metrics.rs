@@ -277,7 +277,8 @@ impl Wait {
             | Charge::Rotation
             | Charge::Probe
             | Charge::Spare
-            | Charge::Rendering => false,
+            | Charge::Rendering
+            | Charge::Transcription => false,
             Charge::Move | Charge::Reserve | Charge::Extra | Charge::Hedge => true,
         };
         match self {
@@ -311,7 +312,9 @@ const fn count_of(observation: &Observation) -> Option<Count> {
         Observation::UnknownMark => Count::UnknownMarks,
         Observation::UnknownCarrierEvent => Count::UnknownCarrierEvents,
         Observation::ProviderIgnored(what) => match what {
-            Ignored::HarmlessError | Ignored::AlreadyResponding => Count::HarmlessErrors,
+            Ignored::HarmlessError | Ignored::AlreadyResponding | Ignored::NotTranscribed => {
+                Count::HarmlessErrors
+            }
             Ignored::UnknownEvent => Count::UnknownProviderEvents,
             Ignored::UndeclaredTool => Count::UndeclaredTools,
             Ignored::RejectedEvent => Count::RejectedEvents,

@@ -194,6 +194,16 @@ counts! {
     MessagesPostponed = "messages_postponed",
     /// Messages that are delivered no more, since that failed for too long.
     MessagesGivenUp = "messages_given_up",
+    /// Messages after the tone that were written down.
+    MessagesTranscribed = "messages_transcribed",
+    /// Sessions that were to write down a message and did not.
+    TranscriptionsFailed = "transcriptions_failed",
+    /// Messages that nobody writes down any more, since that failed too often or for too long.
+    TranscriptionsGivenUp = "transcriptions_given_up",
+    /// Transcripts of messages that their receiver took.
+    TranscriptsDelivered = "transcripts_delivered",
+    /// Transcripts that are delivered no more, since that failed for too long.
+    TranscriptsGivenUp = "transcripts_given_up",
     /// Messages on disk that cannot be read.
     MessagesUnreadable = "messages_unreadable",
     /// Calls that were ended by REST.

@@ -72,7 +72,7 @@ pub(super) const FAULTS: [&str; 32] = [
 ];
 
 /// How a dial is paid for.
-pub(super) const CHARGES: [&str; 9] = [
+pub(super) const CHARGES: [&str; 10] = [
     "first",
     "rotation",
     "move",
@@ -82,6 +82,7 @@ pub(super) const CHARGES: [&str; 9] = [
     "probe",
     "spare",
     "rendering",
+    "transcription",
 ];
 
 /// The charges of what is dialled because something failed.
@@ -120,7 +121,7 @@ pub(super) const CAUSES: [&str; 9] = [
 ];
 
 /// What is said without a model.
-pub(super) const PROMPTS: [&str; 30] = [
+pub(super) const PROMPTS: [&str; 31] = [
     "greeting",
     "one_moment",
     "still_here",
@@ -129,6 +130,7 @@ pub(super) const PROMPTS: [&str; 30] = [
     "busy",
     "promised",
     "already_promised",
+    "text_sent",
     "ask_number",
     "confirm_number",
     "digit_0",
@@ -157,8 +159,9 @@ pub(super) const PROMPTS: [&str; 30] = [
 pub(super) const CHOICES: [&str; 5] = ["call_back", "implied", "person", "message", "nothing"];
 
 /// What callers are told of a call back.
-pub(super) const TOLD: [&str; 5] = [
+pub(super) const TOLD: [&str; 6] = [
     "promised",
+    "asks",
     "already",
     "another_number",
     "refused",

@@ -26,9 +26,9 @@ pub(super) struct Metrics {
     pub(super) loop_lag: Histogram,
     /// Without retries, then with them.
     pub(super) session_wait: [Histogram; 2],
-    pub(super) prompts: Family<30>,
+    pub(super) prompts: Family<31>,
     pub(super) choices: Family<5>,
-    pub(super) told: Family<5>,
+    pub(super) told: Family<6>,
     pub(super) messages: Family<4>,
     /// From the wish to be called back to what is told of it.
     pub(super) promise: Histogram,

@@ -23,7 +23,7 @@ pub(super) struct Provider {
     pub(super) name: Box<str>,
     pub(super) tier: Tier,
     /// Admitted dials, by charge.
-    pub(super) attempts: Family<9>,
+    pub(super) attempts: Family<10>,
     /// Failed attempts, by fault.
     pub(super) attempt_faults: Family<32>,
     /// Failed answers, by fault.

@@ -54,6 +54,13 @@ impl Telemetry {
         }
     }
 
+    /// A session is dialled that is to write down a message.
+    pub fn transcription_dialled(&self, provider: ProviderId) {
+        if let Some(row) = self.metrics.providers.get(provider) {
+            row.attempts.add("transcription");
+        }
+    }
+
     /// It has ended. There are few of them: each has a line.
     pub fn rendering_ended(&self, provider: ProviderId, of: Rendition<'_>, end: RenderingEnd) {
         let row = self.metrics.providers.get(provider);

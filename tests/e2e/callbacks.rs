@@ -23,6 +23,8 @@ use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
 mod killed;
 mod nodes;
+mod on_the_line;
+mod operated;
 mod whole_way;
 
 /// What waits for the carrier is short, and the hours are all that there are.
@@ -421,72 +423,4 @@ async fn a_text_is_put_off_in_time_while_the_disk_is_full() {
     let answer = text(server, 1, &caller(1), "STOP").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     stages(server, &[]).await;
-}
-
-#[tokio::test]
-async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() {
-    let scene = waiting(11..14, Losing::Nothing).await;
-    let server = &scene.server;
-    stages(server, &["ringing", "ringing", "ringing"]).await;
-    let command = |arguments: &[&str]| {
-        let url = format!("http://{}", server.admin);
-        let (first, rest) = arguments.split_first().unwrap();
-        let mut command = ringback(&[first, "--admin", &url]);
-        command.args(rest);
-        output(command)
-    };
-    let id = |number| promise(number, CallId::from_bits(1)).id.to_string();
-    let (code, list) = command(&["callbacks", "list"]);
-    assert_eq!(code, Some(0), "{list}");
-    assert!(list.contains("…12") && list.contains("3 open"), "{list}");
-    assert!(!list.contains(&caller(12)), "{list}");
-    let (code, shown) = command(&["callbacks", "show", &id(12)]);
-    assert!(code == Some(0) && !shown.contains(&caller(12)), "{shown}");
-    let (code, shown) = command(&["callbacks", "show", "--number", &id(12)]);
-    assert!(code == Some(0) && shown.contains(&caller(12)), "{shown}");
-    let (code, said) = command(&["callbacks", "cancel", &id(12)]);
-    assert_eq!(code, Some(0), "{said}");
-    stages(server, &["ringing", "ringing"]).await;
-    let (code, said) = command(&["callbacks", "retry", &id(13)]);
-    assert_eq!(code, Some(0), "{said}");
-    let (code, said) = command(&["forget", &caller(11)]);
-    assert_eq!(code, Some(0), "{said}");
-    stages(server, &["ringing"]).await;
-    for wrong in [
-        &["callbacks", "show", "promise-0"][..],
-        &["callbacks", "cancel", "../breakers"],
-        &["forget", "5550123"],
-    ] {
-        let (code, said) = command(wrong);
-        assert_eq!(code, Some(2), "{said}");
-    }
-    assert!(!server.log().contains(digits(&caller(12))));
-    scene.server.kill();
-    let kept = open(&scene.path).await;
-    let mut names = Vec::new();
-    for promise in kept.promises(None, 10, now()).await.unwrap() {
-        names.push(promise.id.to_string());
-    }
-    assert!(!names.contains(&id(11)), "{names:?}");
-}
-
-#[tokio::test]
-async fn nobody_is_rung_who_is_speaking_with_us() {
-    let model = Model::start(Manner::Greets).await;
-    let exchange = Exchange::start(Losing::Nothing).await;
-    let folder = Folder::new();
-    let path = store(&folder);
-    promised(&path, 1..2).await;
-    // Time to call before the ring is due.
-    let sections = SECTIONS.replace("ring_after = \"0s\"", "ring_after = \"5s\"");
-    let mut server = acting_with(&sections, &path, &model, &exchange).await;
-    let document = ask(&server, "/twiml/answer", 1, &[("From", &caller(1))]).await;
-    let mut phone = document.stream(&server, 1).await;
-    phone.hear_audio(160).await;
-    let later = "a caller who is to be rung is on the line; later";
-    server.line(later, |_| true).await;
-    stages(&server, &["due"]).await;
-    assert!(exchange.books().rings.is_empty());
-    phone.hang_up().await;
-    assert!(!server.log().contains(digits(&caller(1))));
 }

@@ -46,6 +46,8 @@ pub(crate) enum Fate {
     Parting,
     /// A model that loses no time, with these faults.
     Quick(Faults),
+    /// A model that writes down what it hears in these words, with these faults.
+    Writes(&'static str, Faults),
     /// No sense, but without end.
     Storm,
 }
@@ -83,6 +85,11 @@ impl Doubles {
                     speed_min: 60.0,
                     speed_max: 60.0,
                     answer_delay_ms: Between::new(1, 5),
+                    ..ModelSettings::default()
+                },
+                Fate::Writes(words, faults) => ModelSettings {
+                    faults,
+                    caller_texts: vec![words.to_owned()],
                     ..ModelSettings::default()
                 },
                 Fate::Parting => ModelSettings {

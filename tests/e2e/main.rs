@@ -75,6 +75,8 @@ mod strangers;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod twilio;
 #[cfg(test)]
 mod whole_calls;

@@ -24,7 +24,7 @@ use crate::server::{Folder, Server, output, ringback};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const SECRET: &str = "correct-horse-battery";
-const VARIABLES: [(&str, &str); 2] = [("STORE_KEY", KEY), ("HOOK_SECRET", SECRET)];
+pub(crate) const VARIABLES: [(&str, &str); 2] = [("STORE_KEY", KEY), ("HOOK_SECRET", SECRET)];
 
 /// Half a second of a tone.
 fn sound() -> Vec<u8> {
@@ -34,7 +34,7 @@ fn sound() -> Vec<u8> {
 }
 
 /// What a life before has left.
-fn leave(folder: &Folder, number: u128) -> MessageId {
+pub(crate) fn leave(folder: &Folder, number: u128) -> MessageId {
     let archive = Archive::new(ArchivePlace {
         folder: folder.path("ringback.redb.messages"),
         store: folder.path("ringback.redb"),
@@ -56,13 +56,13 @@ fn leave(folder: &Folder, number: u128) -> MessageId {
     id
 }
 
-fn sections(folder: &Folder, messages: &str) -> String {
+pub(crate) fn sections(folder: &Folder, messages: &str) -> String {
     let path = folder.path("ringback.redb");
     format!("[store]\npath = {path:?}\nkey = {{ env = \"STORE_KEY\" }}\n[messages]\n{messages}\n")
 }
 
 /// Whether the document's own lines find that a post is ours.
-fn is_verified(header: &str, body: &[u8]) -> bool {
+pub(crate) fn is_verified(header: &str, body: &[u8]) -> bool {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/messages.md");
     let document = fs::read_to_string(document).unwrap();
     let (_, example) = document.split_once("```python\n").unwrap();
@@ -82,29 +82,34 @@ fn is_verified(header: &str, body: &[u8]) -> bool {
     }
 }
 
-#[tokio::test]
-async fn a_server_posts_what_waited_for_it_and_the_documents_lines_verify_the_post() {
-    let folder = Folder::new();
-    let id = leave(&folder, 7);
+/// Somebody who is sent messages, as `[messages]` names it, and what came: the signature and the body.
+pub(crate) async fn receiver() -> (String, mpsc::Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let (posted, mut posts) = mpsc::channel(8);
+    let (posted, posts) = mpsc::channel(8);
     let hook = post(async move |headers: HeaderMap, body: Bytes| {
-        posted.send((headers, body)).await.unwrap();
+        let signature = headers["x-ringback-signature"].to_str().unwrap().to_owned();
+        posted.send((signature, body.to_vec())).await.unwrap();
         StatusCode::NO_CONTENT
     });
     let router = Router::new().route("/hook", hook);
     spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let hook = format!("url = \"{url}\"\nsecret = {{ env = \"HOOK_SECRET\" }}");
+    (hook, posts)
+}
 
-    let messages = format!("url = \"{url}\"\nsecret = {{ env = \"HOOK_SECRET\" }}");
-    let sections = sections(&folder, &messages);
+#[tokio::test]
+async fn a_server_posts_what_waited_for_it_and_the_documents_lines_verify_the_post() {
+    let folder = Folder::new();
+    let id = leave(&folder, 7);
+    let (hook, mut posts) = receiver().await;
+    let sections = sections(&folder, &hook);
     let mut server = Server::with("ws://127.0.0.1:1/", &sections, &VARIABLES).await;
-    let (headers, body) = timeout(DEADLINE, posts.recv()).await.unwrap().unwrap();
-    let header = headers["x-ringback-signature"].to_str().unwrap();
-    assert!(is_verified(header, &body), "{header}");
-    let mut changed = body.to_vec();
+    let (header, body) = timeout(DEADLINE, posts.recv()).await.unwrap().unwrap();
+    assert!(is_verified(&header, &body), "{header}");
+    let mut changed = body.clone();
     changed[20] ^= 1;
-    assert!(!is_verified(header, &changed));
+    assert!(!is_verified(&header, &changed));
     let old = header.replacen("t=", "t=1", 1);
     assert!(!is_verified(&old, &body));
 

@@ -114,17 +114,21 @@ impl Books {
         }
         let open = keeper.open_of(to);
         match told {
-            Told::Promised { .. } => match open.filter(|open| open.call == call) {
+            Told::Promised { asks } => match open.filter(|open| open.call == call) {
                 Some(open) => {
                     self.told.insert(open.id);
+                    let is_so = asks == open.needs_yes();
+                    self.must(is_so, "no ring promised where YES is needed", "promised");
                 }
                 None => self.find("nothing told that is not durable", "promised".to_owned()),
             },
-            Told::Already => self.must(
-                open.is_some(),
-                "nothing told that is not durable",
-                "already",
-            ),
+            Told::Already { asks } => match open {
+                Some(open) => {
+                    let is_so = asks || !open.needs_yes();
+                    self.must(is_so, "no ring promised where YES is needed", "already");
+                }
+                None => self.find("nothing told that is not durable", "already".to_owned()),
+            },
             Told::Cannot(Cannot::Capped(_)) => self.count("refused by a cap"),
             Told::Cannot(_) => {}
         }

@@ -141,7 +141,7 @@ fn the_same_seed_gives_the_same_trace_and_no_number_is_in_it() {
     }
 }
 
-fn asked(name: &str) -> Option<u64> {
+pub(crate) fn asked(name: &str) -> Option<u64> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a test is asked by its environment"

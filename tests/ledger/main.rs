@@ -11,6 +11,8 @@ mod desks;
 #[cfg(test)]
 mod keeper;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod line;
 #[cfg(test)]
 mod lives;

@@ -10,9 +10,9 @@ use ringback::core::ids::{CallSid, MessageSid, PromiseId};
 
 use crate::stories::Desk;
 
-const STORM: u64 = 10_000;
+pub(crate) const STORM: u64 = 10_000;
 
-fn open_handed() -> Settings {
+pub(crate) fn open_handed() -> Settings {
     Settings {
         text_every: Duration::from_millis(10),
         caps: CapSettings {

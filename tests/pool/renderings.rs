@@ -1,4 +1,4 @@
-//! Renderings: they are admitted while all is well, and never at a caller's expense.
+//! Errands of our own, renderings and transcriptions: they are admitted while all is well, and never at a caller's expense.
 
 use ringback::core::fault::Fault;
 use ringback::core::ids::ProviderId;
@@ -118,4 +118,50 @@ fn failures_that_lie_apart_are_no_row_where_others_went_well() {
         desk.pass(secs(60));
     }
     assert_eq!(desk.state(ProviderId(0)), BreakerState::Closed);
+}
+
+#[test]
+fn a_message_is_written_down_by_whoever_is_well_and_never_at_a_callers_expense() {
+    let mut desk = Desk::with(2);
+    let rung = desk.pool.admit_transcription(desk.now).unwrap();
+    assert_eq!(
+        (rung.provider, rung.charge),
+        (ProviderId(0), Charge::Transcription)
+    );
+    desk.is_ready(&rung);
+    desk.report(&rung, Report::Ended);
+    assert_eq!(desk.dials(Charge::Transcription), 1);
+    let mut news = News::default();
+    let first = ProviderId(0);
+    desk.pool
+        .control(desk.now, first, None, Control::Open, &mut news);
+    let rung = desk.pool.admit_transcription(desk.now).unwrap();
+    assert_eq!(rung.provider, ProviderId(1), "the next one is well");
+    desk.report(&rung, Report::Ended);
+    desk.pool
+        .control(desk.now, ProviderId(1), None, Control::Open, &mut news);
+    assert_eq!(desk.pool.admit_transcription(desk.now), None, "nobody is");
+
+    let mut tight = policy(1);
+    tight.providers[0].sessions_max = 2;
+    let mut desk = Desk::new(tight);
+    desk.live_call();
+    let taken = desk.pool.admit_transcription(desk.now);
+    assert_eq!(taken, None, "the last place is a caller's");
+}
+
+#[test]
+fn nothing_is_written_down_while_calls_wait() {
+    let mut tight = policy(2);
+    tight.providers[0].burst = 1;
+    tight.providers[1].burst = 1;
+    let mut desk = Desk::new(tight);
+    let calls = [desk.live_call(), desk.live_call()];
+    let mut waiting = desk.new_call();
+    desk.waits(&mut waiting);
+    desk.pass(ms(60));
+    let admitted = desk.pool.admit_transcription(desk.now);
+    assert_eq!(admitted, None, "beside {} calls", calls.len());
+    desk.pool.withdraw(&mut waiting);
+    assert!(desk.pool.admit_transcription(desk.now).is_some());
 }

@@ -329,6 +329,6 @@ fn session_settings() -> SessionSettings {
         language: Some("en-US".into()),
         greeting: None,
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     }
 }

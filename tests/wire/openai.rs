@@ -105,7 +105,7 @@ pub(crate) fn settings() -> SessionSettings {
         language: Some("en-US".into()),
         greeting: Some("Hello, \"Luigi's\" here.".into()),
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     }
 }
 

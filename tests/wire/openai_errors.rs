@@ -331,7 +331,7 @@ fn unknown_events_and_known_ones_without_news_change_nothing() {
         ),
         (
             json!({"type": "conversation.item.input_audio_transcription.failed", "item_id": "i"}),
-            Some(ProviderEvent::Ignored(Ignored::HarmlessError)),
+            Some(ProviderEvent::Ignored(Ignored::NotTranscribed)),
         ),
     ] {
         assert_eq!(told(Dialect::Ga, &message), event, "{message}");

@@ -46,6 +46,28 @@ fn the_first_interface_is_spoken_by_its_own_schema() {
 }
 
 #[test]
+fn a_session_that_is_to_answer_nothing_unasked_looks_for_no_turns() {
+    for (dialect, side, place) in [
+        (
+            Dialect::Ga,
+            "ga_client",
+            "/session/audio/input/turn_detection",
+        ),
+        (Dialect::Xai, "", "/session/turn_detection"),
+    ] {
+        let mut settings = settings();
+        settings.turn_detection = None;
+        let mut line = Line::new(settings, dialect);
+        line.hear(&json!({"type": "session.created", "session": {}}));
+        let update = line.said.first().unwrap();
+        assert_eq!(update.pointer(place), Some(&Value::Null), "{dialect:?}");
+        if !side.is_empty() {
+            assert_eq!(faults(side, update), [""; 0], "{update:#}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_would_notice_a_field_that_it_does_not_have() {
     let mut update = everything(Dialect::Ga).remove(0);
     update["session"]["temperature"] = json!(0.8);
@@ -88,6 +110,7 @@ fn everything(dialect: Dialect) -> Vec<Value> {
         ProviderCommand::Append(base64),
         ProviderCommand::Greet,
         ProviderCommand::Respond,
+        ProviderCommand::Commit,
         ProviderCommand::CancelResponse,
         ProviderCommand::Truncate {
             item: ItemId(0),

@@ -15,7 +15,7 @@ use crate::{
     carrier::{CarrierSettings, KnownPrompts, MenuChoice, Phone},
     plan::{Drill, Mix, Plan},
     recording::Recording,
-    run::{callers::PROMISED, interface::Interface},
+    run::{callers::told_of_text, interface::Interface},
     twilio::{
         Account, VoiceCall,
         number::{Number, Parties},
@@ -157,7 +157,7 @@ impl Callers {
             .tally()
             .call(&who.phone, who.is_doubtful);
         let report = call.live(phone, |_, _| {}).await;
-        if let Some(heard) = report.call.heard_prompt(PROMISED) {
+        if let Some(heard) = told_of_text(&report.call) {
             self.account.network.tally().promise(&who.phone, heard);
         }
     }

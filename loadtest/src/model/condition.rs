@@ -15,6 +15,7 @@ pub(super) enum Lasting {
     BlackHole,
     Deaf,
     NoAnswer,
+    Untranscribed,
 }
 
 /// How a session's answers sound.

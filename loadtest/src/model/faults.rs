@@ -98,6 +98,8 @@ pub enum What {
     Deaf,
     /// Turns are heard, committed and transcribed; no response is begun, whoever asks for one.
     NoAnswer,
+    /// Turns are heard and committed; writing them down fails.
+    Untranscribed,
     /// Answers are silence, of the length that they would have.
     Mute,
     /// Answers are loud noise: 16-bit PCM at 24 kHz, sent as if it were µ-law. They become six times as long.

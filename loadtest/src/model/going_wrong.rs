@@ -55,6 +55,7 @@ impl ModelSession {
             What::BlackHole => self.condition.get(Lasting::BlackHole),
             What::Deaf => self.condition.get(Lasting::Deaf),
             What::NoAnswer => self.condition.get(Lasting::NoAnswer),
+            What::Untranscribed => self.condition.get(Lasting::Untranscribed),
             What::Mute => self.speak_in(Voice::Mute),
             What::Noise => self.speak_in(Voice::Noise),
             What::Recites(mishap) => self.condition.recites = Some(mishap),

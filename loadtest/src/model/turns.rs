@@ -183,6 +183,15 @@ impl ModelSession {
         spoken: Duration,
         out: &mut Outbox,
     ) {
+        if self.condition.has(Lasting::Untranscribed) {
+            let error = json!({
+                "type": "transcription_error", "code": "audio_unintelligible",
+                "message": "The audio could not be transcribed.", "param": null,
+            });
+            let event = json!({"item_id": item_id, "content_index": 0, "error": error});
+            let kind = "conversation.item.input_audio_transcription.failed";
+            return self.send(out, kind, &event);
+        }
         let event = json!({
             "item_id": item_id, "content_index": 0, "transcript": text,
             "usage": {"type": "duration", "seconds": spoken.as_secs_f64()},

@@ -126,6 +126,8 @@ figures! {
     AnswersFailed, "answers_failed", "", Highest, "Those that got none.";
     AnswersP50, "answers_p50_ms", "ms", Median, "From such a call's coming in to its document, connection included, median.";
     AnswersP99, "answers_p99_ms", "ms", Median, "The same, 99 %.";
+    Hurried, "hurried", "", Lowest, "Callers who wanted to be called back, pressed their keys without listening, and were gone.";
+    HurriedFailed, "hurried_failed", "", Highest, "Those who came to no stream, or whose stream was cut.";
     Promises, "promises", "", Lowest, "Callers who heard that they are texted and called back.";
     PromisesLost, "promises_lost", "", Highest, "Those of them whose phone got neither a text nor a ring by the end.";
     Texts, "texts", "", Median, "Texts that Twilio took in.";

@@ -3,6 +3,8 @@
 //! Owns their behaviour and what they were given. Strangers come from addresses of their own, as they would: what the server
 //! holds against one of them must not be held against the carrier.
 
+mod hurried;
+
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -22,11 +24,13 @@ use tokio::{
     time::timeout,
 };
 
+use self::hurried::Hurry;
 use super::subject::Running;
 use crate::{
     net::Clock,
     plan::{ACCOUNT_SID, AUTH_TOKEN, Beside},
     twilio::{
+        Account,
         address::Address,
         fetch::{Fetcher, Wanted},
         number::{Parties, Status},
@@ -57,6 +61,10 @@ pub(super) struct Beheld {
     pub(super) answers: Vec<Duration>,
     /// Those that got none.
     pub(super) answers_failed: u64,
+    /// Callers in a hurry who pressed their keys and were gone.
+    pub(super) hurried: u64,
+    /// Those who came to no stream, or whose stream was cut.
+    pub(super) hurried_failed: u64,
 }
 
 /// All of them, for as long as this is kept. They have a thread of their own: what they cost must not be found in the latency of
@@ -74,6 +82,8 @@ struct Seen {
     forged: AtomicU64,
     forged_served: AtomicU64,
     answers_failed: AtomicU64,
+    hurried: AtomicU64,
+    hurried_failed: AtomicU64,
     answers: Mutex<Vec<Duration>>,
 }
 
@@ -85,6 +95,7 @@ struct Stranger {
     clock: Clock,
     until: Duration,
     seen: Arc<Seen>,
+    account: Arc<Account>,
 }
 
 impl Crowd {
@@ -92,6 +103,7 @@ impl Crowd {
     pub(super) fn gather(
         beside: Beside,
         running: &Running,
+        account: &Arc<Account>,
         clock: Clock,
         until: Duration,
     ) -> io::Result<Self> {
@@ -106,6 +118,7 @@ impl Crowd {
                 clock,
                 until,
                 seen: Arc::default(),
+                account: Arc::clone(account),
             }),
             (Ok(_) | Err(_), _) => None,
         };
@@ -145,6 +158,9 @@ async fn crowd(beside: Beside, stranger: Option<Stranger>, left: oneshot::Receiv
     let rate = beside.answers_per_second;
     let ring = |stranger: Stranger, _nth| stranger.ring();
     tasks.spawn(stranger.clone().paced(rate, ring));
+    let rate = beside.promises_per_second;
+    let hurry = |stranger: Stranger, nth| stranger.hurry(nth);
+    tasks.spawn(stranger.clone().paced(rate, hurry));
     // By a word or by the end of the run.
     let _left = left.await;
     tasks.shutdown().await;
@@ -157,6 +173,8 @@ async fn crowd(beside: Beside, stranger: Option<Stranger>, left: oneshot::Receiv
         forged_served: count(&seen.forged_served),
         answers: answers.unwrap_or_else(PoisonError::into_inner).clone(),
         answers_failed: count(&seen.answers_failed),
+        hurried: count(&seen.hurried),
+        hurried_failed: count(&seen.hurried_failed),
     }
 }
 
@@ -234,6 +252,22 @@ impl Stranger {
         if answers.len() < ANSWERS_MAX {
             answers.push(after);
         }
+    }
+
+    /// A caller who wants to be called back and does not listen.
+    async fn hurry(self, nth: u32) {
+        let Self {
+            voice,
+            account,
+            seen,
+            ..
+        } = self;
+        let hurry = Hurry { account, voice };
+        let count = match hurry.call(nth).await {
+            Some(()) => &seen.hurried,
+            None => &seen.hurried_failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Does something so often a second.

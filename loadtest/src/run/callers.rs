@@ -28,6 +28,15 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The prompt that promises a text and a call back.
 pub(crate) const PROMISED: &str = "promised";
 
+/// What a caller hears who is sent a text, and rung only if it is answered.
+pub(crate) const TEXTED: &str = "text_sent";
+
+/// When a caller has heard that they are sent a text, and whether rung at once or not; `None`: they have not.
+pub(crate) fn told_of_text(call: &CallReport) -> Option<Duration> {
+    let heard = [PROMISED, TEXTED].map(|prompt| call.heard_prompt(prompt));
+    heard.into_iter().flatten().min()
+}
+
 /// Who calls, and until when.
 #[derive(Debug)]
 pub(super) struct Callers {
@@ -197,7 +206,7 @@ impl Callers {
                 }
                 let outcome = self.ring(call, phone).await;
                 if let Outcome::Over(told) = &outcome
-                    && let Some(heard) = told.report.heard_prompt(PROMISED)
+                    && let Some(heard) = told_of_text(&told.report)
                 {
                     account.network.tally().promise(from, heard);
                 }

@@ -81,12 +81,13 @@ impl Interface {
         self.account.network.set_sms(sms);
     }
 
-    /// The same as figures, where callers know what they were promised.
+    /// The same as figures, where callers know what they were promised, or somebody was texted or rung.
     pub(crate) fn figures(&self, figures: &mut Figures) {
-        if self.account.network.prompts.is_none() {
+        let counts = self.counts();
+        let is_idle = counts.texts == 0 && counts.rings == 0;
+        if self.account.network.prompts.is_none() && is_idle {
             return;
         }
-        let counts = self.counts();
         for (figure, count) in [
             (Figure::Promises, counts.promises),
             (Figure::PromisesLost, counts.promises_lost),

@@ -129,7 +129,7 @@ pub(super) async fn measure(
     };
     reporter.until(Phase::Ramp, window.0).await;
     let before = (stage.clock.now(), used(&running)?);
-    let crowd = gather(stage, subject, &running, window.1)?;
+    let crowd = gather(stage, subject, &running, &interface, window.1)?;
     reporter.until(Phase::Steady, window.1).await;
     let after = (stage.clock.now(), used(&running)?);
     let beheld = match crowd {
@@ -172,13 +172,14 @@ fn gather(
     stage: &Stage<'_>,
     subject: Subject,
     running: &Running,
+    interface: &Interface,
     until: Duration,
 ) -> Result<Option<Crowd>, RunError> {
     let beside = stage.plan.beside;
     if subject != Subject::Server || beside.is_empty() {
         return Ok(None);
     }
-    let crowd = Crowd::gather(beside, running, stage.clock, until);
+    let crowd = Crowd::gather(beside, running, &interface.account, stage.clock, until);
     crowd.map(Some).map_err(RunError::Beside)
 }
 

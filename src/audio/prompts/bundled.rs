@@ -34,13 +34,13 @@ static ENGLISH: Folder = folder!("en-US":
     "already_promised" "apology" "apology_only" "ask_number" "busy" "confirm_keys" "confirm_number"
     "digit_0" "digit_1" "digit_2" "digit_3" "digit_4" "digit_5" "digit_6" "digit_7" "digit_8" "digit_9"
     "follow_up" "goodbye" "greeting" "invalid_key" "leave_message" "message_saved" "one_moment"
-    "promised" "resume" "ring_back" "still_here" "transfer_failed" "transferring");
+    "promised" "resume" "ring_back" "still_here" "text_sent" "transfer_failed" "transferring");
 
 static OTHERS: [Folder; 4] = [
     folder!("es": "apology" "apology_only" "goodbye" "greeting" "leave_message" "one_moment"
-        "promised" "ring_back" "transferring"),
+        "promised" "ring_back" "text_sent" "transferring"),
     folder!("fr": "apology" "apology_only" "goodbye" "greeting" "leave_message" "one_moment"
-        "promised" "ring_back" "transferring"),
+        "promised" "ring_back" "text_sent" "transferring"),
     folder!("it": "apology" "apology_only" "goodbye" "greeting" "leave_message" "one_moment"
         "promised" "ring_back" "transferring"),
     folder!("pt-BR": "apology" "apology_only" "goodbye" "greeting" "leave_message" "one_moment"
@@ -87,6 +87,8 @@ pub struct Bundled {
     pub language: Language,
     /// Its words.
     pub words: &'static str,
+    /// What is to be said: the same words, or more of them than the recording has. What nobody has recorded is rendered so.
+    pub wanted: &'static str,
     /// Its audio, in whole 20 ms frames of µ-law.
     pub audio: &'static [u8],
 }
@@ -103,11 +105,13 @@ impl Bundled {
     pub fn find(language: &Language, name: Name) -> Option<Self> {
         let folder = folder_of(language)?;
         let (_, file) = folder.files.iter().find(|(is, _)| *is == name.0)?;
-        let (_, words) = lines(folder).find(|(is, _)| *is == name.0)?;
+        let (_, line) = lines(folder).find(|(is, _)| *is == name.0)?;
+        let (words, wanted) = line.split_once('\t').unwrap_or((line, line));
         let audio = Wav::parse(file).ok()?.mulaw()?;
         Some(Self {
             language: Language::parse(folder.tag)?,
             words,
+            wanted,
             audio,
         })
     }
@@ -132,7 +136,8 @@ fn folders() -> impl Iterator<Item = &'static Folder> {
     std::iter::once(&ENGLISH).chain(&OTHERS)
 }
 
-/// The words of a folder: a name, a tab and the words on each line.
+/// The words of a folder: a name, a tab and the words on each line; behind a second tab the words that are wanted, where the
+/// recording has less.
 fn lines(folder: &Folder) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     folder
         .words

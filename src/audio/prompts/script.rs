@@ -71,7 +71,7 @@ impl Script {
             .and_then(|line| line.text.as_ref());
         let text = match own {
             Some(text) => text.to_string(),
-            None => Bundled::find(language, name)?.words.to_owned(),
+            None => Bundled::find(language, name)?.wanted.to_owned(),
         };
         let voice = self.voice.as_deref().unwrap_or_default().to_owned();
         Some(Key {

@@ -77,3 +77,16 @@ fn what_cannot_be_is_refused_with_what_is_allowed() {
         assert!(!found.concat().contains("hunter2"), "{found:?}");
     }
 }
+
+#[test]
+fn messages_are_written_down_unless_a_business_does_not_want_it() {
+    let folder = Folder::new("transcripts");
+    for (text, wanted) in [("", true), ("transcripts = false", false)] {
+        let file = folder.write("file.toml", &format!("{NO_AUTH}[messages]\n{text}\n"));
+        let config = load(Some(&file), &environment(&[])).unwrap();
+        assert_eq!(config.messages.transcripts, wanted, "{text}");
+    }
+    let text = format!("{NO_AUTH}[messages]\ntranscripts = \"later\"");
+    let found = problems("transcripts-wrong", &text, &[]);
+    assert!(found.concat().contains("messages.transcripts"), "{found:?}");
+}

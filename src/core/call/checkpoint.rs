@@ -29,6 +29,8 @@ pub enum CallBack {
     Asked,
     /// It is promised, by this call or an earlier one: the caller hears no more than that.
     Promised,
+    /// A text was sent, and nobody rings before it is answered with YES: the caller hears no more than that.
+    Texted,
 }
 
 /// Why a stream goes on with a call that had another before.

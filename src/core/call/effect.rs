@@ -93,6 +93,9 @@ pub enum ProviderCommand {
     Continue,
     /// Speak exactly these words, beside the conversation. A call never asks for it: recordings are made so.
     Recite(Box<str>),
+    /// What was appended is a turn of the caller's as a whole, whoever has the word. A call never asks for it, since its provider
+    /// finds the ends of turns: recordings are transcribed so.
+    Commit,
     /// Stop making the response.
     CancelResponse,
     /// The caller heard only this much of an item.
@@ -129,6 +132,7 @@ impl fmt::Debug for ProviderCommand {
             Self::Append(frame) => write!(f, "Append({frame:?})"),
             Self::Greet => f.write_str("Greet"),
             Self::Respond => f.write_str("Respond"),
+            Self::Commit => f.write_str("Commit"),
             Self::CancelResponse => f.write_str("CancelResponse"),
             Self::Truncate { item, heard } => write!(f, "Truncate({item}, {heard:?})"),
             Self::Delete { item } => write!(f, "Delete({item})"),

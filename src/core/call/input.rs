@@ -282,4 +282,6 @@ pub enum Ignored {
     RejectedEvent,
     /// The model called a tool that it was not given.
     UndeclaredTool,
+    /// What the caller said could not be written down; the model heard it all the same.
+    NotTranscribed,
 }

@@ -42,14 +42,16 @@ impl Parting {
         }
     }
 
-    /// The line came back to a caller who is promised a call back: nothing else is said, or asked for.
+    /// The line came back to a caller who is promised a call back, or was sent a text: nothing but these words is said, and nothing
+    /// asked for.
     pub(super) fn promised(
         now: Instant,
         mut line: Line,
+        words: Prompt,
         settings: &CallSettings,
         effects: &mut Effects,
     ) -> Self {
-        line.prompt(now, Prompt::AlreadyPromised, settings, effects);
+        line.prompt(now, words, settings, effects);
         Self {
             line,
             reason: EndReason::Promised,

@@ -20,6 +20,15 @@ use crate::core::ids::AttemptId;
 use crate::core::observation::Observation;
 use crate::core::time::{Instant, Utc};
 
+/// What is told to a caller whose line comes back after the last words, if there were any.
+const fn last_words(call_back: CallBack) -> Option<Prompt> {
+    match call_back {
+        CallBack::Open | CallBack::Asked => None,
+        CallBack::Promised => Some(Prompt::AlreadyPromised),
+        CallBack::Texted => Some(Prompt::TextSent),
+    }
+}
+
 impl Call {
     /// The stream has started: the call begins, or goes on.
     pub(super) fn begin(&mut self, now: Instant, effects: &mut Effects) {
@@ -32,9 +41,11 @@ impl Call {
                 self.phase = Phase::Reaching(Box::new(reaching));
                 return;
             }
-            Some((Origin::LineLost, checkpoint)) if checkpoint.call_back == CallBack::Promised => {
+            Some((Origin::LineLost, checkpoint))
+                if let Some(words) = last_words(checkpoint.call_back) =>
+            {
                 self.recall(&mut line, checkpoint);
-                let parting = Parting::promised(now, line, &self.settings, effects);
+                let parting = Parting::promised(now, line, words, &self.settings, effects);
                 self.phase = Phase::Parting(Box::new(parting));
                 return;
             }

@@ -25,6 +25,8 @@ pub enum Prompt {
     Promised,
     /// That was promised before; goodbye.
     AlreadyPromised,
+    /// A text was sent, goodbye: nobody rings before it is answered with YES, and no word of this says so.
+    TextSent,
     /// Asks for the number that is to be called.
     AskNumber,
     /// "The number is".
@@ -73,7 +75,7 @@ pub enum Prompt {
 
 impl Prompt {
     /// All of them, in their order.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Greeting,
         Self::OneMoment,
         Self::StillHere,
@@ -82,6 +84,7 @@ impl Prompt {
         Self::Busy,
         Self::Promised,
         Self::AlreadyPromised,
+        Self::TextSent,
         Self::AskNumber,
         Self::ConfirmNumber,
         Self::Digit0,
@@ -117,6 +120,7 @@ impl Prompt {
             Self::Busy => "busy",
             Self::Promised => "promised",
             Self::AlreadyPromised => "already_promised",
+            Self::TextSent => "text_sent",
             Self::AskNumber => "ask_number",
             Self::ConfirmNumber => "confirm_number",
             Self::Digit0 => "digit_0",

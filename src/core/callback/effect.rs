@@ -122,7 +122,10 @@ pub enum Told {
         asks: bool,
     },
     /// The caller is on the list already.
-    Already,
+    Already {
+        /// Whether a text has to be answered with YES before they are rung.
+        asks: bool,
+    },
     /// It cannot be promised: a person, or a message after the tone.
     Cannot(Cannot),
 }
@@ -133,7 +136,7 @@ impl Told {
         match self {
             Self::Promised { asks: false } => "promised",
             Self::Promised { asks: true } => "asks",
-            Self::Already => "already",
+            Self::Already { .. } => "already",
             Self::Cannot(Cannot::StoreSlow) => "store_slow",
             Self::Cannot(Cannot::NotReady) => "not_ready",
             Self::Cannot(Cannot::ClockUnsure) => "clock_unsure",

@@ -124,7 +124,11 @@ impl CallbackLedger {
                 self.end(id, End::OptedOut, effects);
             }
             Stored::OptedOut => self.write(id, effects),
-            Stored::Already(_) => self.not_kept(at, id, Told::Already, effects),
+            Stored::Already(_) => {
+                // Whoever keeps it knows whether it was answered; a ring is told only to who is rung without.
+                let asks = entry.promise.needs_yes();
+                self.not_kept(at, id, Told::Already { asks }, effects);
+            }
             Stored::Unknown => self.not_kept(at, id, Told::Cannot(Cannot::StoreSlow), effects),
             Stored::Elsewhere => self.let_go(id, effects),
         }

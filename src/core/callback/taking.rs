@@ -48,6 +48,9 @@ impl CallbackLedger {
         // They are on the line, and hear that they are on the list.
         entry.on_line_until = at.now + self.settings.ring_after;
         let stage = entry.promise.stage;
+        let told = Told::Already {
+            asks: entry.promise.needs_yes(),
+        };
         match stage {
             Stage::Ended(_) => {
                 tell(call, Told::Cannot(Cannot::StoreSlow), effects);
@@ -72,7 +75,7 @@ impl CallbackLedger {
         };
         let is_shared = self.settings.shared_within.is_some();
         if is_shared || entry.is_new() || stage != entry.promise.stage {
-            let (by, told) = (at.now + self.settings.tell_within, Told::Already);
+            let by = at.now + self.settings.tell_within;
             if self.wait(id, Waiting::Call { call, by, told }).is_none() {
                 tell(call, Told::Cannot(Cannot::StoreSlow), effects);
             } else if is_shared {
@@ -80,7 +83,7 @@ impl CallbackLedger {
                 self.save(id, effects);
             }
         } else {
-            tell(call, Told::Already, effects);
+            tell(call, told, effects);
         }
     }
 

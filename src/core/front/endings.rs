@@ -19,6 +19,10 @@ pub const RESUMES_MAX: usize = 2;
 /// See [`RESUMES_MAX`].
 pub const RESUMES_WITHIN: Duration = Duration::from_mins(1);
 
+/// For how long at most a caller counts as one who speaks with a person: the carrier's own limit on a connection, so that one of
+/// whose end nobody tells us counts no longer than it can last.
+pub const WITH_PERSON_MAX: Duration = Duration::from_hours(4);
+
 /// Where a person is whom a caller is connected to: a number in E.164, or a SIP address with `sip:` before it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person(pub Box<str>);
@@ -69,6 +73,8 @@ pub struct Known {
     pub standing: Standing,
     /// When it was put together again, the newest first.
     pub(super) resumed: [Option<Instant>; RESUMES_MAX],
+    /// When it was last given away to a person.
+    pub(super) given_away: Option<Instant>,
 }
 
 /// What is to become of a call.
@@ -129,6 +135,7 @@ impl Endings {
             card: earlier.unwrap_or(Card { id: new, epoch: 0 }),
             standing: Standing::Open,
             resumed: [None; RESUMES_MAX],
+            given_away: None,
         });
         known.card.epoch = known.card.epoch.saturating_add(1);
         known.standing = Standing::Open;
@@ -171,6 +178,7 @@ impl Endings {
             card,
             standing,
             resumed: [None; RESUMES_MAX],
+            given_away: Some(now),
         };
         let lately = resumed.into_iter().filter(|ago| *ago < RESUMES_WITHIN);
         for (place, ago) in known.resumed.iter_mut().zip(lately) {
@@ -226,10 +234,23 @@ impl Endings {
         known.is_some_and(|known| known.standing == Standing::Unreached)
     }
 
+    /// Whether the caller is being connected to a person, or speaks with one: from the end of their stream until the carrier asks
+    /// what comes next or says that the call is over, and for [`WITH_PERSON_MAX`] where it does neither.
+    pub fn is_with_person(&self, now: Instant, call: CallSid) -> bool {
+        let is_away = |known: &Known| match known.standing {
+            Standing::Wanted(_) | Standing::Connected(_) => known
+                .given_away
+                .is_some_and(|at| now.since(at) < WITH_PERSON_MAX),
+            Standing::Open | Standing::Ended | Standing::Unreached => false,
+        };
+        self.known(now, call).is_some_and(is_away)
+    }
+
     /// The caller is being connected; these were not rung yet.
     pub(super) fn connect(&mut self, now: Instant, call: CallSid, others: Option<People>) {
         if let Some(known) = self.0.get_mut(now, &call) {
             known.standing = Standing::Connected(others);
+            known.given_away = Some(now);
         }
     }
 
@@ -258,6 +279,7 @@ impl Endings {
             card,
             standing,
             resumed,
+            given_away: Some(now),
         };
         self.0.put(now, call, known);
         true

@@ -15,6 +15,7 @@ mod strangers;
 pub use self::answer::{House, Welcome, answer};
 pub use self::endings::{
     CALLS_REMEMBERED, Endings, Known, People, Person, RESUMES_MAX, RESUMES_WITHIN, Standing,
+    WITH_PERSON_MAX,
 };
 pub use self::expiring::{Expiring, Full};
 pub use self::next::{Failed, Next, Over, fallback, next, receive};

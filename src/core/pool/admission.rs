@@ -65,6 +65,8 @@ pub enum Charge {
     Spare,
     /// A session that speaks a prompt, to be recorded; free.
     Rendering,
+    /// A session that writes down a message after the tone; free.
+    Transcription,
 }
 
 impl Charge {
@@ -80,6 +82,7 @@ impl Charge {
             Self::Probe => "probe",
             Self::Spare => "spare",
             Self::Rendering => "rendering",
+            Self::Transcription => "transcription",
         }
     }
 }
@@ -183,6 +186,7 @@ mod tests {
             Charge::Probe.name(),
             Charge::Spare.name(),
             Charge::Rendering.name(),
+            Charge::Transcription.name(),
         ]);
         are_told_apart(&[
             Why::UnknownTenant.name(),

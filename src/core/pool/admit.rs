@@ -359,7 +359,8 @@ impl Pool {
             | Charge::Move
             | Charge::Probe
             | Charge::Spare
-            | Charge::Rendering => Some(charge),
+            | Charge::Rendering
+            | Charge::Transcription => Some(charge),
             Charge::Reserve if self.has_reserve(now, request) => Some(Charge::Reserve),
             Charge::Reserve | Charge::Extra | Charge::Hedge if self.fleet.has_any(now) => {
                 Some(Charge::Extra)
@@ -385,8 +386,12 @@ impl Pool {
             Charge::First => self.fleet.earn(),
             Charge::Reserve => self.reserve.draw(),
             Charge::Extra | Charge::Hedge => self.fleet.spend(),
-            Charge::Rotation | Charge::Move | Charge::Probe | Charge::Spare | Charge::Rendering => {
-            }
+            Charge::Rotation
+            | Charge::Move
+            | Charge::Probe
+            | Charge::Spare
+            | Charge::Rendering
+            | Charge::Transcription => {}
         }
         self.queue.leave(request);
         self.hedges.earn(self.policy.hedge.percent);
@@ -404,7 +409,7 @@ impl Pool {
     ) -> Rung {
         let spare = match whose {
             Whose::Call(_) => self.hand_over(now, provider, key),
-            Whose::Probe | Whose::Spare | Whose::Rendering => None,
+            Whose::Probe | Whose::Spare | Whose::Errand => None,
         };
         let endpoint = self
             .endpoints
@@ -425,7 +430,7 @@ impl Pool {
                 }
                 endpoint.hedge_after(&self.policy.hedge)
             }
-            Whose::Probe | Whose::Spare | Whose::Rendering => None,
+            Whose::Probe | Whose::Spare | Whose::Errand => None,
         };
         self.tally.on_dial(charge);
         let seat = self.seats.take(Occupied {

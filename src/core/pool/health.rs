@@ -33,8 +33,8 @@ impl Pool {
             self.judge_spare(now, seat, occupied, report, news);
             return true;
         }
-        if occupied.whose == Whose::Rendering {
-            self.judge_rendering(now, seat, occupied, report, news);
+        if occupied.whose == Whose::Errand {
+            self.judge_errand(now, seat, occupied, report, news);
             return true;
         }
         let provider = occupied.provider;
@@ -134,7 +134,7 @@ impl Pool {
         }
         let tenant = match occupied.whose {
             Whose::Call(tenant) => tenant,
-            Whose::Probe | Whose::Rendering => return,
+            Whose::Probe | Whose::Errand => return,
             Whose::Spare => return self.leave_spare(occupied.provider, occupied.key, seat),
         };
         if let Some(tenant) = self.tenants.get_mut(usize::from(tenant.0)) {

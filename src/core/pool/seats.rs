@@ -30,7 +30,8 @@ pub(super) enum Whose {
     Call(TenantId),
     Probe,
     Spare,
-    Rendering,
+    /// Ours: a rendering, or a transcription.
+    Errand,
 }
 
 /// How far it has come.

@@ -111,7 +111,7 @@ impl Pool {
     }
 }
 
-const CHARGES: [Charge; 9] = [
+const CHARGES: [Charge; 10] = [
     Charge::First,
     Charge::Rotation,
     Charge::Move,
@@ -121,6 +121,7 @@ const CHARGES: [Charge; 9] = [
     Charge::Probe,
     Charge::Spare,
     Charge::Rendering,
+    Charge::Transcription,
 ];
 
 /// What was done since the start.

@@ -101,7 +101,9 @@ fn transcription(settings: &SessionSettings, quirks: &Quirks) -> Value {
 }
 
 fn turn_detection(settings: &SessionSettings, quirks: &Quirks) -> Value {
-    let wanted = settings.turn_detection;
+    let Some(wanted) = settings.turn_detection else {
+        return Value::Null;
+    };
     let mut turns = object([
         ("type", json!("server_vad")),
         ("threshold", json!(wanted.threshold)),

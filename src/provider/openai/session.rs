@@ -132,6 +132,7 @@ impl Session {
             ProviderCommand::Append(frame) => self.append(frame, out),
             ProviderCommand::Greet => self.respond(greet(self.settings.greeting.as_deref()), out),
             ProviderCommand::Respond => self.respond(None, out),
+            ProviderCommand::Commit => self.send("input_audio_buffer.commit", json!({}), out),
             ProviderCommand::CancelResponse => self.send("response.cancel", json!({}), out),
             ProviderCommand::Truncate { item, heard } => self.truncate(*item, *heard, out),
             ProviderCommand::Delete { item } => self.delete(*item, out),
@@ -193,7 +194,7 @@ impl Session {
                 },
                 None => GARBLED,
             },
-            ServerEvent::CallerTextFailed => ProviderEvent::Ignored(Ignored::HarmlessError),
+            ServerEvent::CallerTextFailed => ProviderEvent::Ignored(Ignored::NotTranscribed),
             ServerEvent::ToolCalled { call_id, name } => self.on_tool_called(&call_id, &name),
             ServerEvent::ResponseDone {
                 response_id,

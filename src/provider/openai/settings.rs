@@ -22,8 +22,8 @@ pub struct SessionSettings {
     pub greeting: Option<Arc<str>>,
     /// The model that transcribes the caller; `None`: the dialect's default.
     pub transcription_model: Option<Arc<str>>,
-    /// How the provider finds the ends of the caller's turns.
-    pub turn_detection: TurnDetection,
+    /// How the provider finds the ends of the caller's turns; `None`: it looks for none, and answers nothing unasked.
+    pub turn_detection: Option<TurnDetection>,
 }
 
 /// Voice activity detection at the provider.

@@ -345,10 +345,18 @@ impl Desk {
         self.effects = effects;
     }
 
-    /// Whether somebody of this number is speaking with us, of their own accord: they are rung a minute later, if still at all.
+    /// Whether somebody of this number is speaking with us, or with a person whom we have connected them to: they are rung a minute
+    /// later, if still at all.
     fn is_on_line(&self, now: Instant, number: Number) -> bool {
         let calls = self.shared.callers.calls_of(now, number);
-        let is_on_line = self.shared.calls.are_live(&calls);
+        let is_with_person = || {
+            self.shared.front.as_ref().is_some_and(|front| {
+                let memory = front.memory();
+                let mut calls = calls.iter();
+                calls.any(|call| memory.endings.is_with_person(now, *call))
+            })
+        };
+        let is_on_line = self.shared.calls.are_live(&calls) || is_with_person();
         if is_on_line {
             tracing::info!("a caller who is to be rung is on the line; later");
         }

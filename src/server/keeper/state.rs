@@ -79,6 +79,7 @@ enum Wanted {
     Open,
     Asked,
     Promised,
+    Texted,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,6 +130,7 @@ impl CallState {
             CallBack::Open => Wanted::Open,
             CallBack::Asked => Wanted::Asked,
             CallBack::Promised => Wanted::Promised,
+            CallBack::Texted => Wanted::Texted,
         };
         let becomes = match self.fate {
             Fate::HandedOver => Becomes::HandedOver,
@@ -177,6 +179,7 @@ impl CallState {
                     Wanted::Open => CallBack::Open,
                     Wanted::Asked => CallBack::Asked,
                     Wanted::Promised => CallBack::Promised,
+                    Wanted::Texted => CallBack::Texted,
                 },
             },
             resumed,

@@ -1,4 +1,4 @@
-//! The one task that delivers messages, one after the other, gives them up, and throws away what is old.
+//! The one task that delivers messages and their words, one after the other, gives them up, and throws away what is old.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,12 +8,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 
 use super::Inner;
+use super::book::{Keeping, Post};
 use super::webhook::{self, Hook, Refused};
 use crate::core::pool::Chance;
 use crate::core::time::Instant;
 use crate::server::clock::{Clock, draw_seed};
 use crate::server::drain::Stage;
-use crate::store::messages::{MessageFault, MessageId, MessageState};
+use crate::store::messages::{MessageFault, MessageId, MessageState, Transcript, TranscriptState};
 use crate::telemetry::Count;
 
 /// How often what is old is looked for; with a retention of zero, after each delivery as well.
@@ -58,8 +59,8 @@ pub(super) async fn keep(inner: &Arc<Inner>) {
             expire_at = now + EXPIRE_INTERVAL;
         }
         let next = inner.hook.as_ref().and_then(|hook| {
-            let (id, at) = inner.book().next(now)?;
-            Some((hook, id, at.max(pace.rests_until)))
+            let (post, at) = inner.book().next(now)?;
+            Some((hook, post, at.max(pace.rests_until)))
         });
         let until = next
             .as_ref()
@@ -72,10 +73,10 @@ pub(super) async fn keep(inner: &Arc<Inner>) {
             }
             continue;
         }
-        let Some((hook, id, _)) = next else {
+        let Some((hook, post, _)) = next else {
             continue;
         };
-        let mut delivering = pin!(deliver(inner, hook, &mut pace, id));
+        let mut delivering = pin!(deliver(inner, hook, &mut pace, post));
         tokio::select! {
             () = &mut delivering => {}
             () = &mut stopping => {
@@ -92,60 +93,82 @@ async fn load(inner: &Arc<Inner>) -> Result<(), MessageFault> {
     let turn = inner.turn.acquire().await;
     let loaded = blocking(inner, Inner::load).await;
     drop(turn);
+    // Some of them may have no words yet.
+    inner.unwritten.notify_one();
     loaded
 }
 
-async fn deliver(inner: &Arc<Inner>, hook: &Hook, pace: &mut Pace, id: MessageId) {
+async fn deliver(inner: &Arc<Inner>, hook: &Hook, pace: &mut Pace, post: Post) {
     let read = move |inner: &Inner| {
-        let found = inner.archive.read(id)?;
-        Ok(found.map(|(record, _, audio)| webhook::body(&record, &audio)))
+        let found = inner.archive.read(post.id())?;
+        let Some((record, _, audio)) = found else {
+            return Ok(None);
+        };
+        Ok(match post {
+            Post::Message(_) => Some(webhook::body(&record, &audio)),
+            Post::Words(id) => {
+                let transcript = inner.archive.transcript(id)?;
+                transcript.map(|transcript| webhook::transcript(&record, &transcript.words))
+            }
+        })
     };
     match blocking(inner, read).await {
         Ok(Some(body)) => match hook.post(body, Clock::utc()).await {
-            Ok(()) => taken(inner, pace, id).await,
-            Err(refused) => not_taken(inner, hook, pace, id, refused).await,
+            Ok(()) => taken(inner, pace, post).await,
+            Err(refused) => not_taken(inner, hook, pace, post, refused).await,
         },
         // Somebody removed its file.
-        Ok(None) => inner.book().drop_one(id),
+        Ok(None) => inner.book().drop_one(post.id()),
         Err(fault @ (MessageFault::Damaged(_) | MessageFault::Newer(_))) => {
             inner.telemetry.count(Count::MessagesUnreadable);
             tracing::error!(error = %fault, "a message cannot be read, and is left as it is");
-            inner.book().drop_one(id);
+            inner.book().drop_one(post.id());
         }
         Err(fault @ (MessageFault::Disk(_) | MessageFault::Key(_))) => {
             inner.telemetry.count(Count::MessagesPostponed);
             tracing::warn!(error = %fault, "a message cannot be read now");
-            let tries = inner.book().failed(id);
+            let tries = inner.book().failed(post);
             let until = inner.clock.now() + pace.pause(hook, tries);
-            inner.book().rest(id, until);
+            inner.book().rest(post, until);
         }
     }
 }
 
-async fn taken(inner: &Arc<Inner>, pace: &mut Pace, id: MessageId) {
-    inner.telemetry.count(Count::MessagesDelivered);
-    tracing::info!(message_id = %id, "a message was delivered");
+async fn taken(inner: &Arc<Inner>, pace: &mut Pace, post: Post) {
+    match post {
+        Post::Message(id) => {
+            inner.telemetry.count(Count::MessagesDelivered);
+            tracing::info!(message_id = %id, "a message was delivered");
+        }
+        Post::Words(id) => {
+            inner.telemetry.count(Count::TranscriptsDelivered);
+            tracing::info!(message_id = %id, "the words of a message were delivered");
+        }
+    }
     if pace.failures > 0 {
         tracing::info!("the receiver of messages is back");
     }
     pace.failures = 0;
     pace.rests_until = Instant::ZERO;
-    over(inner, id, MessageState::Delivered).await;
+    over(inner, post, true).await;
 }
 
-async fn not_taken(
-    inner: &Arc<Inner>,
-    hook: &Hook,
-    pace: &mut Pace,
-    id: MessageId,
-    refused: Refused,
-) {
+async fn not_taken(inner: &Arc<Inner>, hook: &Hook, pace: &mut Pace, post: Post, refused: Refused) {
     inner.telemetry.count(Count::MessagesPostponed);
-    let tries = inner.book().failed(id);
+    let id = post.id();
+    let tries = inner.book().failed(post);
     if inner.book().age(id, Clock::utc()) > hook.delivery.deliver_for {
-        inner.telemetry.count(Count::MessagesGivenUp);
-        tracing::error!(message_id = %id, error = %refused, "a message is given up; `ringback messages export` has it");
-        over(inner, id, MessageState::Undelivered).await;
+        match post {
+            Post::Message(_) => {
+                inner.telemetry.count(Count::MessagesGivenUp);
+                tracing::error!(message_id = %id, error = %refused, "a message is given up; `ringback messages export` has it");
+            }
+            Post::Words(_) => {
+                inner.telemetry.count(Count::TranscriptsGivenUp);
+                tracing::error!(message_id = %id, error = %refused, "the words of a message are given up; `ringback messages transcript` has them");
+            }
+        }
+        over(inner, post, false).await;
     }
     let now = inner.clock.now();
     match refused {
@@ -162,21 +185,30 @@ async fn not_taken(
                 tracing::warn!(message_id = %id, error = %refused, "a message was not taken, and is sent again");
             }
             let until = now + pace.pause(hook, tries);
-            inner.book().rest(id, until);
+            inner.book().rest(post, until);
         }
     }
 }
 
 /// It needs no delivery any more. If the disk does not learn that, the next life delivers it again.
-async fn over(inner: &Arc<Inner>, id: MessageId, state: MessageState) {
-    if !inner.book().over(id) {
+async fn over(inner: &Arc<Inner>, post: Post, is_taken: bool) {
+    if !inner.book().over(post) {
         return; // Its caller was forgotten.
     }
     if inner.retention.is_zero() {
         expire(inner).await;
-        return;
     }
-    let mark = move |inner: &Inner| inner.archive.mark(id, MessageState::Waiting, state);
+    let mark = move |inner: &Inner| match post {
+        Post::Message(id) => {
+            let state = if is_taken {
+                MessageState::Delivered
+            } else {
+                MessageState::Undelivered
+            };
+            inner.archive.mark(id, MessageState::Waiting, state)
+        }
+        Post::Words(id) => inner.mark_words(id, is_taken),
+    };
     if let Err(fault) = blocking(inner, mark).await {
         tracing::warn!(error = %fault, "it is not on disk that a message is over");
     }
@@ -184,10 +216,11 @@ async fn over(inner: &Arc<Inner>, id: MessageId, state: MessageState) {
 
 async fn expire(inner: &Arc<Inner>) {
     let expired = blocking(inner, |inner| {
-        let is_delivered = inner.hook.is_some();
-        let ids = inner
-            .book()
-            .expire(Clock::utc(), inner.retention, is_delivered);
+        let keeping = Keeping {
+            retention: inner.retention,
+            deliver_for: inner.deliver_for(),
+        };
+        let ids = inner.book().expire(Clock::utc(), keeping);
         for id in &ids {
             inner.archive.remove(*id)?;
         }
@@ -202,6 +235,23 @@ async fn expire(inner: &Arc<Inner>) {
 }
 
 impl Inner {
+    /// Keeps that nobody is asked any more to take these words; `false`: they are gone. Blocks.
+    fn mark_words(&self, id: MessageId, is_taken: bool) -> Result<bool, MessageFault> {
+        let Some(transcript) = self.archive.transcript(id)? else {
+            return Ok(false);
+        };
+        let state = if is_taken {
+            TranscriptState::Delivered
+        } else {
+            TranscriptState::Undelivered
+        };
+        let marked = Transcript {
+            state,
+            ..transcript
+        };
+        self.keep_words(id, &marked)
+    }
+
     /// Finds what is on disk. Blocks.
     fn load(&self) -> Result<(), MessageFault> {
         let torn = self.archive.sweep()?;
@@ -220,6 +270,16 @@ impl Inner {
                 .map(|caller| self.archive.caller(caller))
                 .transpose()?;
             self.book().found(*id, record.at, caller, *state, now);
+            match self.archive.transcript(*id) {
+                Ok(Some(known)) => self.book().found_words(*id, known.tries, known.state, now),
+                Ok(None) => {} // Nobody has asked for them yet.
+                Err(fault @ (MessageFault::Damaged(_) | MessageFault::Newer(_))) => {
+                    self.telemetry.count(Count::MessagesUnreadable);
+                    tracing::error!(error = %fault, "the words of a message cannot be read, and are left as they are");
+                    self.book().over(Post::Words(*id));
+                }
+                Err(fault @ (MessageFault::Disk(_) | MessageFault::Key(_))) => return Err(fault),
+            }
         }
         let waiting = self.book().waiting();
         if torn + waiting > 0 {
@@ -242,7 +302,7 @@ impl Pace {
 }
 
 /// Does something that blocks, beside everything else.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     inner: &Arc<Inner>,
     work: impl FnOnce(&Inner) -> Result<T, MessageFault> + Send + 'static,
 ) -> Result<T, MessageFault> {

@@ -6,6 +6,8 @@
 //! | `book` | what is known of the messages on disk, in memory |
 //! | `keeping` | the one task that delivers, gives up and throws away |
 //! | `webhook` | what a receiver is sent, its signature, and what an answer means |
+//! | `transcribing` | the one task that has messages written down while providers are well |
+//! | `listen` | one session that hears one message |
 //!
 //! Nothing here keeps a call waiting: audio goes into memory that was set aside when the recording began, and what becomes of
 //! a message is told through a channel. It must not decide when a message begins or ends: [`crate::core::call::menu`] does. What
@@ -13,6 +15,8 @@
 
 mod book;
 mod keeping;
+mod listen;
+pub(super) mod transcribing;
 mod webhook;
 
 use std::fmt;
@@ -33,7 +37,7 @@ use crate::core::audio::{Frame, bytes_in};
 use crate::core::call::menu::Recorded;
 use crate::core::ids::CallSid;
 use crate::core::time::Utc;
-use crate::store::messages::{Archive, MessageFault, MessageRecord};
+use crate::store::messages::{Archive, MessageFault, MessageId, MessageRecord, Transcript};
 use crate::telemetry::{Count, Telemetry};
 
 /// Whose message it is. Never printed.
@@ -67,6 +71,10 @@ struct Inner {
     turn: Semaphore,
     /// Something new waits for its delivery.
     news: Notify,
+    /// Something new waits to be written down.
+    unwritten: Notify,
+    /// Whether messages are to be written down.
+    transcribes: bool,
     hook: Option<Hook>,
     retention: Duration,
     audio_bytes_max: usize,
@@ -94,15 +102,18 @@ impl Messages {
             recordings_max,
             retention,
             delivery,
+            transcripts,
         } = settings;
         let audio_bytes_max = usize::try_from(bytes_in(message_max)).unwrap_or(usize::MAX);
         Some(Self(Arc::new(Inner {
             archive: Archive::new(place?),
             is_offered,
-            book: Mutex::new(Book::new(kept_max)),
+            book: Mutex::new(Book::new(kept_max, transcripts)),
             room: Arc::new(Semaphore::new(recordings_max)),
             turn: Semaphore::new(1),
             news: Notify::new(),
+            unwritten: Notify::new(),
+            transcribes: transcripts,
             hook: delivery.map(Hook::new),
             retention,
             audio_bytes_max,
@@ -116,6 +127,11 @@ impl Messages {
     /// Whether callers are offered to leave one.
     pub(super) fn is_offered(&self) -> bool {
         self.0.is_offered
+    }
+
+    /// Whether they are to be written down.
+    pub(super) fn are_transcribed(&self) -> bool {
+        self.0.transcribes
     }
 
     /// A message begins now. Waits for nothing; one that there is no room for is lost at its end.
@@ -257,6 +273,7 @@ impl Inner {
         drop(turn);
         written?;
         self.news.notify_one();
+        self.unwritten.notify_one();
         Ok(())
     }
 
@@ -279,6 +296,22 @@ impl Inner {
             self.archive.remove(id)?;
         }
         Ok(())
+    }
+
+    /// Keeps what is known of a message's words; `false`: the message is gone. Blocks.
+    fn keep_words(&self, id: MessageId, transcript: &Transcript) -> Result<bool, MessageFault> {
+        self.archive.keep_transcript(id, transcript)?;
+        let is_there = self.book().has(id);
+        if !is_there {
+            // Its caller was forgotten meanwhile.
+            self.archive.remove(id)?;
+        }
+        Ok(is_there)
+    }
+
+    /// When nobody is asked any more to take a message; `None`: nobody is asked at all.
+    fn deliver_for(&self) -> Option<Duration> {
+        self.hook.as_ref().map(|hook| hook.delivery.deliver_for)
     }
 
     fn forget(&self, caller: &str) -> Result<usize, MessageFault> {

@@ -16,6 +16,7 @@ use crate::store::{KeySource, SealingKey};
 mod crash;
 mod deliveries;
 mod receiver;
+mod words;
 
 /// Longer than anything takes that goes well.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -131,6 +132,7 @@ fn settings(folder: &Folder) -> MessageSettings {
         recordings_max: 10,
         retention: Duration::from_hours(24),
         delivery: None,
+        transcripts: true,
     }
 }
 
@@ -248,7 +250,7 @@ async fn a_caller_who_is_forgotten_leaves_nothing_whatever_is_known_in_memory() 
 
 #[test]
 fn a_caller_who_is_forgotten_while_the_message_is_written_is_forgotten_as_a_whole() {
-    let mut book = Book::new(10);
+    let mut book = Book::new(10, true);
     let folder = Folder::new();
     let caller = Archive::new(place(&folder.0)).caller(CALLER).unwrap();
     let id = MessageId::from_bits(1);

@@ -159,7 +159,15 @@ struct Posted<'a> {
     language: Option<&'a str>,
     at: String,
     duration_ms: u64,
-    audio: Sound,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Content<'a> {
+    Audio(Sound),
+    Transcript(&'a str),
 }
 
 #[derive(Serialize)]
@@ -173,8 +181,22 @@ struct Sound {
 /// What is posted of a message: the same bytes for the same message, as long as the codec is the same.
 pub(super) fn body(record: &MessageRecord, audio: &[u8]) -> Vec<u8> {
     let voice = VoiceFile::of_mulaw(audio);
+    let sound = Sound {
+        media_type: voice.media_type,
+        file: format!("{}.{}", record.id, voice.extension),
+        base64: STANDARD.encode(&voice.bytes),
+    };
+    posted("message", record, Content::Audio(sound))
+}
+
+/// What is posted of a message's words: the same bytes for the same message.
+pub(super) fn transcript(record: &MessageRecord, words: &str) -> Vec<u8> {
+    posted("message.transcribed", record, Content::Transcript(words))
+}
+
+fn posted(what: &'static str, record: &MessageRecord, content: Content<'_>) -> Vec<u8> {
     let posted = Posted {
-        what: "message",
+        what,
         version: 1,
         id: record.id.to_string(),
         call: record.call.as_ref().map(CallSid::as_str),
@@ -184,11 +206,7 @@ pub(super) fn body(record: &MessageRecord, audio: &[u8]) -> Vec<u8> {
         language: record.language.as_deref(),
         at: record.date(),
         duration_ms: u64::try_from(record.duration().as_millis()).unwrap_or(u64::MAX),
-        audio: Sound {
-            media_type: voice.media_type,
-            file: format!("{}.{}", record.id, voice.extension),
-            base64: STANDARD.encode(&voice.bytes),
-        },
+        content,
     };
     serde_json::to_vec(&posted).expect("texts and numbers are JSON")
 }

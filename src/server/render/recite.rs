@@ -61,7 +61,7 @@ pub(super) async fn recite(
         language: Some(key.language.tag().into()),
         greeting: None,
         transcription_model: None,
-        turn_detection: TurnDetection::default(),
+        turn_detection: Some(TurnDetection::default()),
     };
     let mut socket = dial(studio.endpoint, settings, studio.limits).await?;
     let conversing = converse(&mut socket, studio.dial_timeout, key, on_ready);
@@ -117,7 +117,8 @@ async fn converse(
                 Ignored::HarmlessError
                 | Ignored::UnknownEvent
                 | Ignored::AlreadyResponding
-                | Ignored::UndeclaredTool,
+                | Ignored::UndeclaredTool
+                | Ignored::NotTranscribed,
             ) => {}
         }
     }

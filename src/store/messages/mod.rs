@@ -2,11 +2,13 @@
 //!
 //! It owns the form of the files, their names and what is done so that each is there as a whole or not at all: a file is
 //! written under another name, synced, renamed, and the folder is synced. What is known of a message (who, when, how long) and
-//! its sound are sealed apart, so that a list reads no sound. All of it blocks, and none of it knows the time. It must not
+//! its sound are sealed apart, so that a list reads no sound; its words, once somebody has written them down, have a file beside it,
+//! which goes with it. All of it blocks, and none of it knows the time. It must not
 //! decide what becomes of a message: `server::messages` does. What is promised: [`crate::docs::messages`].
 
 mod file;
 mod record;
+mod transcript;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,12 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use self::record::{MessageId, MessageRecord, MessageState};
+pub use self::transcript::{TRANSCRIPT_BYTES_MAX, Transcript, TranscriptState};
 use super::key::{KeyError, KeySource};
 use super::records::CallerHash;
 use super::sealer::Sealer;
 
 /// What a file ends on while it is written: one that is found at the start was torn by the end of the process.
 const UNFINISHED: &str = "tmp";
+
+/// What the file of a message's words ends on.
+const TRANSCRIPT: &str = "transcript";
 
 /// Where messages are, and what they are sealed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,17 +92,33 @@ impl Archive {
             DirBuilder::new().mode(0o700).create(folder)?;
             sync(folder.parent().unwrap_or(Path::new("/")))?;
         }
-        let unfinished = folder.join(format!("{}.{UNFINISHED}", record.id));
         let path = self.path(record.id, MessageState::Waiting);
-        let written = write_new(&unfinished, &bytes)
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| sync(folder));
+        let written = self.put(record.id, &path, &bytes);
         if written.is_err() {
-            // Whichever of them is there; the disk that refused may refuse this too, and the next start sweeps.
-            fs::remove_file(&unfinished).ok();
+            // The disk that refused may refuse this too, and the next start sweeps.
             fs::remove_file(&path).ok();
         }
         Ok(written?)
+    }
+
+    /// Keeps what is known of a message's words, in place of what was known before: after `Ok` it survives as a message does, after
+    /// an error one of both is there. There must be the message.
+    pub fn keep_transcript(
+        &self,
+        id: MessageId,
+        transcript: &Transcript,
+    ) -> Result<(), MessageFault> {
+        let bytes = transcript::write(self.sealer()?, id, transcript);
+        Ok(self.put(id, &self.transcript_path(id), &bytes)?)
+    }
+
+    /// What is known of a message's words; `None`: nobody has asked for them, or there is no such message.
+    pub fn transcript(&self, id: MessageId) -> Result<Option<Transcript>, MessageFault> {
+        match fs::read(self.transcript_path(id)) {
+            Ok(bytes) => transcript::read(self.sealer()?, id, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What is kept. Sounds are not read.
@@ -149,9 +171,9 @@ impl Archive {
         Ok(true)
     }
 
-    /// Throws a message away; `false`: it was gone.
+    /// Throws a message away, its words first; `false`: it was gone.
     pub fn remove(&self, id: MessageId) -> Result<bool, MessageFault> {
-        let mut was_there = false;
+        let mut was_there = is_there(fs::remove_file(self.transcript_path(id)))?;
         for state in MessageState::ALL {
             was_there |= is_there(fs::remove_file(self.path(id, state)))?;
         }
@@ -161,22 +183,46 @@ impl Archive {
         Ok(was_there)
     }
 
-    /// Throws away what was torn by the end of a process; how much there was. Nobody else may be writing.
+    /// Throws away what was torn by the end of a process, and words whose message is gone; how much there was. Nobody else may be
+    /// writing.
     pub fn sweep(&self) -> Result<usize, MessageFault> {
         let mut swept = 0;
         for entry in self.entries()? {
             let path = entry?.path();
             let is_torn = path.extension().is_some_and(|end| end == UNFINISHED);
-            if is_torn && is_there(fs::remove_file(path))? {
+            if (is_torn || self.is_orphan(&path)) && is_there(fs::remove_file(path))? {
                 swept += 1;
             }
         }
         Ok(swept)
     }
 
+    fn is_orphan(&self, path: &Path) -> bool {
+        let is_words = path.extension().is_some_and(|end| end == TRANSCRIPT);
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let id = stem.and_then(MessageId::parse).filter(|_| is_words);
+        id.is_some_and(|id| {
+            let mut states = MessageState::ALL.into_iter();
+            !states.any(|state| self.path(id, state).exists())
+        })
+    }
+
     /// How a caller is found again; of the number in the one form that it has everywhere (E.164).
     pub fn caller(&self, number: &str) -> Result<CallerHash, MessageFault> {
         Ok(self.sealer()?.caller(number))
+    }
+
+    /// Writes a file as a whole or not at all.
+    fn put(&self, id: MessageId, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = self.place.folder.join(format!("{id}.{UNFINISHED}"));
+        let written = write_new(&unfinished, bytes)
+            .and_then(|()| fs::rename(&unfinished, path))
+            .and_then(|()| sync(&self.place.folder));
+        if written.is_err() {
+            // If it is still there; else the next start sweeps.
+            fs::remove_file(&unfinished).ok();
+        }
+        written
     }
 
     fn record(
@@ -204,6 +250,10 @@ impl Archive {
     fn path(&self, id: MessageId, state: MessageState) -> PathBuf {
         let name = format!("{id}.{}", state.name());
         self.place.folder.join(name)
+    }
+
+    fn transcript_path(&self, id: MessageId) -> PathBuf {
+        self.place.folder.join(format!("{id}.{TRANSCRIPT}"))
     }
 
     fn sealer(&self) -> Result<&Sealer, MessageFault> {

@@ -209,3 +209,65 @@ fn a_name_is_32_small_digits() {
         assert_eq!(MessageId::parse(wrong), None, "{wrong}");
     }
 }
+
+fn transcript(words: &str) -> Transcript {
+    Transcript {
+        tries: 2,
+        state: TranscriptState::Waiting,
+        words: words.to_owned(),
+    }
+}
+
+#[test]
+fn words_are_read_again_by_their_key_and_name_alone_and_go_with_their_message() {
+    let folder = Folder::new();
+    let archive = folder.archive(1);
+    let id = record(7).id;
+    archive.keep(&record(7), &SOUND).unwrap();
+    assert_eq!(archive.transcript(id).unwrap(), None);
+    archive
+        .keep_transcript(id, &transcript("two loaves"))
+        .unwrap();
+    let delivered = Transcript {
+        state: TranscriptState::Delivered,
+        ..transcript("two loaves")
+    };
+    archive.keep_transcript(id, &delivered).unwrap();
+    assert_eq!(archive.transcript(id).unwrap(), Some(delivered));
+    assert!(folder.archive(2).transcript(id).is_err(), "another key");
+    let file = folder.messages().join(format!("{id}.transcript"));
+    let bytes = fs::read(&file).unwrap();
+    assert!(!bytes.windows(6).any(|part| part == b"loaves"));
+    // Those of another message are refused, and so is what is cut or of a newer version.
+    let other = record(8).id;
+    let taken = folder.messages().join(format!("{other}.transcript"));
+    for (bytes, is_newer) in [
+        (bytes.clone(), false),
+        (bytes[..bytes.len() - 1].to_vec(), false),
+        ([&bytes[..7], &[2], &bytes[8..]].concat(), true),
+    ] {
+        fs::write(&taken, bytes).unwrap();
+        let fault = archive.transcript(other).unwrap_err();
+        assert_eq!(matches!(fault, MessageFault::Newer(_)), is_newer, "{fault}");
+    }
+    assert_eq!(archive.list().unwrap().messages.len(), 1);
+    assert!(!format!("{:?}", transcript("two loaves")).contains("loaves"));
+    // Words without a message are nobody's.
+    assert_eq!(archive.sweep().unwrap(), 1);
+    assert!(file.exists() && !taken.exists());
+    assert!(archive.remove(id).unwrap());
+    assert!(!file.exists());
+}
+
+#[test]
+fn words_are_as_long_as_allowed_and_no_longer() {
+    let folder = Folder::new();
+    let archive = folder.archive(1);
+    archive.keep(&record(1), &SOUND).unwrap();
+    let long = "é".repeat(TRANSCRIPT_BYTES_MAX);
+    archive
+        .keep_transcript(record(1).id, &transcript(&long))
+        .unwrap();
+    let kept = archive.transcript(record(1).id).unwrap().unwrap();
+    assert_eq!(kept.words.len(), TRANSCRIPT_BYTES_MAX);
+}

@@ -143,7 +143,7 @@ impl Books {
                 });
                 assert!(!failed, "a hedge where it failed");
             }
-            Charge::Probe | Charge::Spare | Charge::Rendering => {
+            Charge::Probe | Charge::Spare | Charge::Rendering | Charge::Transcription => {
                 panic!("a caller is {:?}", rung.charge)
             }
         }

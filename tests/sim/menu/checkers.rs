@@ -49,7 +49,8 @@ fn ends(setup: &Setup, life: &Life, journey: &Journey<'_>, findings: &mut Vec<Fi
         Some(EndReason::Transferred) => menu.person && prompted(journey, Prompt::Transferring),
         Some(EndReason::MessageLeft) => journey.iter().any(|step| *step.2 == Seen::End(true)),
         Some(EndReason::Promised) => {
-            prompted(journey, Prompt::Promised) || prompted(journey, Prompt::AlreadyPromised)
+            let words = [Prompt::Promised, Prompt::AlreadyPromised, Prompt::TextSent];
+            words.into_iter().any(|words| prompted(journey, words))
         }
         Some(EndReason::Apologized | EndReason::CallerHungUp) => true,
         Some(EndReason::Goodbye) | None => began.is_none() || returned,
@@ -124,15 +125,21 @@ fn promised_once(journey: &Journey<'_>, findings: &mut Vec<Finding>) {
 
 /// "Told is what is kept": nobody hears of a promise or of a message that is not.
 fn told_what_is_kept(life: &Life, journey: &Journey<'_>, findings: &mut Vec<Finding>) {
-    let (mut promised, mut already, mut saved) = (false, false, false);
+    let (mut promised, mut already, mut texted, mut saved) = (false, false, false, false);
     for (at, place, seen) in journey {
         let is_true = match seen {
-            Seen::Promised(Promised::Kept { .. }) if *place == Place::Promising => {
+            Seen::Promised(Promised::Kept { asks: false }) if *place == Place::Promising => {
                 promised = true;
                 true
             }
-            Seen::Promised(Promised::Already) if *place == Place::Promising => {
+            Seen::Promised(Promised::Already { asks: false }) if *place == Place::Promising => {
                 already = true;
+                true
+            }
+            Seen::Promised(Promised::Kept { .. } | Promised::Already { .. })
+                if *place == Place::Promising =>
+            {
+                texted = true;
                 true
             }
             Seen::Recorded(Recorded::Kept) if *place == Place::Saving => {
@@ -141,11 +148,24 @@ fn told_what_is_kept(life: &Life, journey: &Journey<'_>, findings: &mut Vec<Find
             }
             Seen::Prompted(Prompt::Promised) => promised,
             Seen::Prompted(Prompt::AlreadyPromised) => already,
+            Seen::Prompted(Prompt::TextSent) => texted,
             Seen::Prompted(Prompt::MessageSaved) => saved,
-            Seen::Ended => life.reason != Some(EndReason::Promised) || promised || already,
+            Seen::Ended => {
+                life.reason != Some(EndReason::Promised) || promised || already || texted
+            }
             _ => true,
         };
-        if !is_true {
+        // "No ring is promised where YES is needed" is the same rule, and worth its own name.
+        let is_ring = matches!(
+            seen,
+            Seen::Prompted(Prompt::Promised | Prompt::AlreadyPromised)
+        );
+        if !is_true && is_ring && texted {
+            findings.push((
+                "no ring is promised where YES is needed",
+                format!("{seen:?} at {at:?}"),
+            ));
+        } else if !is_true {
             findings.push(("told is what is kept", format!("{seen:?} at {at:?}")));
         }
     }

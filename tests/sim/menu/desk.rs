@@ -50,7 +50,7 @@ impl DeskSetup {
         let promises = (0..rng.usize(1..4)).map(|_| {
             let answer = match rng.u8(..100) {
                 0..45 => Some(Promised::Kept { asks: rng.bool() }),
-                45..60 => Some(Promised::Already),
+                45..60 => Some(Promised::Already { asks: rng.bool() }),
                 60..75 => Some(Promised::CannotThisNumber),
                 75..90 => Some(Promised::Cannot),
                 _ => None,

@@ -53,6 +53,7 @@ impl Place {
                 Prompt::Tone => Self::Beeping,
                 Prompt::Promised
                 | Prompt::AlreadyPromised
+                | Prompt::TextSent
                 | Prompt::MessageSaved
                 | Prompt::Goodbye
                 | Prompt::ApologyOnly

@@ -79,6 +79,23 @@ fn who_was_promised_a_call_hears_no_menu_again() {
 }
 
 #[test]
+fn who_is_texted_and_not_rung_before_yes_hears_of_no_ring_not_even_on_a_line_that_comes_back() {
+    for answer in [
+        Promised::Kept { asks: true },
+        Promised::Already { asks: true },
+    ] {
+        let mut setup = pressing("1", ALL);
+        setup.desk.promises = vec![(Duration::ZERO, Some(answer))];
+        let life = World::new(setup).live();
+        assert_eq!(words(&life).last(), Some(&Prompt::TextSent), "{answer:?}");
+        assert_eq!(life.reason, Some(EndReason::Promised));
+    }
+    let life = resumed(pressing("1", ALL), Origin::LineLost, CallBack::Texted);
+    assert_eq!(words(&life), [Prompt::TextSent]);
+    assert_eq!(life.reason, Some(EndReason::Promised));
+}
+
+#[test]
 fn a_promise_that_may_be_kept_is_not_asked_for_again() {
     let life = resumed(pressing("1", ALL), Origin::LineLost, CallBack::Asked);
     let wishes = |(_, seen): &&(Duration, Seen)| matches!(seen, Seen::Wish(_));

@@ -51,6 +51,10 @@ pub(super) fn beside(beheld: Option<&Beheld>, figures: &mut Figures) {
     figures.set(Figure::ForgedServed, count(beheld.forged_served));
     figures.set(Figure::Answers, count(beheld.answers.len() as u64));
     figures.set(Figure::AnswersFailed, count(beheld.answers_failed));
+    if beheld.hurried + beheld.hurried_failed > 0 {
+        figures.set(Figure::Hurried, count(beheld.hurried));
+        figures.set(Figure::HurriedFailed, count(beheld.hurried_failed));
+    }
     let answers = Spread::of(beheld.answers.iter().copied());
     figures.set_some(Figure::AnswersP50, answers.at(0.5));
     figures.set_some(Figure::AnswersP99, answers.at(0.99));

@@ -33,6 +33,8 @@ impl Choice {
 pub enum Told {
     /// That it is promised.
     Promised,
+    /// That a text was sent, which has to be answered before anybody rings.
+    Asks,
     /// That it was promised before.
     Already,
     /// To key another number.
@@ -48,6 +50,7 @@ impl Told {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Promised => "promised",
+            Self::Asks => "asks",
             Self::Already => "already",
             Self::AnotherNumber => "another_number",
             Self::Refused => "refused",

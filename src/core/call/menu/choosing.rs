@@ -185,9 +185,16 @@ impl Apologizing {
             return;
         };
         let after = at.now.since(*since);
-        let (told, prompt) = match answer {
-            Promised::Kept { .. } => (Told::Promised, Prompt::Promised),
-            Promised::Already => (Told::Already, Prompt::AlreadyPromised),
+        let (told, prompt, call_back) = match answer {
+            Promised::Kept { asks: false } => {
+                (Told::Promised, Prompt::Promised, CallBack::Promised)
+            }
+            Promised::Kept { asks: true } => (Told::Asks, Prompt::TextSent, CallBack::Texted),
+            Promised::Already { asks: false } => {
+                (Told::Already, Prompt::AlreadyPromised, CallBack::Promised)
+            }
+            // Nobody rings them as it stands.
+            Promised::Already { asks: true } => (Told::Already, Prompt::TextSent, CallBack::Texted),
             Promised::CannotThisNumber => {
                 self.line.call_back = CallBack::Open;
                 return self.want_another_number(at);
@@ -199,7 +206,7 @@ impl Apologizing {
         };
         at.effects
             .observe(Observation::CallBackTold { told, after });
-        self.line.call_back = CallBack::Promised;
+        self.line.call_back = call_back;
         self.checkpoint(at);
         self.close(prompt, EndReason::Promised, at);
     }

@@ -59,7 +59,10 @@ pub enum Promised {
         asks: bool,
     },
     /// The caller has a promise already.
-    Already,
+    Already {
+        /// The text asks for a YES before anybody rings, and there was none.
+        asks: bool,
+    },
     /// Nobody is texted or rung at this number: it is none, or one that is not allowed. Another one may do.
     CannotThisNumber,
     /// Nothing is promised now: the store did not answer in time, a cap is reached, the queue is too long.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::core::front::{Known, People, RESUMES_MAX, RESUMES_WITHIN};
+use crate::core::front::{Known, People, RESUMES_MAX, RESUMES_WITHIN, WITH_PERSON_MAX};
 
 const WELL: House = House {
     is_full: false,
@@ -248,6 +248,7 @@ fn only_the_last_minute_wears_out() {
     let known = |first, second| Known {
         card: card(1),
         standing: Standing::Open,
+        given_away: None,
         resumed: [first, second],
     };
     let now = at(100);
@@ -276,4 +277,64 @@ fn a_newer_document_that_is_heard_of_counts_from_then_on() {
     let mut endings = answered();
     endings.adopt(at(30), sid(), open, []);
     assert!(!endings.ended(at(31), sid(), card(1)));
+}
+
+#[test]
+fn whoever_speaks_with_a_person_is_on_the_line_until_the_carrier_says_otherwise() {
+    let mut endings = answered();
+    let is_on_line = |endings: &Endings, at| endings.is_with_person(at, sid());
+    assert!(!is_on_line(&endings, at(5)), "they have a stream");
+    endings.wants(
+        at(10),
+        sid(),
+        card(1),
+        people(&["+14155550101", "+14155550102"]),
+    );
+    assert!(is_on_line(&endings, at(10)), "the carrier is about to ask");
+    assert!(matches!(
+        after_stream(&mut endings, at(11), 1),
+        Next::Dial(..)
+    ));
+    assert!(is_on_line(&endings, at(3_000)));
+    // Nobody answers: the next one is rung.
+    let over = |over| (Progress::Answered, over);
+    let ask = |endings: &mut Endings, now, what| {
+        next(endings, now, sid(), (Some(card(1)), NEW), over(what), WELL)
+    };
+    assert!(matches!(
+        ask(&mut endings, at(3_000), Over::Dial),
+        Next::Dial(..)
+    ));
+    assert!(is_on_line(&endings, at(3_001)));
+    // They have spoken.
+    assert_eq!(
+        ask(&mut endings, at(3_600), Over::Conversation),
+        Next::Hangup
+    );
+    assert!(!is_on_line(&endings, at(3_600)));
+
+    // Nobody could be reached: they have a stream again.
+    let mut endings = answered();
+    endings.wants(at(10), sid(), card(1), people(&["+14155550101"]));
+    ask(&mut endings, at(11), Over::Stream);
+    assert!(matches!(
+        ask(&mut endings, at(40), Over::Dial),
+        Next::Stream(_)
+    ));
+    assert!(!is_on_line(&endings, at(40)));
+
+    // The call ends, which the carrier says.
+    let mut endings = answered();
+    endings.wants(at(10), sid(), card(1), people(&["+14155550101"]));
+    ask(&mut endings, at(11), Over::Stream);
+    endings.is_told_over(at(600), sid());
+    assert!(!is_on_line(&endings, at(600)));
+
+    // The carrier never says anything: it can last no longer than this.
+    let mut endings = answered();
+    endings.wants(at(10), sid(), card(1), people(&["+14155550101"]));
+    ask(&mut endings, at(11), Over::Stream);
+    let last = at(11) + WITH_PERSON_MAX;
+    assert!(is_on_line(&endings, at(11) + WITH_PERSON_MAX / 2));
+    assert!(!is_on_line(&endings, last));
 }

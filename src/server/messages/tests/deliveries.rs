@@ -28,7 +28,7 @@ fn states(folder: &Folder) -> Vec<String> {
 }
 
 /// As the document tells receivers to do it.
-fn verify(request: &Request) {
+pub(super) fn verify(request: &Request) {
     let (seconds, signature) = request.signature.split_once(",v1=").unwrap();
     let seconds = seconds.strip_prefix("t=").unwrap();
     let signed = [seconds.as_bytes(), b".", &request.body].concat();
@@ -182,6 +182,7 @@ async fn with_no_retention_nothing_is_left_of_a_message_that_was_delivered() {
     let folder = Folder::new();
     let life = Life::new(MessageSettings {
         retention: Duration::ZERO,
+        transcripts: false,
         ..sent_to(&receiver, &folder)
     });
     assert_eq!(life.leave(1).await, Some(Recorded::Kept));

@@ -1,7 +1,9 @@
-//! Renderings: sessions that speak a prompt, to be recorded. They are worth less than anything else.
+//! Errands: sessions of our own, which are worth less than any call's. A *rendering* speaks a prompt, to be recorded; a
+//! *transcription* writes down a message after the tone.
 //!
-//! One is admitted only while all is well: every breaker is closed, no call waits, and what it takes could not be missed, as with a
-//! [spare](super::spare). It goes to the first tier, whose voices callers hear. The server decides how often one is asked for, and
+//! One is admitted only where no call waits, and what it takes could not be missed, as with a [spare](super::spare). A rendering
+//! wants all to be well, and the first tier, whose voices callers hear. A transcription goes to the first entry of the ladder that
+//! is well: a message was left because models were out, and who left it waits. The server decides how often one is asked for, and
 //! runs it.
 
 use crate::core::fault::Count;
@@ -22,14 +24,29 @@ impl Pool {
             let key = self.endpoint(provider)?.key_for_spare(now)?;
             Some((provider, key))
         })?;
-        Some(self.take_seat(now, Whose::Rendering, entry, Charge::Rendering))
+        Some(self.take_seat(now, Whose::Errand, entry, Charge::Rendering))
     }
 
-    /// Takes in what a rendering reports.
+    /// A place for one session that writes down a message; `None`: not now. It reports as a [rendering](Self::admit_rendering) does.
+    pub fn admit_transcription(&mut self, now: Instant) -> Option<Rung> {
+        if self.queue.len(now) > 0 {
+            return None;
+        }
+        let mut entries = self.ladder.tiers().iter().flat_map(|(_, entries)| entries);
+        let entry = entries.find_map(|&provider| {
+            let endpoint = self.endpoint(provider)?;
+            let is_well = endpoint.breaker.state() == BreakerState::Closed;
+            let key = endpoint.key_for_spare(now).filter(|_| is_well)?;
+            Some((provider, key))
+        })?;
+        Some(self.take_seat(now, Whose::Errand, entry, Charge::Transcription))
+    }
+
+    /// Takes in what an errand reports.
     ///
-    /// That it could not be dialled is a failure as any other. What failed later may be the text's doing: a breaker hears of it only
-    /// where it is about the key or the account. A success takes back what failed before it, and no more.
-    pub(super) fn judge_rendering(
+    /// That it could not be dialled is a failure as any other. What failed later may be the text's or the message's doing: a breaker
+    /// hears of it only where it is about the key or the account. A success takes back what failed before it, and no more.
+    pub(super) fn judge_errand(
         &mut self,
         now: Instant,
         seat: Seat,
@@ -45,7 +62,7 @@ impl Pool {
                     has_answered: false,
                 };
                 self.set_stage(seat, stage);
-                // Failures of renderings that lie hours apart are no row, if there were good ones between.
+                // Failures of errands that lie hours apart are no row, if there were good ones between.
                 self.sample(now, of.provider, Sample::SpareReady, news);
             }
             Report::Failed(fault) => {
