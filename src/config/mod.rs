@@ -21,6 +21,7 @@ mod prompts;
 mod provider;
 mod public;
 mod raw;
+mod region;
 mod rest;
 mod section;
 mod shared;
@@ -45,6 +46,7 @@ pub use self::prompts::Rendering;
 pub use self::provider::Provider;
 pub use self::public::{Auth, Public};
 use self::raw::{Entries, Raw, read_file};
+pub use self::region::{Begins, Others, PEERS_MAX, PeerPlace, RegionSettings, Witness};
 use self::section::{Form, Section, at};
 pub use self::shared::SharedSettings;
 pub use self::store::{StorePlace, StoreSettings};
@@ -89,6 +91,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// The store that nodes share; `None`: there is none.
     pub shared: Option<SharedSettings>,
+    /// Where this node stands among the others.
+    pub region: RegionSettings,
     /// How lost callers are texted and rung back; `None`: they are not.
     pub callbacks: Option<Callbacks>,
     /// The zone of the business, as in `Europe/Paris`.
@@ -157,12 +161,13 @@ impl Layers {
         let admin = self.read_admin(environment);
         let is_twilio = public
             .as_ref()
-            .is_some_and(|public| public.auth == Auth::Twilio);
+            .is_some_and(|public| public.auth == Auth::Twilio && !self.is_witness());
         let twilio = self.read_twilio(is_twilio, environment);
         let calls = self.read_calls();
         let call = self.read_call();
         let store = self.read_store(environment);
         let shared = self.read_shared(environment);
+        let region = self.read_region(public.as_ref(), environment);
         let (callbacks, zone) = self.read_callbacks(twilio.as_ref(), store.as_ref());
         let menu = self.read_menu();
         let place = store.as_ref().map(|store| &store.place);
@@ -206,6 +211,7 @@ impl Layers {
             rendering: rendering?,
             store: store?,
             shared,
+            region: region?,
             callbacks,
             zone: zone?,
             messages: messages?,

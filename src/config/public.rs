@@ -12,7 +12,7 @@ use crate::core::ids::AccountSid;
 /// The listener that carriers connect to.
 #[derive(Clone, Debug)]
 pub struct Public {
-    /// Its address; with [`Auth::None`] a loopback one.
+    /// Its address; with [`Auth::None`] a loopback one, unless it is a witness's.
     pub listen: SocketAddr,
     /// How a carrier proves who it is.
     pub auth: Auth,
@@ -59,6 +59,7 @@ impl Public {
 impl Layers {
     /// The listener; `None`: there is a problem.
     pub(super) fn read_public(&mut self) -> Option<Public> {
+        let is_witness = self.is_witness();
         let mut section = self.section("public");
         let listen = section.text("listen", ADDRESS);
         let auth = section.choice("auth", &[("twilio", Auth::Twilio), ("none", Auth::None)]);
@@ -71,7 +72,8 @@ impl Layers {
             section.integer("connections_per_address_max", 1..=100_000);
         let message_bytes_max = section.integer("message_bytes_max", 1_024..=1_048_576);
         let listen: Option<SocketAddr> = listen.parse().ok();
-        if let (Some(listen), Some(Auth::None)) = (listen, auth)
+        // A witness serves no carrier: there is nothing to let anybody in to.
+        if let (Some(listen), Some(Auth::None), false) = (listen, auth, is_witness)
             && !listen.ip().is_loopback()
         {
             section.wrong_now(
@@ -155,7 +157,7 @@ const PROXY: Form = Form {
     accepts: |text| text.parse::<IpAddr>().is_ok(),
 };
 
-const NODE: Form = Form {
+pub(super) const NODE: Form = Form {
     allowed: "a name of 1 to 32 small letters, digits and hyphens",
     accepts: |text| text.len() <= 32 && super::is_name(text),
 };

@@ -111,6 +111,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         pool: &shared.providers.status(now),
         store: shared.keeper.moment(),
         shared: shared.keeper.shared_moment(),
+        nodes: shared.nodes.as_ref().map(|nodes| nodes.moment(now)),
         messages_waiting: shared.messages.as_ref().map(Messages::waiting),
         certificate_expires: shared.tls.as_ref().and_then(Tls::expires),
     };

@@ -20,6 +20,7 @@
 //! | `keeper` | what outlives the process, behind what is known in memory |
 //! | `messages` | messages after the tone: recorded, written, delivered |
 //! | `orders` | what the carrier is ordered by REST |
+//! | `region` | the other nodes: what they say, and what is said to them |
 //! | `tls` | the listener's certificate, and its renewal |
 //! | `drain` | the only spawn, and the end of the process |
 //! | `clock` | the only place that asks for the time |
@@ -50,6 +51,7 @@ mod parting;
 mod perform;
 mod probes;
 mod providers;
+mod region;
 pub mod render;
 mod routes;
 mod sessions;
@@ -82,6 +84,7 @@ use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
 use self::providers::Providers;
+use self::region::Nodes;
 use self::render::library::Library;
 use self::spares::Shelf;
 use self::tls::Tls;
@@ -91,6 +94,7 @@ use crate::config::{Admin, Agents, Config, Rendering};
 use crate::core::call::CallSettings;
 use crate::core::ids::{AccountSid, TenantId};
 use crate::core::pool::PolicyError;
+use crate::core::region::Peer;
 use crate::provider::endpoint::Secret;
 use crate::provider::socket::SocketLimits as ProviderLimits;
 use crate::store::embedded::OpenFault;
@@ -147,6 +151,10 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    /// This process among all nodes.
+    me: Peer,
+    /// The others; without them it is alone.
+    nodes: Option<Nodes>,
     tasks: Tasks,
     telemetry: Telemetry,
     calls: Arc<Calls>,
@@ -277,7 +285,8 @@ impl Server {
         } = self;
         let providers = shared.providers.names().len();
         let agents = shared.agents.iter().len();
-        tracing::info!(%address, providers, agents, "listening");
+        let Peer { region, node, .. } = shared.me;
+        tracing::info!(%address, %region, %node, providers, agents, "listening");
         let keeping = providers::keep(Arc::clone(&shared));
         shared.tasks.spawn("providers", keeping);
         let watching = overload::watch(Arc::clone(&shared));
@@ -285,6 +294,8 @@ impl Server {
         let collecting = Arc::clone(&shared);
         let collect = async move { collecting.keeper.collect().await };
         shared.tasks.spawn("store", collect);
+        let beating = region::beats::keep(Arc::clone(&shared));
+        shared.tasks.spawn("beats", beating);
         let acting = callbacks::keep(Arc::clone(&shared));
         shared.tasks.spawn("callbacks", acting);
         if let Some((dir, rendering)) = shared.rendering.clone() {
@@ -363,6 +374,7 @@ impl Shared {
             let callbacks = callbacks.as_ref();
             Orders::new(rest, callbacks, clock, tasks.clone(), telemetry.clone())
         });
+        let (me, nodes) = Nodes::open(config.region, &public.node, &telemetry);
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio
@@ -372,6 +384,8 @@ impl Shared {
             .map_err(StartError::Providers)?;
         Ok(Self {
             clock,
+            me,
+            nodes,
             tasks,
             telemetry,
             keeper,

@@ -17,6 +17,7 @@ use super::addresses::{Peer, Place};
 use super::call_task::CallTask;
 use super::clock::draw_call_id;
 use super::drain::Stage;
+use super::region::{Nodes, door};
 use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
 use crate::telemetry::Count;
@@ -30,6 +31,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(webhooks::router())
+        .merge(door::router())
         .with_state(shared)
         .layer(map_response(close_unless_upgraded))
 }
@@ -60,6 +62,9 @@ async fn media(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
+    if shared.nodes.as_ref().is_some_and(Nodes::is_witness) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let (mut parts, _) = request.into_parts();
     let place = match let_in(&shared, peer, &parts) {
         Ok(place) => place,

@@ -148,6 +148,28 @@ counts! {
     StoreOverloaded = "store_overloaded",
     /// Records of the store that could not be read, and bugs of its own.
     StoreFaults = "store_faults",
+    /// Questions to other nodes that were not answered in time.
+    PeersSilent = "peers_silent",
+    /// Questions to other nodes that were refused there.
+    PeersRefusing = "peers_refusing",
+    /// Answers of other nodes that were not theirs.
+    PeersMistaken = "peers_mistaken",
+    /// Questions of nodes whose seal was none, or whose words were not.
+    PeersMalformed = "peers_malformed",
+    /// Questions of nodes that were signed with another key.
+    PeersForged = "peers_forged",
+    /// Questions of nodes that were too old, or from a clock that is too far ahead.
+    PeersStale = "peers_stale",
+    /// Questions of nodes that came a second time.
+    PeersRepeated = "peers_repeated",
+    /// Questions of nodes that are not in the list, or that were for another one.
+    PeersUnknown = "peers_unknown",
+    /// Questions of nodes that were too long.
+    PeersOversized = "peers_oversized",
+    /// Questions of nodes that were refused because there were too many at once.
+    PeersCrowded = "peers_crowded",
+    /// Times that two processes of one name were noticed.
+    NodesNamedTwice = "nodes_named_twice",
     /// Messages after the tone that could not be kept.
     MessagesNotKept = "messages_not_kept",
     /// Messages after the tone that their receiver took.

@@ -43,7 +43,7 @@ pub use self::counts::{Count, Counts};
 pub use self::exposition::MEDIA_TYPE;
 pub use self::log::{LogFormat, LogLevel, LogSettings, init};
 use self::metrics::Metrics;
-pub use self::render::{Moment, SharedMoment, StoreMoment};
+pub use self::render::{Moment, NodesMoment, SharedMoment, StoreMoment};
 pub use self::renderings::{RenderingEnd, Rendition};
 pub use self::spares::SpareEnd;
 use crate::core::fault::Fault;

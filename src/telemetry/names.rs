@@ -176,6 +176,10 @@ metrics! {
     SharedLeftOut = Counter "ringback_shared_left_out_total" [],
     /// Commands that were sent to the shared store.
     SharedCommands = Counter "ringback_shared_commands_total" [],
+    /// Other nodes that there should be.
+    NodesKnown = Gauge "ringback_nodes_known" [],
+    /// Other nodes that said how they are within the last seconds.
+    NodesHeard = Gauge "ringback_nodes_heard" [],
     /// Promises that are open.
     CallbacksOpen = Gauge "ringback_callbacks_open" [],
     /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.

@@ -34,6 +34,8 @@ pub struct Moment<'a> {
     pub store: Option<StoreMoment>,
     /// How the store that nodes share stands; `None`: there is none.
     pub shared: Option<SharedMoment>,
+    /// How the other nodes stand; `None`: it is alone.
+    pub nodes: Option<NodesMoment>,
     /// Messages after the tone that wait for somebody to take them; `None`: nobody can leave one.
     pub messages_waiting: Option<usize>,
     /// Until when the listener's certificate holds; `None`: it has none.
@@ -66,6 +68,15 @@ pub struct SharedMoment {
     pub left_out: u64,
     /// Commands that were sent.
     pub commands: u64,
+}
+
+/// How the other nodes stand.
+#[derive(Clone, Copy, Debug)]
+pub struct NodesMoment {
+    /// How many others there should be.
+    pub peers: usize,
+    /// How many of them were heard of late.
+    pub heard: usize,
 }
 
 /// The text of all metrics.
@@ -143,6 +154,11 @@ fn kept(to: &mut Exposition, moment: &Moment<'_>) {
         .optional(shared.map(|shared| shared.left_out));
     to.metric(Metric::SharedCommands)
         .optional(shared.map(|shared| shared.commands));
+    let nodes = moment.nodes;
+    to.metric(Metric::NodesKnown)
+        .optional(nodes.map(|nodes| nodes.peers));
+    to.metric(Metric::NodesHeard)
+        .optional(nodes.map(|nodes| nodes.heard));
     to.metric(Metric::MessagesWaiting)
         .optional(moment.messages_waiting);
     let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);

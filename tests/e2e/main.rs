@@ -48,6 +48,8 @@ mod providers;
 #[path = "../store/redis/server.rs"]
 mod redis_server;
 #[cfg(test)]
+mod regions;
+#[cfg(test)]
 mod renderings;
 #[cfg(test)]
 mod rest;

@@ -13,7 +13,7 @@ use ringback::core::pool::{
     Cause, Charge, Control, News, Pool, PoolPolicy, ProviderPolicy, Transition, Why,
 };
 use ringback::core::time::{Instant, Utc};
-use ringback::telemetry::{CallLog, Moment, SharedMoment, StoreMoment, Telemetry};
+use ringback::telemetry::{CallLog, Moment, NodesMoment, SharedMoment, StoreMoment, Telemetry};
 
 use crate::exposition::Exposition;
 
@@ -84,6 +84,7 @@ impl World {
                 writes: 2,
                 mended: 0,
             }),
+            nodes: Some(NodesMoment { peers: 3, heard: 2 }),
             shared: Some(SharedMoment {
                 is_well: true,
                 waiting: 0,

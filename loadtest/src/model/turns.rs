@@ -163,7 +163,7 @@ impl ModelSession {
     ) {
         let seconds = spoken.as_secs_f64();
         let text = if self.settings.countable {
-            self.counted(turn)
+            self.counted(now, turn)
         } else {
             let text = self.settings.caller_texts.get(turn).cloned();
             text.unwrap_or_else(|| format!("[speech {seconds:.1} s]"))
@@ -180,12 +180,12 @@ impl ModelSession {
         self.plan(now + delay, due);
     }
 
-    /// Words that nobody says in any other turn.
-    fn counted(&self, turn: usize) -> String {
+    /// Words that nobody says in any other turn, and that tell when it was over.
+    fn counted(&self, now: Duration, turn: usize) -> String {
         let call = self.report.uplink.streams.keys().next();
         let call = call.map_or_else(|| "unknown".to_owned(), u32::to_string);
-        let session = self.report.session;
-        format!("This is call {call}, session {session}, turn {}.", turn + 1)
+        let (session, turn, at) = (self.report.session, turn + 1, now.as_millis());
+        format!("This is call {call}, session {session}, turn {turn}, at {at} ms.")
     }
 
     pub(super) fn transcribe(

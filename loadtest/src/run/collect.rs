@@ -119,6 +119,18 @@ pub(crate) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
     failures
 }
 
+/// Which calls went on without what had been said; the first few.
+pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
+    let told: Vec<&Told> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Over(told) => Some(&**told),
+            Outcome::Refused(_) => None,
+        })
+        .collect();
+    resumed::complaints(&told, &Sessions::sort(seen))
+}
+
 /// What models refused, by the code of the error, and how often; the first [`REASONS_MAX`] codes.
 pub(crate) fn refusals(seen: &[Seen]) -> BTreeMap<String, u64> {
     let sessions = seen.iter().flat_map(|seen| &seen.sessions);

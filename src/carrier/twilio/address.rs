@@ -28,11 +28,20 @@ pub enum Asks {
 impl PublicUrl {
     /// Parses `https://HOST[:PORT][/PATH]`, or `http://` on a loopback address; no query, no credentials.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_where(text, is_loopback)
+    }
+
+    /// The same, with `http://` on any address: for networks that an operator vouches for.
+    pub fn parse_plain(text: &str) -> Option<Self> {
+        Self::parse_where(text, |_| true)
+    }
+
+    fn parse_where(text: &str, may_be_plain: impl Fn(&str) -> bool) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let host = uri.host().filter(|host| !host.is_empty())?;
         let is_secure = match uri.scheme_str() {
             Some("https") => true,
-            Some("http") if is_loopback(host) => false,
+            Some("http") if may_be_plain(host) => false,
             _ => return None,
         };
         let is_plain = uri.query().is_none() && !uri.authority()?.as_str().contains('@');

@@ -10,6 +10,7 @@ mod carrier;
 mod messages;
 mod prompts;
 mod providers;
+mod region;
 mod shared;
 mod store;
 

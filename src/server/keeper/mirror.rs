@@ -80,6 +80,11 @@ impl Mirror {
         }
     }
 
+    /// The store itself.
+    pub(super) fn store(&self) -> &Redis {
+        &self.store
+    }
+
     /// Has this written, in place of what waits of the same call.
     pub(super) fn keep(&self, entry: Entry) {
         let mut waiting = self.lock();

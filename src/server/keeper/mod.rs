@@ -267,6 +267,11 @@ impl Keeper {
         self.shared.as_ref().map(Mirror::moment)
     }
 
+    /// The store that nodes share, for what only such a one has.
+    pub(super) fn shared_store(&self) -> Option<&Redis> {
+        self.shared.as_ref().map(Mirror::store)
+    }
+
     /// The store itself, for promises.
     pub(super) const fn store(&self) -> Option<&Arc<Embedded>> {
         self.store.as_ref()

@@ -342,6 +342,9 @@ fn tell(outcomes: &[Outcome], seen: &[Seen], window: &Window, story: &mut Story<
     for (reason, times) in collect::failures(outcomes, window) {
         story.say(&format!("{times} × {reason}"));
     }
+    for complaint in collect::complaints(outcomes, seen) {
+        story.say(&complaint);
+    }
     for (code, times) in collect::refusals(seen) {
         story.say(&format!("{times} × a model refused: {code}"));
     }

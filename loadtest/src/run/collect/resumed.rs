@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Sessions, Spread, Told, Window, count};
 use crate::{
     carrier::CallReport,
-    model::report::{Role, Said, SessionReport},
+    model::report::{Said, SessionReport},
     report::{Figure, Figures},
     twilio::{
         VoiceReport,
@@ -25,6 +25,8 @@ const WRITTEN_MAX: Duration = Duration::from_secs(1);
 const FLOOR_MAX: Duration = Duration::from_secs(2);
 /// How the words of a turn begin that occur nowhere else: see `countable` in [`ModelSettings`](crate::model::settings::ModelSettings).
 const COUNTED: &str = "This is call";
+/// Calls of which it is told what was forgotten.
+const COMPLAINTS_MAX: usize = 10;
 /// A caller's frame.
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -74,6 +76,34 @@ pub(super) fn tally(
     if let Some(harm) = drill.harm {
         latencies(sessions, harm, figures);
     }
+}
+
+/// Which calls went on without what was said; ten at most.
+pub(super) fn complaints(told: &[&Told], sessions: &Sessions<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for told in told {
+        let Some(voice) = told.voice() else { continue };
+        for loss in losses(voice, told.ended) {
+            let around = around(&told.report, sessions, loss.at);
+            let Some((before, after)) = around.filter(|_| complaints.len() < COMPLAINTS_MAX) else {
+                continue;
+            };
+            let missing = missing(&told.report, before, after, loss.at);
+            if missing.completed > 0 || missing.open > 1 {
+                complaints.push(format!(
+                    "call {} lost its stream at {:.1} s: session {} was not told of {} turns and {} open ones of session {}; told: {:?}",
+                    told.report.number,
+                    loss.at.as_secs_f64(),
+                    after.session,
+                    missing.completed,
+                    missing.open,
+                    before.session,
+                    after.seeds.list.iter().flat_map(turns_in).collect::<Vec<_>>(),
+                ));
+            }
+        }
+    }
+    complaints
 }
 
 #[derive(Default)]
@@ -196,6 +226,7 @@ struct Missing {
     open: u64,
 }
 
+/// A turn in which somebody paused is several to a model, and one to its caller.
 fn missing(
     report: &CallReport,
     before: &SessionReport,
@@ -205,26 +236,35 @@ fn missing(
     let mine = report.items.iter();
     let mine = mine.filter(|item| item.stream == before.session);
     let ends = mine.filter_map(|item| Some(item.first_played? + item.played()));
-    let is_heard_out = ends.max().is_some_and(|end| end + WRITTEN_MAX <= at);
+    let ended = ends.max().filter(|end| *end + WRITTEN_MAX <= at);
     let told: Vec<_> = after.seeds.list.iter().flat_map(turns_in).collect();
     let sounds = after.seeded_audio.streams.contains_key(&report.number);
-    let turns: Vec<_> = before.conversation.iter().flat_map(turns_in).collect();
-    let last = before.conversation.last();
-    let answered = last.is_some_and(|it| it.role == Role::Assistant);
-    let mut missing = Missing::default();
-    for (nth, turn) in turns.iter().enumerate() {
-        let is_last = nth + 1 == turns.len();
-        // What nobody had written down yet may be given as it was said.
-        if told.contains(turn) || is_last && sounds {
-            continue;
-        }
-        if is_last && !(answered && is_heard_out) {
-            missing.open += 1;
-        } else {
-            missing.completed += 1;
+    let turns = before.conversation.iter().flat_map(turns_in);
+    let missing = turns.filter(|turn| !told.contains(turn));
+    let begun = |at: Duration| report.turns.iter().filter(|turn| turn.began <= at).count();
+    let mut spoken: Vec<_> = missing.filter_map(said_at).map(begun).collect();
+    spoken.dedup();
+    let last = begun(at);
+    let last_said = report.turns.iter().rfind(|turn| turn.began <= at);
+    // Whatever was heard after its end answered it.
+    let is_open =
+        last_said.is_some_and(|turn| ended.is_none_or(|end| turn.ended.is_none_or(|it| end < it)));
+    let mut found = Missing::default();
+    for turn in spoken {
+        if turn < last || !is_open && !sounds {
+            found.completed += 1;
+        } else if !sounds {
+            found.open += 1; // What nobody had written down yet may be given as it was said.
         }
     }
-    missing
+    found
+}
+
+/// When a turn was over, by its words.
+fn said_at(turn: &str) -> Option<Duration> {
+    let (_, at) = turn.rsplit_once("at ")?;
+    let at = at.strip_suffix(" ms.")?.parse().ok()?;
+    Some(Duration::from_millis(at))
 }
 
 /// The turns of a caller that an item tells of, by their words: one that sums up what was said earlier tells of several.
@@ -265,7 +305,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{ModelSession, settings::ModelSettings};
+    use crate::model::{ModelSession, report::Role, settings::ModelSettings};
 
     const AT: Duration = Duration::from_mins(1);
 
@@ -281,34 +321,47 @@ mod tests {
         }
     }
 
-    /// Two turns, the second answered or not; the next model is told of these.
+    /// Two turns, the second with a pause, and answered or not; the next model is told of these.
     fn found(answered: bool, told: &[&str]) -> Missing {
+        let secs = Duration::from_secs;
         let mut before = session(1);
         before.conversation = vec![
-            said(Role::User, "Before: This is call 1, turn 1."),
+            said(Role::User, "Before: This is call 1, turn 1, at 10000 ms."),
             said(Role::Assistant, "yes"),
-            said(Role::User, "This is call 1, turn 2."),
+            said(Role::User, "This is call 1, turn 2, at 49000 ms."),
+            said(Role::User, "This is call 1, turn 3, at 50000 ms."),
         ];
-        if answered {
-            before.conversation.push(said(Role::Assistant, "well"));
-        }
         let mut after = session(2);
         let all = told.iter().map(|text| said(Role::User, text));
         after.seeds.list.extend(all);
-        missing(&CallReport::default(), &before, &after, AT)
+        let turn = |began, ended| crate::carrier::Turn {
+            began: secs(began),
+            ended: Some(secs(ended)),
+        };
+        let mut played = crate::carrier::PlayedItem::of(1, secs(11));
+        if answered {
+            played = crate::carrier::PlayedItem::of(1, secs(51));
+        }
+        let report = CallReport {
+            turns: vec![turn(8, 10), turn(47, 50)],
+            items: vec![played],
+            ..CallReport::default()
+        };
+        missing(&report, &before, &after, AT)
     }
 
     #[test]
     fn what_the_next_model_was_not_told_is_counted_and_an_open_turn_is_told_apart() {
         let of = |completed, open| Missing { completed, open };
-        let (one, two) = ("This is call 1, turn 1.", "This is call 1, turn 2.");
-        let both = format!("Caller: {one}\nYou: yes.\nCaller: {two}");
-        assert_eq!(found(false, &[&both]), of(0, 0));
-        assert_eq!(found(false, &[one]), of(0, 1));
-        // Nobody knows that the answer was heard: the turn is open.
-        assert_eq!(found(true, &[one]), of(0, 1));
-        assert_eq!(found(true, &[two]), of(1, 0));
-        assert_eq!(found(true, &["This is call 1, turn 11."]), of(1, 1));
+        let one = "This is call 1, turn 1, at 10000 ms.";
+        let two = "This is call 1, turn 2, at 49000 ms.";
+        let three = "This is call 1, turn 3, at 50000 ms.";
+        let all = format!("Caller: {one}\nYou: yes.\nCaller: {two}\nCaller: {three}");
+        assert_eq!(found(true, &[&all]), of(0, 0));
+        assert_eq!(found(false, &[one]), of(0, 1), "both belong to one turn");
+        assert_eq!(found(true, &[one, two]), of(1, 0));
+        assert_eq!(found(false, &[two, three]), of(1, 0));
+        assert_eq!(found(true, &[]), of(2, 0));
     }
 
     #[test]

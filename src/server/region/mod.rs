@@ -1,0 +1,91 @@
+//! Nodes know of each other: what they say, sign, hear and ask. It acts and never decides.
+//!
+//! | file | owns |
+//! |---|---|
+//! | here | what is known of the others, behind locks that are taken for a decision |
+//! | [`words`] | what nodes ask each other, and how it travels |
+//! | `seal` | how a question and its answer are signed |
+//! | `peers`, `door`, `answering` | asking, being asked, and the answers |
+//! | `beats` | which nodes there are, and how they are |
+//!
+//! All of it is there where `region.peers` names somebody. What follows from what is heard is decided in [`crate::core::region`]; the rules
+//! are in [`crate::docs::regions`].
+
+mod answering;
+pub(super) mod beats;
+pub(super) mod door;
+mod peers;
+mod seal;
+pub(super) mod words;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use self::door::Door;
+pub(super) use self::peers::Peers;
+use super::clock::draw_seed;
+use crate::config::{Begins, RegionSettings};
+use crate::core::region::presence::Presence;
+use crate::core::region::{Life, Node, Peer};
+use crate::core::time::Instant;
+use crate::telemetry::{NodesMoment, Telemetry};
+
+/// The other nodes, as this one knows them. See the module.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    /// This one, in this life.
+    pub(super) me: Peer,
+    /// Whom it can ask.
+    pub(super) peers: Peers,
+    begins: Begins,
+    door: Door,
+    presence: Mutex<Presence>,
+    beats: AtomicU64,
+}
+
+impl Nodes {
+    /// This process among all nodes, in a life that begins now; and the others, of whom nobody was heard of yet.
+    pub(super) fn open(
+        settings: RegionSettings,
+        node: &str,
+        telemetry: &Telemetry,
+    ) -> (Peer, Option<Self>) {
+        let me = Peer {
+            region: settings.region,
+            node: Node::parse(node).expect("the configuration has looked at the name"),
+            life: Life(draw_seed()),
+        };
+        let nodes = settings.others.map(|others| Self {
+            me,
+            peers: Peers::new(me, others, telemetry.clone()),
+            begins: settings.begins,
+            door: Door::new(),
+            presence: Mutex::new(Presence::new(me)),
+            beats: AtomicU64::new(0),
+        });
+        (me, nodes)
+    }
+
+    /// Whether this process is no node, and only votes.
+    pub(super) fn is_witness(&self) -> bool {
+        self.begins == Begins::Witness
+    }
+
+    /// Who is there, as far as is known: for a decision, and nothing that waits.
+    pub(super) fn presence(&self) -> MutexGuard<'_, Presence> {
+        // A bug in a decision cost one beat; what is known of the others still holds.
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the others stand, as numbers.
+    pub(super) fn moment(&self, now: Instant) -> NodesMoment {
+        NodesMoment {
+            peers: self.peers.nodes().count(),
+            heard: self.presence().believed(now).count(),
+        }
+    }
+
+    fn next_beat(&self) -> u64 {
+        self.beats.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

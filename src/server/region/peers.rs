@@ -1,0 +1,212 @@
+//! Asks other nodes, and the witness: one signed question, one answer that is bound to it, within a time.
+//!
+//! It owns the client, and who is told in the log that a node does not answer. A question is asked once: whoever asks knows whether
+//! it may be repeated. It must not decide what follows from an answer, or from none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::{StatusCode, redirect};
+use ring::hmac;
+use tokio::sync::Semaphore;
+
+use super::seal::{HEADER, PATH, Seal};
+use super::words::{self, Answer, Question, WORDS_BYTES_MAX};
+use crate::carrier::twilio::address::PublicUrl;
+use crate::config::Others;
+use crate::core::region::{Node, Peer, Region};
+use crate::server::clock::{Clock, draw_nonce};
+use crate::telemetry::{Count, Telemetry};
+
+/// How many questions may be under way; beyond it further ones are not asked. Two for each of as many nodes as there may be.
+const ASKING_MAX: usize = 128;
+
+/// The other processes. See the module.
+#[derive(Debug)]
+pub(in crate::server) struct Peers {
+    me: Peer,
+    key: hmac::Key,
+    http: reqwest::Client,
+    places: BTreeMap<Node, Place>,
+    asking: Semaphore,
+    telemetry: Telemetry,
+}
+
+/// Where one of them is.
+#[derive(Debug)]
+struct Place {
+    /// `None`: it is the witness.
+    region: Option<Region>,
+    url: PublicUrl,
+    /// Whether the log knows that it does not answer.
+    is_told: AtomicBool,
+}
+
+/// What one of them said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::server) struct Heard {
+    /// Who, in which life.
+    pub(in crate::server) from: Peer,
+    /// What.
+    pub(in crate::server) answer: Answer,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::server) enum NoAnswer {
+    /// Nobody of this name is known here.
+    #[error("it is not in region.peers")]
+    Unknown,
+    /// Too many questions are under way.
+    #[error("too many questions are under way")]
+    Crowded,
+    /// Nothing came back in time.
+    #[error("no answer in time, or no connection")]
+    Silent,
+    /// It does not accept the question.
+    #[error("it answers {0}: are region.key, its region.peers and the clocks as they should be?")]
+    Refused(u16),
+    /// What came back is not its answer.
+    #[error("what answers is not it: is its address its own?")]
+    Strange,
+}
+
+impl Peers {
+    pub(super) fn new(me: Peer, others: Others, telemetry: Telemetry) -> Self {
+        let Others {
+            key,
+            peers,
+            witness,
+            tls,
+        } = others;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
+            // What is signed goes where it was to go.
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .user_agent(concat!("ringback/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .expect("the client's settings are constant, and the TLS configuration is of the version that it knows");
+        let place = |region, url| Place {
+            region,
+            url,
+            is_told: AtomicBool::new(false),
+        };
+        let nodes = peers
+            .into_iter()
+            .map(|peer| (peer.node, place(Some(peer.region), peer.url)));
+        let witness = witness.map(|witness| (witness.node, place(None, witness.url)));
+        Self {
+            me,
+            key,
+            http,
+            places: nodes.chain(witness).collect(),
+            asking: Semaphore::new(ASKING_MAX),
+            telemetry,
+        }
+    }
+
+    /// Asks one of them, and waits no longer than that.
+    pub(in crate::server) async fn ask(
+        &self,
+        to: Node,
+        question: &Question,
+        within: Duration,
+    ) -> Result<Heard, NoAnswer> {
+        let place = self.places.get(&to).ok_or(NoAnswer::Unknown)?;
+        let _turn = self.asking.try_acquire().map_err(|_| NoAnswer::Crowded)?;
+        let asked = tokio::time::timeout(within, self.exchange(to, place, question)).await;
+        let heard = asked.unwrap_or(Err(NoAnswer::Silent));
+        self.note(to, place, heard.as_ref().err());
+        heard
+    }
+
+    /// The nodes among them, with their regions.
+    pub(in crate::server) fn nodes(&self) -> impl Iterator<Item = (Node, Region)> {
+        let places = self.places.iter();
+        places.filter_map(|(node, place)| Some((*node, place.region?)))
+    }
+
+    /// Whether somebody goes by this name.
+    pub(super) fn is_known(&self, node: Node) -> bool {
+        self.places.contains_key(&node)
+    }
+
+    /// Whether this is a node that stands where it is written here to stand; the witness is none.
+    pub(super) fn is_node(&self, peer: Peer) -> bool {
+        let place = self.places.get(&peer.node);
+        place.is_some_and(|place| place.region == Some(peer.region))
+    }
+
+    pub(super) const fn key(&self) -> &hmac::Key {
+        &self.key
+    }
+
+    async fn exchange(
+        &self,
+        to: Node,
+        place: &Place,
+        question: &Question,
+    ) -> Result<Heard, NoAnswer> {
+        let body = words::write(self.me, question);
+        let seal = Seal {
+            from: self.me.node,
+            to,
+            stamp: Clock::utc(),
+            nonce: draw_nonce(),
+        };
+        let (header, tag) = seal.write(&self.key, &body);
+        let request = self.http.post(place.url.http(PATH)).header(HEADER, header);
+        let mut response = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|_| NoAnswer::Silent)?;
+        if response.status() != StatusCode::OK {
+            return Err(NoAnswer::Refused(response.status().as_u16()));
+        }
+        let signature = response.headers().get(HEADER);
+        let signature = signature.and_then(|signature| signature.to_str().ok());
+        let signature = signature.ok_or(NoAnswer::Strange)?.to_owned();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| NoAnswer::Silent)? {
+            if body.len() + chunk.len() > WORDS_BYTES_MAX {
+                return Err(NoAnswer::Strange);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !tag.is_answered(&self.key, &signature, &body) {
+            return Err(NoAnswer::Strange);
+        }
+        let (from, answer) = words::read(&body).map_err(|_| NoAnswer::Strange)?;
+        // Two opinions on where a node stands would make two majorities.
+        let is_there = place.region.is_none_or(|region| region == from.region);
+        if from.node != to || !is_there {
+            return Err(NoAnswer::Strange);
+        }
+        let answer = answer.unwrap_or(Answer::NotUnderstood);
+        Ok(Heard { from, answer })
+    }
+
+    /// A line when it begins, and one when it is over: not one a second.
+    fn note(&self, node: Node, place: &Place, failed: Option<&NoAnswer>) {
+        let Some(why) = failed else {
+            if place.is_told.swap(false, Ordering::Relaxed) {
+                tracing::info!(%node, "a node answers again");
+            }
+            return;
+        };
+        self.telemetry.count(match why {
+            NoAnswer::Unknown | NoAnswer::Crowded | NoAnswer::Silent => Count::PeersSilent,
+            NoAnswer::Refused(_) => Count::PeersRefusing,
+            NoAnswer::Strange => Count::PeersMistaken,
+        });
+        if !place.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%node, %why, "a node does not answer");
+        }
+    }
+}
