@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LAST_CALLS_MAX: Duration = Duration::from_secs(90);
 
 /// The drills that come with loadtest: their names and their plans.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     (
         "promise-crash",
         include_str!("../../plans/drills/promise-crash.toml"),
@@ -50,6 +50,10 @@ pub const BUILT_IN: [(&str, &str); 5] = [
     (
         "store-loss",
         include_str!("../../plans/drills/store-loss.toml"),
+    ),
+    (
+        "carrier-drop",
+        include_str!("../../plans/drills/carrier-drop.toml"),
     ),
 ];
 

@@ -117,12 +117,12 @@ figures! {
     StreamsLost, "streams_lost", "", Highest, "Streams that were cut, or did not open.";
     CallsResumed, "calls_resumed", "", Lowest, "Calls that went on with another stream.";
     BetweenStreams, "between_streams_ms", "ms", Highest, "From the end of a call's stream to the opening of its next one, the longest.";
-    BetweenStreamsP99, "between_streams_p99_ms", "ms", Highest, "The same, 99 % of them.";
+    BetweenStreamsP99, "between_streams_p99_ms", "ms", Highest, "From the end of a call's stream to the opening of its next one, 99 %.";
     CallsStruck, "calls_struck", "", Lowest, "Calls whose stream was lost, or closed by the server so that it goes on elsewhere.";
-    CallsLost, "calls_lost", "", Highest, "Those of them that did not go on although their callers stayed.";
+    CallsLost, "calls_lost", "", Highest, "Calls that did not go on after their stream was gone, although their callers stayed.";
     AudibleP50, "audible_p50_ms", "ms", Highest, "From when a carrier noticed that a stream was gone, or from the end of what its caller was saying then, until the model is heard: median.";
-    AudibleP99, "audible_p99_ms", "ms", Highest, "The same, 99 %.";
-    AudibleMax, "audible_max_ms", "ms", Highest, "The same, the longest.";
+    AudibleP99, "audible_p99_ms", "ms", Highest, "From when a carrier noticed that a stream was gone until the model is heard: 99 %.";
+    AudibleMax, "audible_max_ms", "ms", Highest, "From when a carrier noticed that a stream was gone until the model is heard: the longest.";
     CallsForgotten, "calls_forgotten", "", Highest, "Calls that went on with a model that was not told of a turn which had been answered, the answer heard to its end a second before.";
     TurnsLost, "turns_lost", "", Highest, "The most turns of one caller that the next model was not told of, answered or not.";
     CallsUnanswered, "calls_unanswered", "", Highest, "Calls that came in and got no document at all.";

@@ -190,12 +190,13 @@ impl Drilling<'_> {
         let begin = clock.now() + calls.ramp();
         let end = begin + calls.steady();
         let callers = Arc::new(self.callers(number, recordings, end));
+        let first = clock.now();
+        self.models.begin(first);
         let mut lines = JoinSet::new();
         for at in arrivals(calls.concurrent, calls.ramp(), calls.seed) {
-            lines.spawn(Arc::clone(&callers).line(clock.now() + at));
+            lines.spawn(Arc::clone(&callers).line(first + at));
         }
         self.wait(&callers, begin).await;
-        self.models.begin(begin);
         self.story.say("all callers are there");
         let mut done = Done::default();
         for harm in &self.house.harm {
@@ -313,7 +314,7 @@ impl Drilling<'_> {
             agent_hangs_up: self.plan.server_may_close(),
             breaker: self.plan.breaker,
             beheld: None,
-            zero: begin,
+            zero: begin.saturating_sub(self.plan.calls.ramp()),
             drill: Some(collect::OfDrill {
                 harm: done.span(),
                 quiet: over + QUIET,

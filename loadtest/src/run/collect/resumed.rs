@@ -198,7 +198,7 @@ fn heard_after(report: &CallReport, loss: &Loss) -> (Duration, Option<Duration>)
     }
 }
 
-/// The session before the loss, and the one after it, by the callers' frames that they were the first to get.
+/// The session before the loss, and the one after it: it was opened later, or lay ready and got no frame of the caller's before.
 fn around<'a>(
     report: &CallReport,
     sessions: &Sessions<'a>,
@@ -212,8 +212,12 @@ fn around<'a>(
     };
     let mut all: Vec<_> = sessions.of(number).iter().filter_map(first).collect();
     all.sort_by_key(|(first, session)| (*first, session.session));
-    let before = all.iter().rev().find(|(first, _)| *first <= at)?;
-    let after = all.iter().find(|(first, _)| *first > at)?;
+    // Frames count from the first stream's start, a moment after the call's.
+    let is_later = |(first, session): &(Duration, &SessionReport)| {
+        *first > at || session.opened.is_some_and(|opened| opened > at)
+    };
+    let before = all.iter().rfind(|it| !is_later(it))?;
+    let after = all.iter().find(|it| is_later(it))?;
     Some((before.1, after.1))
 }
 
