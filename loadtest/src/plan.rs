@@ -6,6 +6,7 @@
 mod beside;
 mod breaker;
 mod drill;
+mod house;
 mod server;
 mod template;
 
@@ -21,8 +22,9 @@ use serde::Deserialize;
 pub use beside::Beside;
 pub use breaker::Breaker;
 pub use drill::{Drill, Kills, Mix};
+pub use house::{Harm, HousePlan, StorePlan, What};
 pub use server::Server;
-pub use template::{ACCOUNT_SID, AUTH_TOKEN, Names, fill};
+pub use template::{ACCOUNT_SID, AUTH_TOKEN, NODE_NAMES, Names, fill};
 
 use crate::{
     carrier::{CarrierSettings, StreamCut},
@@ -64,6 +66,8 @@ pub struct Plan {
     pub prompts: Option<PathBuf>,
     /// What a drill does; [`crate::drill`] reads it, a run does not.
     pub drill: Option<Drill>,
+    /// Several nodes in regions, and what is done to them; [`crate::drill`] reads it, a run does not.
+    pub house: Option<HousePlan>,
     /// Who else is there, in the steady window.
     #[serde(default)]
     pub beside: Beside,
@@ -308,10 +312,12 @@ impl Plan {
         }
         self.check_beside()?;
         let drill = self.drill.as_ref().map_or(Ok(()), Drill::validate);
+        let house = self.house.as_ref().map_or(Ok(()), HousePlan::validate);
         for (key, checked) in [
             ("phones", self.phones.validate()),
             ("rest", self.rest.validate()),
             ("drill", drill),
+            ("house", house),
         ] {
             if let Err(allowed) = checked {
                 return wrong(key, "{..}", &allowed);
@@ -331,7 +337,8 @@ impl Plan {
             }
         }
         let names = self.models();
-        let allowed = template::allowed(names.keys().map(String::as_str));
+        let names = names.keys().map(String::as_str);
+        let allowed = template::allowed(names, self.house.is_some());
         (self.server.as_ref()).map_or(Ok(()), |server| server.check(&allowed))
     }
 }

@@ -135,7 +135,7 @@ impl Child {
             source,
         })?;
         let until = clock.now() + start.ready_within;
-        while !is_ready(start).await {
+        while !is_ready(&start.address, start.ready_path.as_deref()).await {
             let ended = child.process.try_wait();
             if let Ok(Some(status)) = ended {
                 return Err(StartError::Ended {
@@ -203,18 +203,32 @@ impl Child {
     }
 
     /// Asks it to end, and kills it if it does not.
-    pub async fn end(mut self) {
+    pub async fn end(self) {
+        // Whether it ended or not: dropping it makes sure.
+        let _ended = self.end_within(END_MAX).await;
+    }
+
+    /// Asks it to end, and kills it if it has not after `most`. Whether it ended in time, and with status 0.
+    pub async fn end_within(mut self, most: Duration) -> bool {
         // A child that is gone already has no id: it may be somebody else's by now.
-        let Some(id) = self.process.id() else { return };
+        let Some(id) = self.process.id() else {
+            return false;
+        };
         // The shell's own `kill`: the program of that name is not on every machine.
         let asked = Command::new("sh")
             .args(["-c", &format!("kill -TERM {id}")])
             .status()
             .await;
-        if asked.is_ok() {
-            // Whether it ended or not: dropping it makes sure.
-            let _ended = tokio::time::timeout(END_MAX, self.process.wait()).await;
+        if asked.is_err() {
+            return false;
         }
+        let ended = tokio::time::timeout(most, self.process.wait()).await;
+        matches!(ended, Ok(Ok(status)) if status.success())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
     }
 }
 
@@ -249,17 +263,15 @@ fn keep_lines(
     });
 }
 
-async fn is_ready(start: &Start) -> bool {
-    let Ok(mut tcp) = TcpStream::connect(&start.address).await else {
+/// Whether something listens at this address, and says 200 where a path is asked for.
+pub(crate) async fn is_ready(address: &str, path: Option<&str>) -> bool {
+    let Ok(mut tcp) = TcpStream::connect(address).await else {
         return false;
     };
-    let Some(path) = &start.ready_path else {
+    let Some(path) = path else {
         return true;
     };
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-        start.address
-    );
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut head = [0; 12];
     tcp.write_all(request.as_bytes()).await.is_ok()
         && tcp.read_exact(&mut head).await.is_ok()

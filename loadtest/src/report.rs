@@ -2,14 +2,19 @@
 //!
 //! Owns the names of figures and the rules by which they are judged. Where the numbers come from: [`crate::run`].
 
+mod course;
 mod figure;
 mod objective;
+mod page;
 mod phases;
+mod svg;
 
 use std::fmt::Write as _;
 
+pub use course::{Course, Form, POINTS_MAX, Panel, Series};
 pub use figure::{Figure, Figures};
 pub use objective::{Objective, verdict};
+pub use page::{Page, page};
 pub use phases::phases;
 use serde_json::{Map, Value, json};
 

@@ -6,10 +6,10 @@
 mod beside;
 mod build;
 pub(crate) mod callers;
-mod collect;
-mod house;
+pub(crate) mod collect;
+pub(crate) mod house;
 pub(crate) mod interface;
-mod round;
+pub(crate) mod round;
 pub(crate) mod subject;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};

@@ -89,8 +89,8 @@ async fn drilled(texts: &str, kills: &str) -> Figures {
     let plan = Plan::parse(Path::new("drill.toml"), &text).unwrap();
     let recordings = plan.recordings(Path::new("drill.toml")).unwrap();
     let mut told = Vec::new();
-    let figures = drill::run(&plan, &recordings, &mut |line| told.push(line.to_owned())).await;
-    let figures = figures.unwrap();
+    let drilled = drill::run(&plan, &recordings, &mut |line| told.push(line.to_owned())).await;
+    let figures = drilled.unwrap().figures;
     println!("{}", told.join("\n"));
     figures
 }

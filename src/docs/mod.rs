@@ -6,6 +6,8 @@ pub mod architecture {}
 pub mod callback {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+#[doc = include_str!("drills.md")]
+pub mod drills {}
 #[doc = include_str!("failure-modes.md")]
 pub mod failure_modes {}
 #[doc = include_str!("front-door.md")]

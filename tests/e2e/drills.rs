@@ -1,12 +1,14 @@
-//! The drills of promises at a small size, with the real program: from the key that a caller presses to the phone that rings.
+//! Drills at a small size, with the real program: promises from the key that a caller presses to the phone that rings, and regions of
+//! several nodes, a store between them, and callers whose node goes away.
 //!
-//! What phones got is counted by the doubles, which know nothing of what the program thinks of itself.
+//! What phones, carriers and models got is counted by the doubles, which know nothing of what the program thinks of itself. Counts are
+//! gated here; times are printed, and gated in the drills' own plans.
 
 use std::path::Path;
 
-use loadtest::drill::{built_in, run};
-use loadtest::plan::{Kills, Plan};
-use loadtest::report::{Figure, verdict};
+use loadtest::drill::{BUILT_IN, built_in, run};
+use loadtest::plan::{Harm, Kills, Plan, What};
+use loadtest::report::{Figure, Figures, Objective, verdict};
 
 /// The drill with so many promises or calls, and this program.
 fn drill(name: &str, calls: u32) -> Plan {
@@ -26,7 +28,7 @@ async fn holds(name: &str, plan: &Plan, figures: [Figure; 3]) -> [f64; 3] {
         story += line;
         story.push('\n');
     };
-    let found = run(plan, &recordings, &mut tell).await.unwrap();
+    let found = run(plan, &recordings, &mut tell).await.unwrap().figures;
     let verdict = verdict(&plan.objectives(), &found);
     assert!(verdict.is_ok(), "{name}: {verdict:?}\n{story}");
     figures.map(|figure| found.get(figure).unwrap_or_default())
@@ -59,4 +61,104 @@ async fn borrowed_numbers_cost_no_more_than_the_caps() {
     let [promises, texts, calls] = holds(NAME, &plan, wanted).await;
     assert!(promises > 0.0 && texts > 0.0, "{promises} {texts}");
     assert!(calls >= 60.0, "{calls}");
+}
+
+/// The drill of several nodes with so many calls at a time, so much time, and its harm sooner.
+fn of_nodes(name: &str, calls: u32, steady_ms: u64, harm: &[(u64, What)]) -> Plan {
+    let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).unwrap();
+    // A turn whose transcript comes after its answer is written down with the next one only.
+    let soon = "countable = true\ntranscription_delay_ms = [20, 100]";
+    let text = text.replace("countable = true", soon);
+    let mut plan = Plan::parse(Path::new(name), &text).unwrap();
+    let server = plan.server.as_mut().unwrap();
+    env!("CARGO_BIN_EXE_ringback").clone_into(&mut server.command[0]);
+    (
+        plan.calls.concurrent,
+        plan.calls.ramp_ms,
+        plan.calls.steady_ms,
+    ) = (calls, 3_000, steady_ms);
+    let harm = harm.iter().cloned();
+    let rows = harm.map(|(at_ms, what)| Harm { at_ms, what });
+    plan.house.as_mut().unwrap().harm = rows.collect();
+    plan
+}
+
+/// What must not happen at any size: times are not among it.
+fn counts(harms: u32) -> Vec<Objective> {
+    let none = [
+        "calls_lost",
+        "calls_failed",
+        "calls_silent",
+        "calls_apologized",
+        "calls_unanswered",
+        "greeted_twice",
+        "calls_forgotten",
+        "drains_failed",
+        "nodes_fell",
+        "violations",
+    ];
+    let none = none.map(|name| Objective::parse(&format!("{name}_max"), 0.0).unwrap());
+    let some = [
+        ("harms_min", f64::from(harms)),
+        ("calls_struck_min", 1.0),
+        ("turns_lost_max", 1.0),
+    ];
+    let some = some.map(|(key, limit)| Objective::parse(key, limit).unwrap());
+    none.into_iter().chain(some).collect()
+}
+
+/// Runs it, sees what must not happen not happen, and prints how long callers waited.
+async fn nobody_is_lost(name: &str, plan: &Plan) -> Figures {
+    let recordings = plan.recordings(Path::new(name)).unwrap();
+    let mut story = String::new();
+    let mut tell = |line: &str| {
+        story += line;
+        story.push('\n');
+    };
+    let found = run(plan, &recordings, &mut tell).await.unwrap().figures;
+    let harms = u32::try_from(plan.house.as_ref().unwrap().harm.len()).unwrap();
+    let verdict = verdict(&counts(harms), &found);
+    assert!(verdict.is_ok(), "{name}: {verdict:?}\n{story}\n{found:?}");
+    for figure in [
+        Figure::CallsStarted,
+        Figure::CallsStruck,
+        Figure::AudibleP50,
+        Figure::AudibleP99,
+        Figure::BetweenStreams,
+        Figure::DeadAirMax,
+    ] {
+        let value = found.get(figure).unwrap_or_default();
+        println!("{name}: {} {value:.0}", figure.name());
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_calls_of_a_node_that_is_killed_go_on_at_another_one_with_what_was_said() {
+    let harm = [(8_000, What::Kill("east-1".into()))];
+    let plan = of_nodes("kill-node", 14, 18_000, &harm);
+    nobody_is_lost("kill-node", &plan).await;
+}
+
+#[tokio::test]
+async fn all_nodes_are_replaced_and_no_call_is_dropped() {
+    let harm = ["west-1", "west-2", "east-1", "east-2"];
+    let harm = harm.map(|node| (4_000, What::Replace(node.into())));
+    let mut plan = of_nodes("deploy", 12, 30_000, &harm);
+    let server = plan.server.as_mut().unwrap();
+    let file = server.files.get_mut("ringback.toml").unwrap();
+    *file = file.replace("drain_grace = \"5s\"", "drain_grace = \"1s\"");
+    nobody_is_lost("deploy", &plan).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_heard_by_nobody_and_catches_up() {
+    let harm = [
+        (3_000, What::KillStore("east".into())),
+        (15_000, What::StartStore("east".into())),
+        (18_000, What::Kill("east-1".into())),
+    ];
+    let plan = of_nodes("store-loss", 12, 25_000, &harm);
+    let found = nobody_is_lost("store-loss", &plan).await;
+    assert_eq!(found.get(Figure::DocumentsFailed), Some(0.0), "{found:?}");
 }

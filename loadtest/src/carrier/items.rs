@@ -58,6 +58,31 @@ pub struct PlayedItem {
     holes: BTreeSet<u32>,
 }
 
+#[cfg(test)]
+impl PlayedItem {
+    /// A second of the first item of a session, played from then on.
+    pub(crate) fn of(stream: u32, at: Duration) -> Self {
+        Self {
+            stream,
+            item: 1,
+            bytes_played: 8_000,
+            blocks_received: 50,
+            extent: 50,
+            first_played: Some(at),
+            received: (at, at),
+            cut: false,
+            cut_at: None,
+            received_after_cut: 0,
+            out_of_order: 0,
+            duplicated: 0,
+            missing: 0,
+            lost: false,
+            next: 50,
+            holes: BTreeSet::new(),
+        }
+    }
+}
+
 impl PlayedItem {
     /// How much of it was played.
     pub fn played(&self) -> Duration {

@@ -1,12 +1,16 @@
 //! `loadtest drill`: harm under load, told line by line, and a verdict.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use loadtest::{
-    drill,
+    drill::{self, Drilled},
     plan::Plan,
     recording::Recording,
-    report::{self, Column, verdict},
+    report::{self, Column, Page, verdict},
 };
 
 use super::serve;
@@ -14,13 +18,13 @@ use super::serve;
 /// Arguments of `loadtest drill`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One that comes with loadtest: promise-crash, toll-fraud.
+    /// One that comes with loadtest; a name that there is not says which there are.
     #[arg(required_unless_present = "plan", conflicts_with = "plan")]
     name: Option<String>,
     /// One of your own: a plan with a [drill] table.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// So many calls, or promises, in place of the plan's: the short form.
+    /// So many calls, or promises, in place of the plan's; of several nodes: so many calls at a time.
     #[arg(long)]
     calls: Option<u32>,
     /// What chance is drawn from, in place of the plan's.
@@ -29,6 +33,9 @@ pub(crate) struct Args {
     /// Writes the report as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Writes a page of its own with the verdict, what happened when, and plots.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args) -> ExitCode {
@@ -39,11 +46,18 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     println!("{}", plan.about);
     println!("seed {}", plan.calls.seed);
     let drilled = drill::run(&plan, &recordings, &mut |line| println!("{line}")).await;
-    let figures = match drilled {
-        Ok(figures) => figures,
+    let drilled = match drilled {
+        Ok(drilled) => drilled,
         Err(error) => return serve::failed(&error),
     };
+    let figures = drilled.figures.clone();
+    let name = args.name.as_deref().unwrap_or("drill");
     let verdict = verdict(&plan.objectives(), &figures);
+    if let Some(path) = &args.report
+        && let Err(error) = write_page(path, name, &plan, &drilled)
+    {
+        return serve::failed(&error);
+    }
     let column = Column {
         name: "server".into(),
         rounds: vec![figures.clone()],
@@ -52,7 +66,6 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     };
     print!("{}", report::table(std::slice::from_ref(&column)));
     if let Some(path) = &args.json {
-        let name = args.name.as_deref().unwrap_or("drill");
         let json = report::to_json(name, &[column], &verdict);
         if let Err(error) = std::fs::write(path, format!("{json:#}\n")) {
             return serve::failed(&format!("{}: {error}", path.display()));
@@ -68,6 +81,20 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn write_page(path: &Path, name: &str, plan: &Plan, drilled: &Drilled) -> Result<(), String> {
+    let page = report::page(&Page {
+        name,
+        about: &plan.about,
+        seed: plan.calls.seed,
+        calls: plan.calls.concurrent,
+        objectives: &plan.objectives(),
+        figures: &drilled.figures,
+        told: &drilled.told,
+        course: &drilled.course,
+    });
+    std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The drill, as the arguments want it.
@@ -86,6 +113,9 @@ fn load(args: &Args) -> Result<(Plan, Vec<Arc<Recording>>), String> {
     let mut plan = plan.map_err(|error| error.to_string())?;
     if let (Some(calls), Some(drill)) = (args.calls, &mut plan.drill) {
         drill.calls = calls.max(1);
+    }
+    if let (Some(calls), Some(_)) = (args.calls, &plan.house) {
+        plan.calls.concurrent = calls.clamp(1, plan.calls.concurrent.max(1_000));
     }
     if let Some(seed) = args.seed {
         plan.calls.seed = seed;

@@ -8,6 +8,7 @@
 #![doc = include_str!("drills.md")]
 
 mod callers;
+mod house;
 mod models;
 pub(crate) mod numbers;
 mod story;
@@ -22,7 +23,7 @@ use crate::{
     net::Clock,
     plan::{Drill, Plan, PlanError, Server},
     recording::Recording,
-    report::{Figure, Figures},
+    report::{Course, Figure, Figures},
     run::{Folder, RunError, interface::Interface},
 };
 
@@ -32,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LAST_CALLS_MAX: Duration = Duration::from_secs(90);
 
 /// The drills that come with loadtest: their names and their plans.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     (
         "promise-crash",
         include_str!("../../plans/drills/promise-crash.toml"),
@@ -40,6 +41,19 @@ pub const BUILT_IN: [(&str, &str); 2] = [
     (
         "toll-fraud",
         include_str!("../../plans/drills/toll-fraud.toml"),
+    ),
+    (
+        "kill-node",
+        include_str!("../../plans/drills/kill-node.toml"),
+    ),
+    ("deploy", include_str!("../../plans/drills/deploy.toml")),
+    (
+        "store-loss",
+        include_str!("../../plans/drills/store-loss.toml"),
+    ),
+    (
+        "carrier-drop",
+        include_str!("../../plans/drills/carrier-drop.toml"),
     ),
 ];
 
@@ -61,16 +75,30 @@ pub enum DrillError {
     Run(#[from] RunError),
 }
 
+/// What came of a drill.
+#[derive(Clone, Debug, Default)]
+pub struct Drilled {
+    /// What was measured.
+    pub figures: Figures,
+    /// What was told, and when.
+    pub told: Vec<(Duration, String)>,
+    /// What there is to draw.
+    pub course: Course,
+}
+
 /// Runs a drill. `say` is told what happens, as it happens, a line each. Dropping the future ends all that it started.
 pub async fn run(
     plan: &Plan,
     recordings: &[Arc<Recording>],
     say: &mut dyn FnMut(&str),
-) -> Result<Figures, DrillError> {
+) -> Result<Drilled, DrillError> {
+    if let Some(of_nodes) = &plan.house {
+        return house::run(plan, of_nodes, recordings, say).await;
+    }
     let drill = plan
         .drill
         .as_ref()
-        .ok_or(DrillError::NotADrill("[drill]"))?;
+        .ok_or(DrillError::NotADrill("[drill] or [house]"))?;
     let server = plan
         .server
         .as_ref()
@@ -119,7 +147,7 @@ impl Drilling<'_> {
         mut self,
         server: &Server,
         recordings: &[Arc<Recording>],
-    ) -> Result<Figures, RunError> {
+    ) -> Result<Drilled, RunError> {
         let number = server.number(&self.victim.address);
         let callers = Callers::new(self.plan, self.drill, &self.interface, recordings, number);
         let callers = Arc::new(callers);
@@ -144,7 +172,15 @@ impl Drilling<'_> {
         figures.set(Figure::CallsStarted, callers.made().into());
         figures.set(Figure::RingsInVain, rings_in_vain.into());
         self.victim.end().await;
-        Ok(figures)
+        let span = (Duration::ZERO, self.clock.now());
+        Ok(Drilled {
+            figures,
+            told: self.story.told(),
+            course: Course {
+                span,
+                ..Course::default()
+            },
+        })
     }
 
     /// Callers come, and harm is done.

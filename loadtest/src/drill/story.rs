@@ -9,6 +9,8 @@ use crate::{net::Clock, run::interface::Interface, twilio::network::tally::Phone
 
 /// How often it is told how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// Lines that are kept for the report.
+const TOLD_MAX: usize = 10_000;
 /// Phones of which it is told what went wrong.
 const COMPLAINTS_MAX: usize = 10;
 
@@ -16,6 +18,7 @@ const COMPLAINTS_MAX: usize = 10;
 pub(super) struct Story<'a> {
     clock: Clock,
     say: &'a mut dyn FnMut(&str),
+    told: Vec<(Duration, String)>,
     progressed: Duration,
 }
 
@@ -24,14 +27,32 @@ impl<'a> Story<'a> {
         Self {
             clock,
             say,
+            told: Vec::new(),
             progressed: Duration::ZERO,
         }
     }
 
     /// Something has happened.
     pub(super) fn say(&mut self, what: &str) {
-        let now = self.clock.now().as_secs_f64();
-        (self.say)(&format!("{now:>8.1} s  {what}"));
+        let now = self.clock.now();
+        (self.say)(&format!("{:>8.1} s  {what}", now.as_secs_f64()));
+        if self.told.len() < TOLD_MAX {
+            self.told.push((now, what.to_owned()));
+        }
+    }
+
+    /// Something that is told now and then.
+    pub(super) fn now_and_then(&mut self, every: Duration, what: impl FnOnce() -> String) {
+        let at = self.clock.now();
+        if at.saturating_sub(self.progressed) >= every {
+            self.progressed = at;
+            self.say(&what());
+        }
+    }
+
+    /// All of it, once.
+    pub(super) fn told(&mut self) -> Vec<(Duration, String)> {
+        std::mem::take(&mut self.told)
     }
 
     /// How far it is, now and then.

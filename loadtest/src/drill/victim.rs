@@ -116,6 +116,7 @@ impl<'a> Victim<'a> {
             ca_file: Path::new(""),
             folder: self.folder,
             rest_url: &self.rest_url,
+            node: &[],
         };
         let say = &mut |line: &str| story.say(line);
         let running = start_server(self.server, &names, self.clock, say).await?;

@@ -13,6 +13,10 @@ use crate::recording::Line;
 /// How the sessions of a model double behave.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in a file"
+)]
 pub struct ModelSettings {
     /// The model's name, in `session.created` and after.
     pub model: String,
@@ -62,6 +66,9 @@ pub struct ModelSettings {
     pub truncate_error_code: String,
     /// What the caller says, turn after turn: the transcripts. After the last, a transcript tells only how long was spoken.
     pub caller_texts: Vec<String>,
+    /// Each turn is transcribed with words of its own, in place of `caller_texts`: who is told of a conversation can be asked what they
+    /// know of it.
+    pub countable: bool,
     /// What goes wrong in a session.
     pub faults: Faults,
     /// What goes wrong with the provider as a whole.
@@ -98,6 +105,7 @@ impl Default for ModelSettings {
             refuse_truncate_at_zero: true,
             truncate_error_code: "invalid_value".to_owned(),
             caller_texts: Vec::new(),
+            countable: false,
             faults: Faults::default(),
             house_faults: HouseFaults::default(),
             greeting: None,

@@ -162,8 +162,12 @@ impl ModelSession {
         out: &mut Outbox,
     ) {
         let seconds = spoken.as_secs_f64();
-        let text = self.settings.caller_texts.get(turn).cloned();
-        let text = text.unwrap_or_else(|| format!("[speech {seconds:.1} s]"));
+        let text = if self.settings.countable {
+            self.counted(now, turn)
+        } else {
+            let text = self.settings.caller_texts.get(turn).cloned();
+            text.unwrap_or_else(|| format!("[speech {seconds:.1} s]"))
+        };
         let delay = self.settings.transcription_delay_ms.pick(&mut self.rng);
         if self.agenda.is_full() {
             return self.transcribe(&item_id, text, spoken, out);
@@ -174,6 +178,14 @@ impl ModelSession {
             spoken,
         };
         self.plan(now + delay, due);
+    }
+
+    /// Words that nobody says in any other turn, and that tell when it was over.
+    fn counted(&self, now: Duration, turn: usize) -> String {
+        let call = self.report.uplink.streams.keys().next();
+        let call = call.map_or_else(|| "unknown".to_owned(), u32::to_string);
+        let (session, turn, at) = (self.report.session, turn + 1, now.as_millis());
+        format!("This is call {call}, session {session}, turn {turn}, at {at} ms.")
     }
 
     pub(super) fn transcribe(

@@ -20,10 +20,26 @@ pub struct Names<'a> {
     pub folder: &'a Path,
     /// `{rest_url}`: where Twilio's REST interface is.
     pub rest_url: &'a str,
+    /// Of a node of a `[house]` those of [`NODE_NAMES`], by their names.
+    pub node: &'a [(&'static str, String)],
 }
 
+/// What is different for each node of a `[house]`: its name and its region's; its own address, where streams go, and that of its region,
+/// where webhooks go; where the shared store is; `active` for the first region, `standby` for the others; its peers as a list for TOML,
+/// `{ node, region, url }` each; the address of its operators' listener.
+pub const NODE_NAMES: [&str; 8] = [
+    "node",
+    "region",
+    "node_url",
+    "region_url",
+    "store_url",
+    "role",
+    "peers",
+    "admin",
+];
+
 /// The names that a plan with these models may use.
-pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>, is_house: bool) -> Vec<String> {
     let names = [
         "port",
         "ca_file",
@@ -32,9 +48,11 @@ pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>) -> Vec<String> 
         "auth_token",
         "rest_url",
     ];
+    let of_node = NODE_NAMES.into_iter().filter(|_| is_house);
+    let names = names.into_iter().chain(of_node);
     let names = names.map(|name| format!("{{{name}}}"));
     let urls = models.map(|name| format!("{{{name}_url}}"));
-    names.into_iter().chain(urls).collect()
+    names.chain(urls).collect()
 }
 
 /// Puts values in the place of names.
@@ -46,8 +64,11 @@ pub fn fill(text: &str, names: &Names<'_>) -> String {
         .replace("{rest_url}", names.rest_url)
         .replace("{account_sid}", ACCOUNT_SID)
         .replace("{auth_token}", AUTH_TOKEN);
-    names.models.iter().fold(text, |text, (name, url)| {
+    let text = names.models.iter().fold(text, |text, (name, url)| {
         text.replace(&format!("{{{name}_url}}"), url)
+    });
+    names.node.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
     })
 }
 
@@ -75,13 +96,14 @@ mod tests {
             ca_file: Path::new("/ca"),
             folder: Path::new("/f"),
             rest_url: "http://t",
+            node: &[("node", "east-1".to_owned())],
         };
-        let text = "{port} {model_url} {ca_file} {folder} [{ env = 'X' }] {\"a\":{}}";
+        let text = "{port} {model_url} {ca_file} {folder} {node} [{ env = 'X' }] {\"a\":{}}";
         assert_eq!(
             fill(text, &names),
-            "80 ws://m /ca /f [{ env = 'X' }] {\"a\":{}}"
+            "80 ws://m /ca /f east-1 [{ env = 'X' }] {\"a\":{}}"
         );
-        let allowed = allowed(["model"].into_iter());
+        let allowed = allowed(["model"].into_iter(), true);
         assert_eq!(unknown(text, &allowed), None);
         assert_eq!(unknown("{ports}", &allowed).as_deref(), Some("{ports}"));
         assert_eq!(

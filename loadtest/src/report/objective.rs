@@ -39,6 +39,16 @@ impl Objective {
         })
     }
 
+    /// What was measured of it; `None`: nothing.
+    pub fn value(&self, figures: &Figures) -> Option<f64> {
+        figures.get(self.figure)
+    }
+
+    /// What it is about, in a sentence.
+    pub fn about(&self) -> &'static str {
+        self.figure.about()
+    }
+
     /// `None` if it holds, else what to say about it. What could not be measured does not hold.
     pub fn failure(&self, figures: &Figures) -> Option<String> {
         let Some(value) = figures.get(self.figure) else {

@@ -50,7 +50,7 @@ const ANSWERS_MAX: usize = 1_000_000;
 
 /// What they were given.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Beheld {
+pub(crate) struct Beheld {
     /// Strangers' sockets that were opened, over the window.
     pub(super) sockets_opened: u64,
     /// Forged webhooks that were sent.

@@ -39,28 +39,28 @@ pub(crate) fn told_of_text(call: &CallReport) -> Option<Duration> {
 
 /// Who calls, and until when.
 #[derive(Debug)]
-pub(super) struct Callers {
-    pub(super) way: Way,
-    pub(super) recordings: Vec<Arc<Recording>>,
-    pub(super) settings: Arc<CarrierSettings>,
+pub(crate) struct Callers {
+    pub(crate) way: Way,
+    pub(crate) recordings: Vec<Arc<Recording>>,
+    pub(crate) settings: Arc<CarrierSettings>,
     /// Each takes the next.
-    pub(super) cuts: Vec<StreamCut>,
+    pub(crate) cuts: Vec<StreamCut>,
     /// Prompts that they know.
-    pub(super) prompts: Option<Arc<KnownPrompts>>,
+    pub(crate) prompts: Option<Arc<KnownPrompts>>,
     /// Each calls from a number of their own.
-    pub(super) own_numbers: bool,
-    pub(super) seed: u64,
-    pub(super) clock: Clock,
+    pub(crate) own_numbers: bool,
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
     /// Nobody calls after this.
-    pub(super) until: Duration,
+    pub(crate) until: Duration,
     /// Whoever still speaks then hangs up.
-    pub(super) hang_up_at: Option<Duration>,
-    pub(super) counts: Counts,
+    pub(crate) hang_up_at: Option<Duration>,
+    pub(crate) counts: Counts,
 }
 
 /// How callers come in.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Each opens a stream at this URL, without any document.
     Stream(String),
     /// They call this number, and their carrier does what its documents say.
@@ -73,24 +73,24 @@ pub(super) enum Way {
 
 /// Where the calls are just now.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) started: AtomicU32,
-    pub(super) live: AtomicU32,
-    pub(super) failed: AtomicU32,
+pub(crate) struct Counts {
+    pub(crate) started: AtomicU32,
+    pub(crate) live: AtomicU32,
+    pub(crate) failed: AtomicU32,
 }
 
 /// A call that is over.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) report: CallReport,
-    pub(super) line: Line,
-    pub(super) began: Duration,
-    pub(super) ended: Duration,
+pub(crate) struct Told {
+    pub(crate) report: CallReport,
+    pub(crate) line: Line,
+    pub(crate) began: Duration,
+    pub(crate) ended: Duration,
 }
 
 /// What there is to know of a call beside what was said.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// How its stream ended.
     Stream(Ending),
     /// What its carrier did.
@@ -99,7 +99,7 @@ pub(super) enum Line {
 
 impl Told {
     /// What its carrier did, where a number was called.
-    pub(super) fn voice(&self) -> Option<&VoiceReport> {
+    pub(crate) fn voice(&self) -> Option<&VoiceReport> {
         match &self.line {
             Line::Stream(_) => None,
             Line::Number(voice) => Some(&**voice),
@@ -107,7 +107,7 @@ impl Told {
     }
 
     /// Whether the caller ended it. `agent_hangs_up`: a server that closes in order does right too.
-    pub(super) fn is_complete(&self, agent_hangs_up: bool) -> bool {
+    pub(crate) fn is_complete(&self, agent_hangs_up: bool) -> bool {
         match self.report.ended {
             Some(Ended::HungUp | Ended::TooLong) => true,
             Some(Ended::ServerClosed { code }) => agent_hangs_up && code == Some(1000),
@@ -116,13 +116,13 @@ impl Told {
     }
 
     /// Whether the server ended it in order, after words that were not the model's.
-    pub(super) fn was_apologized_to(&self) -> bool {
+    pub(crate) fn was_apologized_to(&self) -> bool {
         let in_order = Some(Ended::ServerClosed { code: Some(1000) });
         self.report.ended == in_order && self.report.prompted.is_some()
     }
 
     /// How it ended, in words.
-    pub(super) fn ending(&self) -> String {
+    pub(crate) fn ending(&self) -> String {
         match self.report.ended {
             Some(Ended::GaveUp) => "the caller gave up: there was no answer".into(),
             Some(Ended::HungUp | Ended::TooLong | Ended::ServerClosed { .. }) | None => {
@@ -139,14 +139,14 @@ impl Told {
 
 /// How a call went.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Over(Box<Told>),
     Refused(String),
 }
 
 impl Callers {
     /// One line: calls from `first_at` on, one after the other.
-    pub(super) async fn line(self: Arc<Self>, first_at: Duration) -> Vec<Outcome> {
+    pub(crate) async fn line(self: Arc<Self>, first_at: Duration) -> Vec<Outcome> {
         self.clock.wait_until(first_at).await;
         let mut outcomes = Vec::new();
         while self.clock.now() < self.until {

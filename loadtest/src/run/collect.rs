@@ -8,6 +8,7 @@ mod endings;
 mod gaps;
 mod handover;
 mod providers;
+mod resumed;
 mod uplink;
 mod voice;
 
@@ -30,28 +31,39 @@ use crate::{
 
 /// What the server used, and when it was looked at.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
-    pub(super) begin: Duration,
-    pub(super) end: Duration,
+pub(crate) struct Window {
+    pub(crate) begin: Duration,
+    pub(crate) end: Duration,
     /// Before the first call.
-    pub(super) idle: Option<Usage>,
-    pub(super) before: Option<Usage>,
-    pub(super) after: Option<Usage>,
+    pub(crate) idle: Option<Usage>,
+    pub(crate) before: Option<Usage>,
+    pub(crate) after: Option<Usage>,
     /// Calls that were live at the end of it.
-    pub(super) live: u32,
+    pub(crate) live: u32,
     /// Calls that did not come to an end.
-    pub(super) unfinished: u32,
+    pub(crate) unfinished: u32,
     /// The agent hangs up: a call that the server closes in order is complete too.
-    pub(super) agent_hangs_up: bool,
-    pub(super) breaker: Breaker,
+    pub(crate) agent_hangs_up: bool,
+    pub(crate) breaker: Breaker,
     /// What was given to those beside the callers, if there were any.
-    pub(super) beheld: Option<Beheld>,
+    pub(crate) beheld: Option<Beheld>,
     /// When the windows of the models began to count.
-    pub(super) zero: Duration,
+    pub(crate) zero: Duration,
+    /// Of a drill.
+    pub(crate) drill: Option<OfDrill>,
+}
+
+/// What a drill knows beside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfDrill {
+    /// From the first harm to the last, if there was any.
+    pub(crate) harm: Option<(Duration, Duration)>,
+    /// When the last call had been over for seconds.
+    pub(crate) quiet: Duration,
 }
 
 /// What all calls and sessions of a round say together.
-pub(super) fn figures(
+pub(crate) fn figures(
     outcomes: &[Outcome],
     seen: &[Seen],
     recordings: &[Arc<Recording>],
@@ -85,13 +97,14 @@ pub(super) fn figures(
         &mut figures,
     );
     voice::tally(&told, &sessions, &mut figures);
+    resumed::tally(&told, &sessions, window, &mut figures);
     voice::beside(window.beheld.as_ref(), &mut figures);
     costs(&told, window, &mut figures);
     figures
 }
 
 /// Why calls failed, and how many for each reason; the first [`REASONS_MAX`] reasons.
-pub(super) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String, u32> {
+pub(crate) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String, u32> {
     let reasons = outcomes.iter().filter_map(|outcome| match outcome {
         Outcome::Over(told) if told.is_complete(window.agent_hangs_up) => None,
         Outcome::Over(told) => Some(told.ending()),
@@ -106,8 +119,20 @@ pub(super) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
     failures
 }
 
+/// Which calls went on without what had been said; the first few.
+pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
+    let told: Vec<&Told> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Over(told) => Some(&**told),
+            Outcome::Refused(_) => None,
+        })
+        .collect();
+    resumed::complaints(&told, &Sessions::sort(seen))
+}
+
 /// What models refused, by the code of the error, and how often; the first [`REASONS_MAX`] codes.
-pub(super) fn refusals(seen: &[Seen]) -> BTreeMap<String, u64> {
+pub(crate) fn refusals(seen: &[Seen]) -> BTreeMap<String, u64> {
     let sessions = seen.iter().flat_map(|seen| &seen.sessions);
     let mut refusals = BTreeMap::new();
     for (code, times) in sessions.flat_map(|session| &session.errors) {

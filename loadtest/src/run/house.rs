@@ -18,7 +18,7 @@ use crate::{
 const NUMBERS: u32 = 1_000_000;
 
 /// The models of a round, in the order of their names.
-pub(super) struct Models(Vec<Model>);
+pub(crate) struct Models(Vec<Model>);
 
 struct Model {
     name: String,
@@ -30,14 +30,14 @@ struct Model {
 
 /// What a model has seen.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) name: String,
-    pub(super) sessions: Vec<SessionReport>,
-    pub(super) dials: Dials,
+pub(crate) struct Seen {
+    pub(crate) name: String,
+    pub(crate) sessions: Vec<SessionReport>,
+    pub(crate) dials: Dials,
 }
 
 impl Models {
-    pub(super) async fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
+    pub(crate) async fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
         let mut models = Vec::new();
         for (nth, (name, mut settings)) in (0..).zip(stage.plan.models()) {
             if subject == Subject::Well {
@@ -49,19 +49,19 @@ impl Models {
     }
 
     /// Where each of them is.
-    pub(super) fn urls(&self) -> Vec<(String, String)> {
+    pub(crate) fn urls(&self) -> Vec<(String, String)> {
         let url = |model: &Model| (model.name.clone(), model.url.clone());
         self.0.iter().map(url).collect()
     }
 
     /// Callers come: the times of what goes wrong count from now on.
-    pub(super) fn begin(&self, now: Duration) {
+    pub(crate) fn begin(&self, now: Duration) {
         for model in &self.0 {
             model.keeper().begin(now);
         }
     }
 
-    pub(super) async fn close(self) -> Vec<Seen> {
+    pub(crate) async fn close(self) -> Vec<Seen> {
         for model in &self.0 {
             model.closing.send_replace(true);
         }

@@ -67,17 +67,17 @@ pub enum Phase {
 }
 
 /// What all rounds of a run have in common.
-pub(super) struct Stage<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) recordings: &'a [Arc<Recording>],
-    pub(super) elsewhere: Option<&'a Elsewhere>,
-    pub(super) authority: Authority,
-    pub(super) folder: PathBuf,
-    pub(super) clock: Clock,
+pub(crate) struct Stage<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) recordings: &'a [Arc<Recording>],
+    pub(crate) elsewhere: Option<&'a Elsewhere>,
+    pub(crate) authority: Authority,
+    pub(crate) folder: PathBuf,
+    pub(crate) clock: Clock,
 }
 
 impl Stage<'_> {
-    pub(super) fn write_ca(&self) -> Result<(), RunError> {
+    pub(crate) fn write_ca(&self) -> Result<(), RunError> {
         let path = self.ca_file();
         let written = self.authority.write_ca(&path);
         written.map_err(|source| RunError::File {
@@ -86,7 +86,7 @@ impl Stage<'_> {
         })
     }
 
-    fn ca_file(&self) -> PathBuf {
+    pub(crate) fn ca_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 }
@@ -156,6 +156,7 @@ pub(super) async fn measure(
         breaker: stage.plan.breaker,
         beheld,
         zero: begin,
+        drill: None,
     };
     tell(&outcomes, &seen, &window, watch);
     let mut figures = collect::figures(&outcomes, &seen, stage.recordings, &window);
@@ -248,6 +249,7 @@ async fn start(
         ca_file: &stage.ca_file(),
         folder: &stage.folder,
         rest_url,
+        node: &[],
     };
     match subject {
         Subject::Relay => start_relay(stage.plan.compare.relay_workers, &names, stage.clock).await,

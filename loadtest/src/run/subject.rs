@@ -20,7 +20,7 @@ const RELAY_READY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// The server under test, as the plan has it.
     Server,
     /// The bare relay, in its place.

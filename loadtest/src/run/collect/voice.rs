@@ -9,7 +9,7 @@ use crate::{
     run::beside::Beheld,
     twilio::{
         VoiceReport,
-        note::{Note, StreamOver, Why},
+        note::{End, Note, StreamOver, Why},
         voice_call::Delivery,
     },
 };
@@ -33,12 +33,37 @@ pub(super) fn tally(told: &[&Told], sessions: &Sessions<'_>, figures: &mut Figur
     let asked = Spread::of(voices().filter_map(voice_url));
     figures.set_some(Figure::VoiceUrlP50, asked.at(0.5));
     figures.set_some(Figure::VoiceUrlP99, asked.at(0.99));
-    let between = voices().flat_map(VoiceReport::between_streams).max();
-    figures.set_some(Figure::BetweenStreams, between.map(ms));
+    let between = Spread::of(voices().flat_map(VoiceReport::between_streams));
+    figures.set_some(Figure::BetweenStreams, between.at(1.0));
+    figures.set_some(Figure::BetweenStreamsP99, between.at(0.99));
+    answers(voices(), figures);
     let twice = told
         .iter()
         .filter(|told| told.report.greeted_again > 0 || is_greeted_by_models(told, sessions));
     figures.set(Figure::GreetedTwice, count(twice.count() as u64));
+}
+
+/// How soon calls had their first document, wherever it came from.
+fn answers<'a>(voices: impl Iterator<Item = &'a VoiceReport>, figures: &mut Figures) {
+    let (mut longest, mut unanswered, mut fallbacks) = (None, 0, 0);
+    for voice in voices {
+        let document =
+            |(at, note): &(Duration, Note)| matches!(note, Note::Document { .. }).then_some(*at);
+        match voice.notes.iter().find_map(document) {
+            Some(at) => longest = longest.max(Some(at.saturating_sub(voice.began))),
+            // A caller who gave up before anybody could have answered is nobody's loss.
+            None => unanswered += u64::from(voice.end != Some(End::CallerHungUp)),
+        }
+        fallbacks += notes(voice, is_fallback) as u64;
+    }
+    figures.set_some(Figure::AnsweredMax, longest.map(ms));
+    figures.set(Figure::CallsUnanswered, count(unanswered));
+    figures.set(Figure::Fallbacks, count(fallbacks));
+}
+
+fn is_fallback(note: &Note) -> bool {
+    let why = Why::Fallback;
+    matches!(note, Note::Asks { why: asked, .. } if *asked == why)
 }
 
 /// What whoever was there beside the callers got.
