@@ -92,7 +92,6 @@ fn counts(harms: u32) -> Vec<Objective> {
         "calls_apologized",
         "calls_unanswered",
         "greeted_twice",
-        "calls_forgotten",
         "drains_failed",
         "nodes_fell",
         "violations",
@@ -101,7 +100,6 @@ fn counts(harms: u32) -> Vec<Objective> {
     let some = [
         ("harms_min", f64::from(harms)),
         ("calls_struck_min", 1.0),
-        ("turns_lost_max", 1.0),
     ];
     let some = some.map(|(key, limit)| Objective::parse(key, limit).unwrap());
     none.into_iter().chain(some).collect()
@@ -122,6 +120,8 @@ async fn nobody_is_lost(name: &str, plan: &Plan) -> Figures {
     for figure in [
         Figure::CallsStarted,
         Figure::CallsStruck,
+        Figure::CallsForgotten,
+        Figure::TurnsLost,
         Figure::AudibleP50,
         Figure::AudibleP99,
         Figure::BetweenStreams,
@@ -137,7 +137,14 @@ async fn nobody_is_lost(name: &str, plan: &Plan) -> Figures {
 async fn the_calls_of_a_node_that_is_killed_go_on_at_another_one_with_what_was_said() {
     let harm = [(8_000, What::Kill("east-1".into()))];
     let plan = of_nodes("kill-node", 14, 18_000, &harm);
-    nobody_is_lost("kill-node", &plan).await;
+    let found = nobody_is_lost("kill-node", &plan).await;
+    is_remembered(&found);
+}
+
+/// Every turn that was completed is known to the next model, and at most one that was open is not.
+fn is_remembered(found: &Figures) {
+    assert_eq!(found.get(Figure::CallsForgotten), Some(0.0), "{found:?}");
+    assert!(found.get(Figure::TurnsLost) <= Some(1.0), "{found:?}");
 }
 
 #[tokio::test]
@@ -161,4 +168,5 @@ async fn a_store_that_is_away_is_heard_by_nobody_and_catches_up() {
     let plan = of_nodes("store-loss", 12, 25_000, &harm);
     let found = nobody_is_lost("store-loss", &plan).await;
     assert_eq!(found.get(Figure::DocumentsFailed), Some(0.0), "{found:?}");
+    is_remembered(&found);
 }
