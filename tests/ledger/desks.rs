@@ -467,7 +467,7 @@ impl Desks {
                     None => self.find("nothing told that is not durable", "promised".to_owned()),
                 }
             }
-            Told::Already => {
+            Told::Already { .. } => {
                 // What ended in the very moment in which it was told.
                 let is_there = open.is_some()
                     || self

@@ -16,9 +16,10 @@ impl Desk {
         };
         // A call back that was lost in its turn: what was said in it since is what the next one goes on from.
         let promise = self.ledger.promise_to(wanted.to).map(|promise| promise.id);
-        if let (Told::Already, Some(promise), Some(archive)) = (told, promise, &self.archive) {
+        if let (Told::Already { .. }, Some(promise), Some(archive)) = (told, promise, &self.archive)
+        {
             archive.keep_context(promise, call);
-        } else if told == Told::Already && self.standing.is_some() {
+        } else if matches!(told, Told::Already { .. }) && self.standing.is_some() {
             self.seek_promise_for(wanted);
         }
         waiting.send(told).ok(); // Who has hung up need not hear it.

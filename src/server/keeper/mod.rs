@@ -9,6 +9,7 @@ mod accounts;
 mod heeded;
 mod mirror;
 mod state;
+mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use self::heeded::Heeded;
 use self::mirror::{Entry, Mirror};
 pub(super) use self::state::CallState;
 use self::state::Unreadable;
+use self::tally::Tally;
 use super::clock::Clock;
 use super::drain::{Stage, Tasks};
 use crate::config::{PromiseDurability, SharedSettings, StorePlace, StoreSettings};
@@ -37,7 +39,7 @@ use crate::store::redis::Redis;
 use crate::store::{
     CallKey, CallRecord, EndedCall, KnownCall, State, Store as _, StoreError, TokenId,
 };
-use crate::telemetry::{Count, SharedMoment, StoreMoment, Telemetry};
+use crate::telemetry::{SharedMoment, StoreMoment, Telemetry};
 
 /// How long somebody who waits for a document may wait for the store: they are to be answered within 50 ms.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(40);
@@ -118,14 +120,6 @@ impl IsWritten {
     }
 }
 
-/// How the store fares, and who is told.
-#[derive(Debug)]
-struct Tally {
-    telemetry: Telemetry,
-    /// Whether the log knows that something is wrong.
-    is_told: AtomicBool,
-}
-
 impl Keeper {
     /// Opens the store, if there is to be one, which takes as long as reading its file. A disk that is away, full or read-only
     /// is no reason not to serve: calls need none. A file that a person must look at is.
@@ -175,7 +169,7 @@ impl Keeper {
 
     /// The name of this node there, and how many replicas must have what counts.
     pub(super) fn sharer(&self) -> (&str, usize) {
-        (&self.node, self.replicas_min)
+        (self.me.node.as_str(), self.replicas_min)
     }
 
     /// With a store that nodes share, if there is to be one. Nothing waits for it: while it is away calls go on without it.
@@ -352,7 +346,7 @@ impl Keeper {
     /// Writes something into what nodes share, for health.
     pub(super) async fn prove_shared(&self) -> Result<(), StoreError> {
         match &self.shared {
-            Some(shared) => shared.prove(&self.node).await,
+            Some(shared) => shared.prove(self.me.node.as_str()).await,
             None => Ok(()),
         }
     }
@@ -464,57 +458,6 @@ impl Keeper {
                 then(answer);
             }
         });
-    }
-}
-
-impl Tally {
-    /// Counts what failed, and tells when it begins: what comes after it gets no line of its own.
-    fn note<T>(&self, answer: Result<T, StoreError>) -> Option<T> {
-        answer.map_err(|error| self.failed(&error)).ok()
-    }
-
-    /// Nothing has failed for a while.
-    fn is_well(&self) {
-        if self.is_told.swap(false, Ordering::Relaxed) {
-            tracing::info!("the store is well again");
-        }
-    }
-
-    fn failed(&self, error: &StoreError) {
-        self.telemetry.count(match error {
-            StoreError::Disk(_)
-            | StoreError::Away(_)
-            | StoreError::Full
-            | StoreError::ReadOnly
-            | StoreError::Loading
-            | StoreError::Denied(_) => Count::StoreRefused,
-            StoreError::TimedOut | StoreError::TooFewReplicas(_) => Count::StoreLate,
-            StoreError::Overloaded => Count::StoreOverloaded,
-            StoreError::Newer(_)
-            | StoreError::Damaged(_)
-            | StoreError::Unfit(_)
-            | StoreError::TooLong(_)
-            | StoreError::Closed
-            | StoreError::Bug => Count::StoreFaults,
-        });
-        if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the store does not keep what it should: calls go on, and will not survive a restart");
-        }
-    }
-
-    /// A call without its words is still a call.
-    fn read(&self, call: &CallRecord) -> Recovered {
-        let state = CallState::read(&call.state).unwrap_or_else(|_| {
-            self.failed(&StoreError::Damaged("conversation"));
-            CallState::default()
-        });
-        let CallRecord { sid, by, turn, .. } = *call;
-        Recovered {
-            sid,
-            by,
-            turn,
-            state,
-        }
     }
 }
 

@@ -43,7 +43,12 @@ fn what_an_agent_goes_on_saying_is_no_answer_to_who_spoke_into_it_unheard() {
         _ => None,
     });
     let spoken: usize = said
-        .map(|frame| frame.iter().filter(|byte| **byte == SPEECH).count())
+        .map(|frame| {
+            frame
+                .iter()
+                .map(|byte| usize::from(*byte == SPEECH))
+                .sum::<usize>()
+        })
         .sum();
     assert_eq!(spoken, 8_000, "the second that nobody has heard");
 }
