@@ -6,6 +6,7 @@ mod drain;
 mod messages;
 mod operator;
 mod prompts;
+mod region;
 mod render;
 mod twiml;
 
@@ -47,6 +48,8 @@ enum Command {
     Breaker(breaker::BreakerArgs),
     /// Take a running server out of service: no new call comes to it, live ones end or are handed over, and it stops.
     Drain(drain::DrainArgs),
+    /// See which region is active, as a running node knows it, and promote or demote its own.
+    Region(region::RegionArgs),
     /// See whom a running server is to ring back; cancel promises, or hurry them.
     Callbacks(callbacks::CallbacksArgs),
     /// Make a running server forget all that is kept of a person.
@@ -88,6 +91,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(settings) => check(&settings),
         Command::Breaker(args) => breaker::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Region(args) => region::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
         Command::Forget(args) => callbacks::forget(&args),
         Command::Messages(command) => messages::run(command),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ring::hmac;
 use tokio_rustls::rustls::ClientConfig;
@@ -15,9 +16,9 @@ use super::problem::Origin;
 use super::public::NODE;
 use super::raw::{Entry, entries};
 use super::section::{Form, Section, at};
-use super::{Layers, PATH, Public};
+use super::{Layers, MINUTE, PATH, Public};
 use crate::carrier::twilio::address::PublicUrl;
-use crate::core::region::role::VOTERS_MAX;
+use crate::core::region::role::{RoleSettings, VOTERS_MAX};
 use crate::core::region::{Node, Region};
 use crate::provider::tls::client_config;
 
@@ -28,6 +29,8 @@ pub struct RegionSettings {
     pub region: Region,
     /// What it begins as.
     pub begins: Begins,
+    /// How votes on the active region are counted.
+    pub roles: RoleSettings,
     /// The others; `None`: it is alone.
     pub others: Option<Others>,
 }
@@ -79,6 +82,8 @@ pub struct Witness {
 /// How many other nodes there may be: with this one and the witness as many as may vote.
 pub const PEERS_MAX: usize = VOTERS_MAX - 2;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 const KEY: Wanted = Wanted {
     noun: "key",
     allowed: r#"{ env = "NAME" } or { file = "PATH" }: 32 characters or more, the same for all nodes"#,
@@ -120,6 +125,7 @@ impl Layers {
             ("witness", Begins::Witness),
         ];
         let begins = section.choice("role", &roles);
+        let roles = read_roles(&mut section);
         let key = read_key(&mut section, environment);
         let peers = read_peers(&mut section);
         let witness = read_witness(&mut section);
@@ -143,8 +149,26 @@ impl Layers {
         Some(RegionSettings {
             region: region?,
             begins,
+            roles,
             others,
         })
+    }
+}
+
+/// Votes are renewed four times in the time that they hold.
+fn read_roles(section: &mut Section<'_>) -> RoleSettings {
+    let lease = section.duration("lease", SECOND..=MINUTE);
+    let take_over_after = section.duration("take_over_after", SECOND..=10 * MINUTE);
+    if take_over_after <= lease {
+        let value = format!("\"{}ms\"", take_over_after.as_millis());
+        let what =
+            "is no longer than region.lease, within which a region that is cut off still rings";
+        section.wrong_now("take_over_after", &value, what, "more than region.lease");
+    }
+    RoleSettings {
+        lease,
+        renew_every: lease / 4,
+        take_over_after,
     }
 }
 

@@ -7,6 +7,7 @@
 mod callbacks;
 mod doors;
 mod promises;
+mod region;
 pub mod view;
 
 use std::panic::AssertUnwindSafe;
@@ -92,6 +93,7 @@ fn router(shared: Arc<Shared>, token: Option<Secret>) -> Router {
             "/admin/v1/callbacks/{promise}/number",
             get(callbacks::number),
         )
+        .route("/admin/v1/region", get(region::show).post(region::order))
         .route("/admin/v1/drain", get(drain_view).post(drain))
         .route("/admin/v1/forget", post(callbacks::forget))
         .with_state(shared)

@@ -11,6 +11,7 @@ use super::addresses::Client;
 use super::clock::{Clock, draw_call_id, draw_nonce};
 use super::keeper::Keeper;
 use crate::carrier::twilio::Parameters;
+use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::signature::{AuthToken, Signatures};
 use crate::carrier::twilio::token::{StreamToken, TOKEN_LIFE, Ticket, TokenError};
 use crate::carrier::twilio::twiml::{Document, Stream, Transfer, Words};
@@ -75,6 +76,8 @@ pub(super) struct About<'a> {
     pub(super) apology: Words<'a>,
     /// What is said first where the caller has waited for us; `None`: nothing.
     pub(super) moment: Option<Words<'a>>,
+    /// The other node that gets the stream; `None`: it comes here.
+    pub(super) at: Option<&'a PublicUrl>,
 }
 
 impl Front {
@@ -207,7 +210,7 @@ impl Front {
     fn transfer(&self, about: About<'_>, person: &Person, card: Card) -> String {
         let whisper = format!("/twiml/whisper?agent={}", about.agent);
         let transfer = Transfer {
-            action: &self.action(about.call, card),
+            action: &self.action(about, card),
             timeout: &about.persons_timeout.as_secs().to_string(),
             whisper: &self.twilio.action_url.http(&whisper),
             person: &person.0,
@@ -260,9 +263,12 @@ impl Front {
             nonce: draw_nonce(),
         });
         write(Stream {
-            media: &self.twilio.public_url.web_socket("/media"),
-            action: &self.action(about.call, card),
-            stream_status: &self.twilio.action_url.http("/stream/status"),
+            media: &about
+                .at
+                .unwrap_or(&self.twilio.public_url)
+                .web_socket("/media"),
+            action: &self.action(about, card),
+            stream_status: &self.action_url(about).http("/stream/status"),
             token: &token,
             to: about.ours,
         })
@@ -280,21 +286,33 @@ impl Front {
     }
 
     /// Where Twilio asks what comes after the document of this card.
-    fn action(&self, call: CallSid, card: Card) -> String {
+    fn action(&self, about: About<'_>, card: Card) -> String {
         let ticket = self.twilio.keyring.seal_ticket(&Ticket {
-            call,
+            call: about.call,
             card,
             node: self.node.clone(),
             issued: Clock::utc(),
         });
         let url = self
-            .twilio
-            .action_url
+            .action_url(about)
             .http(&format!("/twiml/next?ticket={ticket}"));
         match &*self.twilio.connection_overrides {
             "" => url,
             overrides => format!("{url}#{overrides}"),
         }
+    }
+
+    /// Where Twilio asks what comes next: at an address of several nodes if there is one, else where the stream is.
+    fn action_url<'a>(&'a self, about: About<'a>) -> &'a PublicUrl {
+        let Twilio {
+            public_url,
+            action_url,
+            ..
+        } = &self.twilio;
+        about
+            .at
+            .filter(|_| public_url == action_url)
+            .unwrap_or(action_url)
     }
 
     /// Everything was said on this stream: whoever asks what comes next is to hang up. Static mode has no card before its first

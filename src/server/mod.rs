@@ -296,6 +296,12 @@ impl Server {
         shared.tasks.spawn("store", collect);
         let beating = region::beats::keep(Arc::clone(&shared));
         shared.tasks.spawn("beats", beating);
+        let voting = region::roles::keep(Arc::clone(&shared));
+        shared.tasks.spawn("roles", voting);
+        let remembering = region::remembering::keep(Arc::clone(&shared));
+        shared.tasks.spawn("epochs", remembering);
+        let advising = region::advice::keep(Arc::clone(&shared));
+        shared.tasks.spawn("advice", advising);
         let acting = callbacks::keep(Arc::clone(&shared));
         shared.tasks.spawn("callbacks", acting);
         if let Some((dir, rendering)) = shared.rendering.clone() {
@@ -374,7 +380,7 @@ impl Shared {
             let callbacks = callbacks.as_ref();
             Orders::new(rest, callbacks, clock, tasks.clone(), telemetry.clone())
         });
-        let (me, nodes) = Nodes::open(config.region, &public.node, &telemetry);
+        let (me, nodes) = Nodes::open(clock.now(), config.region, &public.node, &telemetry);
         let accounts = Arc::clone(&public.accounts);
         let front = config
             .twilio

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use super::Shared;
 use super::drain::Stage;
@@ -15,7 +15,9 @@ use super::probes::probe;
 use super::spares;
 use crate::config;
 use crate::core::ids::{KeyId, ProviderId};
-use crate::core::pool::{Control, News, PolicyError, Pool, PoolPolicy, PoolStatus, Report, Rung};
+use crate::core::pool::{
+    Control, News, PolicyError, Pool, PoolPolicy, PoolStatus, Report, Rung, Transition,
+};
 use crate::core::time::Instant;
 use crate::provider::endpoint::Endpoint;
 use crate::telemetry::Telemetry;
@@ -39,8 +41,13 @@ pub(super) struct Providers {
     pool: Mutex<Pool>,
     /// Something happened that may have moved the pool's deadline.
     moved: Notify,
+    /// What breakers did, for whoever listens.
+    transitions: broadcast::Sender<Transition>,
     telemetry: Telemetry,
 }
+
+/// How many of them wait for a listener; beyond it the oldest goes.
+const TRANSITIONS_MAX: usize = 256;
 
 impl Providers {
     /// All of them well. The seed is the pool's chance.
@@ -56,6 +63,7 @@ impl Providers {
             entries,
             policy,
             moved: Notify::new(),
+            transitions: broadcast::Sender::new(TRANSITIONS_MAX),
             telemetry,
         })
     }
@@ -125,6 +133,11 @@ impl Providers {
         self.nudge();
     }
 
+    /// What breakers do from now on.
+    pub(super) fn transitions(&self) -> broadcast::Receiver<Transition> {
+        self.transitions.subscribe()
+    }
+
     /// Something may be due sooner than the pool's task thinks: a probe, or a spare.
     pub(super) fn nudge(&self) {
         self.moved.notify_one();
@@ -145,6 +158,7 @@ impl Providers {
     fn tell(&self, news: &News) {
         for transition in &news.transitions {
             self.telemetry.transitioned(transition);
+            self.transitions.send(*transition).ok(); // Who is alone listens to nothing.
         }
         if !news.transitions.is_empty() {
             self.moved.notify_one();

@@ -168,6 +168,16 @@ counts! {
     PeersOversized = "peers_oversized",
     /// Questions of nodes that were refused because there were too many at once.
     PeersCrowded = "peers_crowded",
+    /// New calls whose stream was given to another node.
+    CallsGivenAway = "calls_given_away",
+    /// Words on a provider that other nodes were told.
+    AdviceTold = "advice_told",
+    /// Words on a provider that were heard from other nodes.
+    AdviceHeard = "advice_heard",
+    /// Times that the region of this node became active, or was not any more.
+    RoleChanges = "role_changes",
+    /// Pleas for a vote that count by other regions or leases than this node.
+    PleasMismatched = "pleas_mismatched",
     /// Times that two processes of one name were noticed.
     NodesNamedTwice = "nodes_named_twice",
     /// Messages after the tone that could not be kept.

@@ -180,6 +180,8 @@ metrics! {
     NodesKnown = Gauge "ringback_nodes_known" [],
     /// Other nodes that said how they are within the last seconds.
     NodesHeard = Gauge "ringback_nodes_heard" [],
+    /// Whether the region of this node is active, so that it rings: 1 if so.
+    RegionActive = Gauge "ringback_region_active" [],
     /// Promises that are open.
     CallbacksOpen = Gauge "ringback_callbacks_open" [],
     /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.

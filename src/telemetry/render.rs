@@ -77,6 +77,8 @@ pub struct NodesMoment {
     pub peers: usize,
     /// How many of them were heard of late.
     pub heard: usize,
+    /// Whether the region of this one is active.
+    pub is_active: bool,
 }
 
 /// The text of all metrics.
@@ -159,6 +161,8 @@ fn kept(to: &mut Exposition, moment: &Moment<'_>) {
         .optional(nodes.map(|nodes| nodes.peers));
     to.metric(Metric::NodesHeard)
         .optional(nodes.map(|nodes| nodes.heard));
+    to.metric(Metric::RegionActive)
+        .optional(nodes.map(|nodes| u8::from(nodes.is_active)));
     to.metric(Metric::MessagesWaiting)
         .optional(moment.messages_waiting);
     let expires = moment.certificate_expires.map(|at| at.millis() / 1_000);

@@ -97,10 +97,7 @@ fn counts(harms: u32) -> Vec<Objective> {
         "violations",
     ];
     let none = none.map(|name| Objective::parse(&format!("{name}_max"), 0.0).unwrap());
-    let some = [
-        ("harms_min", f64::from(harms)),
-        ("calls_struck_min", 1.0),
-    ];
+    let some = [("harms_min", f64::from(harms)), ("calls_struck_min", 1.0)];
     let some = some.map(|(key, limit)| Objective::parse(key, limit).unwrap());
     none.into_iter().chain(some).collect()
 }

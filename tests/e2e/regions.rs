@@ -15,10 +15,13 @@ use crate::redis_server::Server as Redis;
 use crate::server::Server;
 use crate::twilio::VARIABLES;
 
+mod roles;
+mod routing;
+
 pub(crate) const HOST: &str = "Host: localhost\r\n";
 
 /// As `openssl rand -base64 32` prints it.
-const STORE_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const STORE_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 const KEY: &str = "a-key-of-at-least-32-characters!";
 
@@ -45,7 +48,7 @@ pub(crate) fn places<const N: usize>(names: [(&'static str, &'static str); N]) -
 pub(crate) async fn node(
     me: &Place,
     others: &[&Place],
-    model: &Model,
+    model_url: &str,
     (sections, variables): (&str, &[(&str, &str)]),
 ) -> Server {
     let peers = others.iter().map(|place| {
@@ -65,7 +68,7 @@ pub(crate) async fn node(
         ("RINGBACK__PUBLIC__LISTEN", listen.as_str()),
     ];
     let variables = [VARIABLES.as_slice(), &own, variables].concat();
-    Server::with(&model.url(), &format!("{region}{sections}"), &variables).await
+    Server::with(model_url, &format!("{region}{sections}"), &variables).await
 }
 
 pub(crate) async fn scrape(server: &Server) -> Exposition {
@@ -88,9 +91,9 @@ pub(crate) async fn until(server: &Server, metric: &str, is_so: impl Fn(f64) -> 
 async fn nodes_hear_of_each_other_without_a_store_and_notice_who_is_gone() {
     let model = Model::start(Manner::Greets).await;
     let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
-    let first = node(&east, &[&west], &model, ("", &[])).await;
+    let first = node(&east, &[&west], &model.url(), ("", &[])).await;
     until(&first, "ringback_peers_silent_total", |silent| silent > 0.0).await;
-    let mut second = node(&west, &[&east], &model, ("", &[])).await;
+    let mut second = node(&west, &[&east], &model.url(), ("", &[])).await;
     for server in [&first, &second] {
         until(server, "ringback_nodes_heard", |heard| heard > 0.5).await;
     }
@@ -106,9 +109,9 @@ async fn nodes_hear_of_each_other_without_a_store_and_notice_who_is_gone() {
 async fn a_node_with_another_key_is_refused_and_counted() {
     let model = Model::start(Manner::Greets).await;
     let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
-    let first = node(&east, &[&west], &model, ("", &[])).await;
+    let first = node(&east, &[&west], &model.url(), ("", &[])).await;
     let other = [("REGION_KEY", "another-key-of-32-characters-or-so")];
-    let mut second = node(&west, &[&east], &model, ("", &other)).await;
+    let mut second = node(&west, &[&east], &model.url(), ("", &other)).await;
     for (server, metric) in [
         (&first, "ringback_peers_forged_total"),
         (&second, "ringback_peers_forged_total"),
@@ -142,13 +145,13 @@ async fn by_a_store_that_they_share_nodes_hear_of_each_other_and_of_a_name_that_
         port: nowhere.port,
         ..place.clone()
     };
-    let first = node(&east, &[&away(&west)], &model, more).await;
-    let second = node(&west, &[&away(&east)], &model, more).await;
+    let first = node(&east, &[&away(&west)], &model.url(), more).await;
+    let second = node(&west, &[&away(&east)], &model.url(), more).await;
     for server in [&first, &second] {
         until(server, "ringback_nodes_heard", |heard| heard > 0.5).await;
     }
     let [double] = places([("west-1", "west")]);
-    let mut double = node(&double, &[&away(&east)], &model, more).await;
+    let mut double = node(&double, &[&away(&east)], &model.url(), more).await;
     until(&first, "ringback_nodes_named_twice_total", |noticed| {
         noticed > 0.0
     })
@@ -166,7 +169,7 @@ async fn by_a_store_that_they_share_nodes_hear_of_each_other_and_of_a_name_that_
 async fn what_strangers_ask_of_a_node_is_refused_unread() {
     let model = Model::start(Manner::Greets).await;
     let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
-    let server = node(&east, &[&west], &model, ("", &[])).await;
+    let server = node(&east, &[&west], &model.url(), ("", &[])).await;
     for (headers, status) in [("", "400"), ("x-ringback-peer: nonsense\r\n", "400")] {
         // The words never come.
         let text = format!(

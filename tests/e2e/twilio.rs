@@ -127,6 +127,8 @@ pub(crate) async fn ask(server: &Server, path: &str, call: u32, more: &[(&str, &
 pub(crate) struct Document {
     /// Its verbs, in order.
     pub(crate) verbs: Vec<String>,
+    /// The address of its stream.
+    pub(crate) stream_url: String,
     /// The path that it asks next, without its overrides.
     pub(crate) action: String,
     pub(crate) parameters: Map<String, Value>,
@@ -145,9 +147,12 @@ impl Document {
             .find_map(|element| element.attribute("action"))
             .unwrap_or_default();
         let action = action.split('#').next().unwrap();
+        let stream = elements().find(|element| element.has_tag_name("Stream"));
+        let stream_url = stream.and_then(|stream| stream.attribute("url"));
         let parameters = elements().filter(|element| element.has_tag_name("Parameter"));
         let value = |element: roxmltree::Node, name| element.attribute(name).unwrap().to_owned();
         Self {
+            stream_url: stream_url.unwrap_or_default().to_owned(),
             verbs: verbs
                 .map(|verb| verb.tag_name().name().to_owned())
                 .collect(),

@@ -84,7 +84,11 @@ impl World {
                 writes: 2,
                 mended: 0,
             }),
-            nodes: Some(NodesMoment { peers: 3, heard: 2 }),
+            nodes: Some(NodesMoment {
+                peers: 3,
+                heard: 2,
+                is_active: true,
+            }),
             shared: Some(SharedMoment {
                 is_well: true,
                 waiting: 0,

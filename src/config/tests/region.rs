@@ -125,6 +125,10 @@ fn a_witness_of_nobody_and_roles_and_names_that_are_none_are_refused() {
             "one witness has no other",
         ),
         (
+            "lease = \"20s\"".to_owned(),
+            "region.take_over_after = \"12000ms\" is no longer than region.lease",
+        ),
+        (
             "role = \"leader\"".to_owned(),
             "region.role = \"leader\" is none of them",
         ),

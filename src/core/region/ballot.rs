@@ -99,6 +99,12 @@ impl Ballot {
         Vote::Granted
     }
 
+    /// Which region has its vote now.
+    pub fn holder(&self, now: Instant) -> Option<Region> {
+        let held = self.granted.filter(|granted| now < granted.until);
+        held.map(|held| held.to)
+    }
+
     /// Somebody acts by this epoch: none below it is voted for.
     pub fn hear(&mut self, epoch: Epoch) {
         self.highest = self.highest.max(epoch);

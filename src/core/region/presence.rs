@@ -115,6 +115,14 @@ impl Presence {
         News::None
     }
 
+    /// Whether this beat says something that was not heard yet: what is read in a store is read more than once.
+    pub fn is_new(&self, beat: &Beat) -> bool {
+        let known = self.nodes.get(&beat.peer.node);
+        known.is_none_or(|known| {
+            known.beat.peer.life != beat.peer.life || known.beat.count < beat.count
+        })
+    }
+
     /// The others whose word is believed now, in the order of their names.
     pub fn believed(&self, now: Instant) -> impl Iterator<Item = &Beat> {
         let is_believed =
@@ -241,6 +249,9 @@ pub(super) mod tests {
         assert!(presence.regions(at(3)).eq([Region::parse("west").unwrap()]));
         assert_eq!(presence.believed(at(4)).count(), 0);
         // A repeated word is no news.
+        assert!(!presence.is_new(&beat("east", "b", 1, 1)));
+        assert!(presence.is_new(&beat("east", "b", 1, 2)));
+        assert!(presence.is_new(&beat("east", "b", 2, 1)));
         presence.hear(at(5), beat("east", "b", 1, 1));
         assert_eq!(presence.believed(at(5)).count(), 0);
         presence.hear(at(5), beat("east", "b", 1, 2));

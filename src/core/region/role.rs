@@ -234,6 +234,13 @@ impl Keeper {
         }
     }
 
+    /// Somebody has acted by this epoch, as the store remembers: ours has to be above it. Where all nodes have begun anew nobody else
+    /// knows how far they had counted.
+    pub fn outdated(&mut self, epoch: Epoch) {
+        self.ballot.hear(epoch);
+        self.highest = self.highest.max(epoch);
+    }
+
     /// Another node asks for this one's vote.
     pub fn asked(&mut self, now: Instant, region: Region, epoch: Epoch, plea: Plea) -> Vote {
         let vote = self.ballot.ask(now, region, epoch, plea);
@@ -252,7 +259,10 @@ impl Keeper {
             return Ok(epoch);
         }
         let is_late = |heard: Instant| now.since(heard) < self.settings.lease;
-        if !is_forced && self.other_active.is_some_and(is_late) {
+        // Who has our vote asked for it within a lease.
+        let holder = self.ballot.holder(now);
+        let has_our_vote = holder.is_some_and(|holder| holder != self.region);
+        if !is_forced && (has_our_vote || self.other_active.is_some_and(is_late)) {
             return Err(Refusal::OtherSideLives);
         }
         let epoch = self.highest.next();

@@ -9,6 +9,8 @@ pub use super::promises::{
     CallbackOrder, CallbackVerb, CallbacksView, ForgetOrder, NumberView, PromiseView,
 };
 
+pub use super::region::{LoadView, NodeView, RegionOrder, RegionView};
+
 use crate::core::pool::{Control, KeyStatus, ProviderStatus, Quantiles};
 use crate::core::time::Instant;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Nodes;
-use super::beats;
 use super::words::{Answer, Question};
+use super::{advice, beats, roles};
 use crate::core::region::Peer;
 use crate::server::Shared;
 
@@ -20,6 +20,17 @@ pub(super) async fn answer(
             let now = shared.clock.now();
             beats::hear(shared, nodes, now, from, words);
             Answer::Beat(beats::beat(shared, nodes, now))
+        }
+        Question::Advice(words) => {
+            advice::hear(shared, nodes, shared.clock.now(), from, &words);
+            Answer::Heard
+        }
+        Question::Vote(words) => roles::answer(shared, nodes, from, &words),
+        Question::Caller(words) => {
+            if let Some((call, caller)) = words.read() {
+                shared.callers.introduce(shared.clock.now(), call, caller);
+            }
+            Answer::Heard
         }
     }
 }

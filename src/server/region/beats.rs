@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 
 use super::Nodes;
 use super::words::{self, Answer, BeatWords, Question};
-use crate::core::region::Peer;
 use crate::core::region::presence::{BEAT_EVERY, BELIEVED_FOR, Beat, Load, News};
+use crate::core::region::{Epoch, Peer};
 use crate::core::time::Instant;
 use crate::server::Shared;
 use crate::server::clock::draw_seed;
@@ -27,7 +27,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
 /// Says how this node is, and hears how the others are, until live calls are ended.
 pub(in crate::server) async fn keep(shared: Arc<Shared>) {
-    let Some(nodes) = &shared.nodes else {
+    // A witness gets no calls.
+    let Some(nodes) = shared.nodes.as_ref().filter(|nodes| !nodes.is_witness()) else {
         return;
     };
     let mut draining = std::pin::pin!(shared.tasks.reached(Stage::Draining));
@@ -103,7 +104,7 @@ pub(super) fn beat(shared: &Shared, nodes: &Nodes, now: Instant) -> BeatWords {
         count: nodes.next_beat(),
         load: load(shared, now),
     };
-    BeatWords::of(&beat, None)
+    BeatWords::of(&beat, nodes.roles().told(now))
 }
 
 /// How loaded this node is, and what it may be given.
@@ -113,7 +114,9 @@ pub(in crate::server) fn load(shared: &Shared, now: Instant) -> Load {
     Load {
         calls: number(shared.calls.sockets()),
         calls_max: number(shared.calls.sockets_max()),
-        takes_calls: is_serving && shared.overload.stage().allows_calls(),
+        takes_calls: is_serving
+            && shared.overload.stage().allows_calls()
+            && shared.calls.has_room(),
         has_provider: has_provider(shared, now),
     }
 }
@@ -124,7 +127,18 @@ pub(super) fn hear(shared: &Shared, nodes: &Nodes, now: Instant, from: Peer, wor
     if !is_ours {
         return; // Of another deployment, or not in our list yet: nothing is given to it.
     }
-    match nodes.presence().hear(now, words.by(from)) {
+    let beat = words.by(from);
+    let (is_new, news) = {
+        let mut presence = nodes.presence();
+        (presence.is_new(&beat), presence.hear(now, beat))
+    };
+    if let Some(epoch) = words
+        .active
+        .filter(|_| is_new && from.node != nodes.me.node)
+    {
+        nodes.roles().heard_active(now, from.region, Epoch(epoch));
+    }
+    match news {
         News::None => {}
         News::NameTwice(node) => {
             let so_far = shared.telemetry.count(Count::NodesNamedTwice);

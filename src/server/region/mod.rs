@@ -3,30 +3,42 @@
 //! | file | owns |
 //! |---|---|
 //! | here | what is known of the others, behind locks that are taken for a decision |
-//! | [`words`] | what nodes ask each other, and how it travels |
+//! | [`words`], `votes` | what nodes ask each other, and how it travels |
 //! | `seal` | how a question and its answer are signed |
 //! | `peers`, `door`, `answering` | asking, being asked, and the answers |
 //! | `beats` | which nodes there are, and how they are |
+//! | `roles`, `remembering` | which region is active, and by which epoch it was |
+//! | `advice` | warnings of providers |
+//! | `routing` | where a new call's stream goes |
 //!
 //! All of it is there where `region.peers` names somebody. What follows from what is heard is decided in [`crate::core::region`]; the rules
 //! are in [`crate::docs::regions`].
 
+pub(super) mod advice;
 mod answering;
 pub(super) mod beats;
 pub(super) mod door;
 mod peers;
+pub(super) mod remembering;
+pub(super) mod roles;
+pub(super) mod routing;
 mod seal;
+mod votes;
 pub(super) mod words;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use self::door::Door;
-pub(super) use self::peers::Peers;
+use self::peers::Peers;
+use self::roles::Roles;
 use super::clock::draw_seed;
 use crate::config::{Begins, RegionSettings};
+use crate::core::region::advice::Advice;
 use crate::core::region::presence::Presence;
-use crate::core::region::{Life, Node, Peer};
+use crate::core::region::{Life, Node, Peer, Role};
 use crate::core::time::Instant;
 use crate::telemetry::{NodesMoment, Telemetry};
 
@@ -40,12 +52,17 @@ pub(super) struct Nodes {
     begins: Begins,
     door: Door,
     presence: Mutex<Presence>,
+    advice: Mutex<Advice>,
+    roles: Mutex<Roles>,
+    /// An operator has spoken, or another node has.
+    spoken: Notify,
     beats: AtomicU64,
 }
 
 impl Nodes {
     /// This process among all nodes, in a life that begins now; and the others, of whom nobody was heard of yet.
     pub(super) fn open(
+        now: Instant,
         settings: RegionSettings,
         node: &str,
         telemetry: &Telemetry,
@@ -55,12 +72,16 @@ impl Nodes {
             node: Node::parse(node).expect("the configuration has looked at the name"),
             life: Life(draw_seed()),
         };
+        let (begins, numbers) = (settings.begins, settings.roles);
         let nodes = settings.others.map(|others| Self {
             me,
+            roles: Mutex::new(Roles::new(now, me, begins, numbers, &others)),
+            spoken: Notify::new(),
             peers: Peers::new(me, others, telemetry.clone()),
-            begins: settings.begins,
+            begins,
             door: Door::new(),
             presence: Mutex::new(Presence::new(me)),
+            advice: Mutex::default(),
             beats: AtomicU64::new(0),
         });
         (me, nodes)
@@ -82,7 +103,28 @@ impl Nodes {
         NodesMoment {
             peers: self.peers.nodes().count(),
             heard: self.presence().believed(now).count(),
+            is_active: matches!(self.role(now), Role::Active(_)),
         }
+    }
+
+    /// What the others say of providers: as above.
+    fn advice(&self) -> MutexGuard<'_, Advice> {
+        self.advice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What our region is, as far as this node is to act by it: whether its nodes ring.
+    pub(super) fn role(&self, now: Instant) -> Role {
+        self.roles().role(now)
+    }
+
+    /// Whether there is another region that could be active in our place.
+    fn has_roles(&self) -> bool {
+        self.roles().is_voted()
+    }
+
+    /// Which region is active: as above.
+    pub(super) fn roles(&self) -> MutexGuard<'_, Roles> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next_beat(&self) -> u64 {

@@ -131,6 +131,11 @@ impl Peers {
         places.filter_map(|(node, place)| Some((*node, place.region?)))
     }
 
+    /// Where a node is, for the carrier as well.
+    pub(super) fn url(&self, node: Node) -> Option<&PublicUrl> {
+        self.places.get(&node).map(|place| &place.url)
+    }
+
     /// Whether somebody goes by this name.
     pub(super) fn is_known(&self, node: Node) -> bool {
         self.places.contains_key(&node)

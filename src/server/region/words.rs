@@ -4,10 +4,16 @@
 //! deploy, so nothing that stands here is ever changed: what is new is added behind the last question and the last answer. A question
 //! that a node does not know it answers with [`Answer::NotUnderstood`]. What the words mean is decided in [`crate::core::region`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+pub(in crate::server) use super::votes::{PleaWords, VoteWords};
+use crate::core::callback::number::Number;
+use crate::core::ids::CallSid;
 use crate::core::region::presence::{Beat, Load};
 use crate::core::region::{Life, Node, Peer, Region};
+use crate::server::callers::Caller;
 
 /// The version of the form.
 const VERSION: u8 = 1;
@@ -20,6 +26,12 @@ pub(super) const WORDS_BYTES_MAX: usize = 64 * 1024;
 pub(in crate::server) enum Question {
     /// How are you? I am so.
     Beat(BeatWords),
+    /// This is so with a provider here.
+    Advice(AdviceWords),
+    /// A call comes to you: this one is calling.
+    Caller(CallerWords),
+    /// May our region have your vote?
+    Vote(PleaWords),
 }
 
 /// What it is answered.
@@ -29,6 +41,10 @@ pub(in crate::server) enum Answer {
     NotUnderstood,
     /// I am so.
     Beat(BeatWords),
+    /// That was heard.
+    Heard,
+    /// My vote on your region.
+    Vote(VoteWords),
 }
 
 /// How a node is, as it says itself.
@@ -73,6 +89,53 @@ impl BeatWords {
             count: self.count,
             load,
         }
+    }
+}
+
+/// How a provider is, by its name in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::server) struct AdviceWords {
+    pub(super) provider: String,
+    /// It is out; else it is well again.
+    pub(super) is_out: bool,
+}
+
+impl AdviceWords {
+    pub(super) fn new(provider: &str, is_out: bool) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            is_out,
+        }
+    }
+}
+
+/// Who is calling. It prints as nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::server) struct CallerWords {
+    call: String,
+    number: Option<String>,
+    verstat: Option<String>,
+}
+
+impl CallerWords {
+    pub(super) fn new(call: CallSid, caller: &Caller) -> Self {
+        Self {
+            call: call.as_str().to_owned(),
+            number: caller.number.map(Number::dialled),
+            verstat: caller.verstat.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// `None`: that is no call's name.
+    pub(super) fn read(&self) -> Option<(CallSid, Caller)> {
+        let caller = Caller::new(self.number.as_deref(), self.verstat.as_deref());
+        Some((CallSid::parse(&self.call)?, caller))
+    }
+}
+
+impl fmt::Debug for CallerWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerWords(_)")
     }
 }
 

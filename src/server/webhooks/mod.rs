@@ -15,6 +15,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use tracing::field::display;
 
 pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
@@ -25,6 +26,7 @@ use super::drain::Stage;
 use super::front::{About, Front, new_call};
 use super::keeper::Recalled;
 use super::menu::{has_provider, offers};
+use super::region::routing::{self, Elsewhere};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
@@ -90,19 +92,34 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         shared.telemetry.refused(Count::WebhooksForeign);
         return StatusCode::FORBIDDEN.into_response();
     }
-    if is_for_others(hook, shared.tasks.stage()) {
+    let elsewhere = match hook {
+        Hook::Answer => elsewhere(shared, front, &voice),
+        Hook::Next | Hook::Fallback | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => None,
+    };
+    if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
         shared.telemetry.refused(Count::WebhooksLeaving);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match hook {
         Hook::Answer => {
             introduce(shared, &voice, &received);
-            xml(&document(hook, shared, front, &voice, &received))
+            if let Some(Elsewhere { node, .. }) = elsewhere
+                && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
+            {
+                routing::introduce(shared, node, &voice, &caller);
+            }
+            xml(&document(
+                hook,
+                shared,
+                front,
+                (&voice, &received),
+                elsewhere,
+            ))
         }
         Hook::Next | Hook::Fallback => {
             introduce(shared, &voice, &received);
             recall(shared, front, &voice, &received).await;
-            let document = document(hook, shared, front, &voice, &received);
+            let document = document(hook, shared, front, (&voice, &received), None);
             if voice.progress == Progress::Over {
                 keep_end(shared, front, voice.call);
             }
@@ -142,6 +159,13 @@ fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
     shared
         .callers
         .introduce(shared.clock.now(), voice.call, caller);
+}
+
+/// The node that gets a new call's stream in our place, if there is one that should.
+fn elsewhere<'a>(shared: &'a Shared, front: &Front, voice: &Voice) -> Option<Elsewhere<'a>> {
+    let nodes = shared.nodes.as_ref()?;
+    let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    routing::elsewhere(shared, nodes, front, voice, house(shared, agent))
 }
 
 /// Asks the store for a call of which nothing is known in memory: of a life before, or of another node. Twilio waits a moment for
@@ -191,8 +215,8 @@ fn document(
     hook: Hook,
     shared: &Shared,
     front: &Front,
-    voice: &Voice,
-    received: &Received,
+    (voice, received): (&Voice, &Received),
+    elsewhere: Option<Elsewhere<'_>>,
 ) -> Arc<str> {
     let now = shared.clock.now();
     let question = received.question(hook, voice.call);
@@ -204,7 +228,14 @@ fn document(
         return before;
     }
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
-    let next = decide(hook, shared, front, voice, received, house(shared, agent));
+    let next = if elsewhere.is_some() {
+        // Nothing is remembered of it here: it is the other node's.
+        shared.telemetry.count(Count::CallsGivenAway);
+        let id = new_call();
+        Next::Stream(Card { id, epoch: 1 })
+    } else {
+        decide(hook, shared, front, voice, received, house(shared, agent))
+    };
     let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&prompts, &agent.name, "one_moment");
@@ -218,9 +249,11 @@ fn document(
         persons_timeout: agent.persons.timeout,
         apology: apology.words(),
         moment: has_waited.then(|| moment.words()),
+        at: elsewhere.map(|elsewhere| elsewhere.url),
     };
     let document: Arc<str> = front.document(about, &next).into();
-    tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), "document");
+    let node = elsewhere.map(|elsewhere| display(elsewhere.node));
+    tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), node, "document");
     if let Some(question) = question {
         front.memory().answer(now, question, Arc::clone(&document));
     }

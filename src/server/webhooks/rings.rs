@@ -224,6 +224,7 @@ impl<'a> Ring<'a> {
             persons_timeout: agent.persons.timeout,
             apology: apology.words(),
             moment: None,
+            at: None,
         })
     }
 
