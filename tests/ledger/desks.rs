@@ -98,7 +98,7 @@ pub(crate) struct Desks {
     /// When each caller called last.
     called: BTreeMap<Number, Duration>,
     stopped: BTreeMap<Number, Duration>,
-    desks: [Desk; 2],
+    both: [Desk; 2],
     told: BTreeSet<PromiseId>,
     wanted: BTreeMap<CallId, Number>,
     pub(crate) findings: Vec<(&'static str, String)>,
@@ -137,7 +137,7 @@ impl Desks {
             served: BTreeSet::new(),
             called: BTreeMap::new(),
             stopped: BTreeMap::new(),
-            desks: [desk(1), desk(2)],
+            both: [desk(1), desk(2)],
             told: BTreeSet::new(),
             wanted: BTreeMap::new(),
             findings: Vec::new(),
@@ -211,14 +211,14 @@ impl Desks {
         let has_open = |desk: &Desk| desk.ledger.open() > 0;
         let mut kept = self.keeper.promises.values();
         self.now > CALM_FROM
-            && !self.desks.iter().any(has_open)
+            && !self.both.iter().any(has_open)
             && !kept.any(|(promise, _)| promise.stage.is_open())
     }
 
     fn at_the_end(&mut self) {
         let open = self.keeper.promises.values();
         let open = open.filter(|(promise, _)| promise.stage.is_open()).count();
-        let left: usize = self.desks.iter().map(|desk| desk.ledger.open()).sum();
+        let left: usize = self.both.iter().map(|desk| desk.ledger.open()).sum();
         if open > 0 || left > 0 {
             let what = format!("{open} in the store, {left} at desks");
             self.find("every promise reaches an end", what);
@@ -226,7 +226,7 @@ impl Desks {
     }
 
     fn wakes(&self, place: usize) -> Option<(Duration, usize)> {
-        let desk = &self.desks[place];
+        let desk = &self.both[place];
         let at = desk.ledger.deadline().filter(|_| desk.is_up)?;
         Some(((desk.born + at.since_start()).max(desk.sleeps_until), place))
     }
@@ -264,7 +264,7 @@ impl Desks {
                 return; // Of a life that is over.
             };
             // It sleeps: whatever comes is there when it wakes up.
-            let wakes = self.desks[place].sleeps_until;
+            let wakes = self.both[place].sleeps_until;
             if wakes > self.now {
                 self.after(wakes.saturating_sub(self.now), event);
                 return;
@@ -286,13 +286,13 @@ impl Desks {
             Event::Kill(place) => {
                 self.say(&format!("desk {place} is killed"));
                 self.count("killed");
-                self.desks[place].is_up = false;
-                self.desks[place].name = 0;
+                self.both[place].is_up = false;
+                self.both[place].name = 0;
             }
             Event::Begin(place) => self.begin(place),
             Event::Sleeps(place, long) => {
                 self.count("slept");
-                self.desks[place].sleeps_until = self.now + long;
+                self.both[place].sleeps_until = self.now + long;
                 self.say(&format!("desk {place} sleeps for {long:?}"));
             }
             Event::Away(is_away) => {
@@ -304,18 +304,18 @@ impl Desks {
     }
 
     fn place(&self, name: Name) -> Option<usize> {
-        self.desks
+        self.both
             .iter()
             .position(|desk| desk.is_up && desk.name == name)
     }
 
     fn begin(&mut self, place: usize) {
-        if self.desks[place].is_up {
+        if self.both[place].is_up {
             return;
         }
         self.number += 1;
         let name = Name::try_from(self.number).unwrap();
-        self.desks[place] = Desk {
+        self.both[place] = Desk {
             name,
             ledger: CallbackLedger::new(settings()),
             born: self.now,
@@ -348,14 +348,14 @@ impl Desks {
             return;
         };
         self.leases.insert(name, self.now + LEASE);
-        self.desks[place].claimed = Some(self.now);
+        self.both[place].claimed = Some(self.now);
         let all = self.keeper.promises.iter();
         let all: Vec<_> = all
             .map(|(id, (promise, revision))| (*id, *revision, promise.stage.is_open()))
             .collect();
         for (id, revision, is_open) in all {
             let by = self.serves[&id];
-            if self.desks[place].ledger.revision_of(id).is_some() {
+            if self.both[place].ledger.revision_of(id).is_some() {
                 if by != name {
                     self.tell(place, Input::LetGo(id, revision));
                 }
@@ -374,7 +374,7 @@ impl Desks {
 
     /// A change that changes nothing but who serves the promise.
     fn take_over(&mut self, place: usize, id: PromiseId) {
-        let name = self.desks[place].name;
+        let name = self.both[place].name;
         let Some((promise, revision)) = self.keeper.promises.get_mut(&id) else {
             return;
         };
@@ -387,7 +387,7 @@ impl Desks {
     }
 
     fn tell(&mut self, place: usize, input: Input) {
-        let desk = &mut self.desks[place];
+        let desk = &mut self.both[place];
         let now = Instant::from_start(self.now.saturating_sub(desk.born));
         let utc = Utc::from_millis(BEGIN_MILLIS + u64::try_from(self.now.as_millis()).unwrap());
         let mut effects = Effects::new();
@@ -403,7 +403,7 @@ impl Desks {
     }
 
     fn perform(&mut self, place: usize, effect: Effect) {
-        let name = self.desks[place].name;
+        let name = self.both[place].name;
         match effect {
             Effect::Write(id, write) => {
                 if let Write::Change {
@@ -412,7 +412,7 @@ impl Desks {
                 } = write
                 {
                     let now = self.now;
-                    self.desks[place].begun.insert(send, now);
+                    self.both[place].begun.insert(send, now);
                 }
                 let after = self.some(0, 20);
                 self.after(after, Event::Store(name, id, write));

@@ -274,9 +274,11 @@ fn who_is_on_the_list_by_memory_alone_is_not_told_so_where_others_may_have_ended
     );
     desk.keeps = false;
     let asked = desk.ask(wanted);
-    let write = asked.iter().find_map(|effect| match effect {
-        Effect::Write(write, _) => Some(*write),
-        _ => None,
+    let write = asked.iter().find_map(|effect| {
+        let Effect::Write(write, _) = effect else {
+            return None;
+        };
+        Some(*write)
     });
     let elsewhere = Input::Stored(write.expect("it is kept first"), Stored::Elsewhere);
     let cannot = told(Told::Cannot(Cannot::StoreSlow));

@@ -98,17 +98,17 @@ impl Desks {
     /// Whichever desk it reaches: what that one does not serve it takes over first. Now and then it reaches nobody.
     pub(super) fn hook(&mut self, input: Input) {
         let place = self.rng.usize(..2);
-        let desk = &self.desks[place];
+        let desk = &self.both[place];
         let is_lost = self.now < CALM_FROM && self.rng.u8(..10) == 0;
         if !desk.hears(self.now) || is_lost || self.is_away {
             return;
         }
-        let (Input::TextStatus(send, ..) | Input::RingStatus(send, ..)) = &input else {
+        let (send, kind) = if let Input::TextStatus(send, ..) = &input {
+            (*send, SendKind::Text)
+        } else if let Input::RingStatus(send, ..) = &input {
+            (*send, SendKind::Ring)
+        } else {
             unreachable!("the carrier tells of texts and rings");
-        };
-        let kind = match input {
-            Input::TextStatus(..) => SendKind::Text,
-            _ => SendKind::Ring,
         };
         let open = |id: &PromiseId| {
             let kept = self.keeper.promises.get(id);
@@ -126,7 +126,7 @@ impl Desks {
 
     pub(super) fn wants(&mut self, who: usize) {
         let place = self.rng.usize(..2);
-        if !self.desks[place].hears(self.now) {
+        if !self.both[place].hears(self.now) {
             return;
         }
         let to = caller(who);
@@ -148,7 +148,7 @@ impl Desks {
             takes_texts: self.rng.u8(..5) > 0,
             hours: always(),
         };
-        let name = self.desks[place].name;
+        let name = self.both[place].name;
         self.after(
             Duration::ZERO,
             Event::Told(name, Input::Wanted(Box::new(wanted))),
@@ -157,14 +157,14 @@ impl Desks {
 
     pub(super) fn writes(&mut self, who: usize, intent: Intent<Utc>) {
         let place = self.rng.usize(..2);
-        if !self.desks[place].hears(self.now) {
+        if !self.both[place].hears(self.now) {
             return;
         }
         self.number += 1;
         let from = caller(who);
         let message = MessageSid::parse(&format!("SM{:032x}", 0xabcd_0000 + self.number)).unwrap();
         let open = self.keeper.open_of(from).map(|open| open.id);
-        let elsewhere = open.filter(|id| self.desks[place].ledger.revision_of(*id).is_none());
+        let elsewhere = open.filter(|id| self.both[place].ledger.revision_of(*id).is_none());
         if let Some(id) = elsewhere.filter(|_| !self.is_away) {
             self.count("asked for");
             self.take_over(place, id);
@@ -176,7 +176,7 @@ impl Desks {
             promise: PromiseId::from_bits(self.rng.u128(..)),
             hours: always(),
         };
-        let name = self.desks[place].name;
+        let name = self.both[place].name;
         let text = Input::Text(Box::new(text));
         self.after(Duration::from_millis(60), Event::Told(name, text));
     }

@@ -67,7 +67,7 @@ impl Desks {
 
     /// A request is made by who holds its claim, soon after it was kept as begun.
     pub(super) fn request(&mut self, place: usize, send: SendId, kind: SendKind, to: Number) {
-        let desk = &mut self.desks[place];
+        let desk = &mut self.both[place];
         let (name, claimed) = (desk.name, desk.claimed);
         let begun = desk.begun.remove(&send);
         let is_fresh = begun.is_some_and(|at| self.now <= at + WITHIN);
