@@ -280,7 +280,11 @@ async fn send(nodes: &Nodes, letter: Letter) -> (Node, u64, Option<Vote>) {
     let heard = nodes.peers.ask(to, &question, lease / 4).await;
     let vote = heard.ok().and_then(|heard| match heard.answer {
         Answer::Vote(words) => words.read(),
-        Answer::NotUnderstood | Answer::Beat(_) | Answer::Heard => None,
+        Answer::NotUnderstood
+        | Answer::Beat(_)
+        | Answer::Heard
+        | Answer::NoCall
+        | Answer::Call(_) => None,
     });
     (to, round, vote)
 }
