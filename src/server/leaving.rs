@@ -34,6 +34,11 @@ impl Shared {
         tracing::info!(live, grace_ms = grace.as_millis(), "stopping");
         drain.begin(clock.now(), live);
         while let Some(until) = drain.deadline() {
+            match drain.stage() {
+                drain::Stage::Serving | drain::Stage::Stopping => {}
+                drain::Stage::HandingOver => tasks.hand_over(),
+                drain::Stage::Draining | drain::Stage::Done => tasks.drain(),
+            }
             tokio::select! {
                 () = self.emptied() => {}
                 () = sleep_until(clock.timer_at(until)) => {}
@@ -43,11 +48,6 @@ impl Shared {
                 }
             }
             drain.tick(clock.now(), self.calls.sockets());
-            match drain.stage() {
-                drain::Stage::Serving | drain::Stage::Stopping => {}
-                drain::Stage::HandingOver => tasks.hand_over(),
-                drain::Stage::Draining | drain::Stage::Done => tasks.drain(),
-            }
         }
         tasks.drain();
         drain.report()
