@@ -197,8 +197,8 @@ async fn without_the_store_a_call_goes_on_without_memory_and_greets_nobody_again
 /// Two nodes that know of each other, and share nothing.
 async fn neighbours(house: &House, sections: &str) -> (Server, Server) {
     let [one, two] = places([("east-1", "east"), ("east-2", "east")]);
-    let first = regions::node(&one, &[&two], &house.model, (sections, &[])).await;
-    let second = regions::node(&two, &[&one], &house.model, (sections, &[])).await;
+    let first = regions::node(&one, &[&two], &house.model.url(), (sections, &[])).await;
+    let second = regions::node(&two, &[&one], &house.model.url(), (sections, &[])).await;
     (first, second)
 }
 

@@ -14,6 +14,7 @@ use crate::core::region::{Life, Node, Region};
 use crate::server::calls::Calls;
 use crate::store::SealingKey;
 use crate::store::embedded::{EmbeddedSettings, Medium, Opened};
+use crate::telemetry::Count;
 
 /// A disk on which nothing becomes durable while it hangs.
 #[derive(Clone, Debug, Default)]
