@@ -42,9 +42,12 @@ impl Region {
     async fn with(redis: Redis, replica: Option<Redis>) -> Self {
         let is_well = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_well);
-        let model = Model::start_with(move |_| match asked.load(Ordering::Relaxed) {
-            true => Manner::Greets,
-            false => Manner::RecoversAfter(usize::MAX),
+        let model = Model::start_with(move |_| {
+            if asked.load(Ordering::Relaxed) {
+                Manner::Greets
+            } else {
+                Manner::RecoversAfter(usize::MAX)
+            }
         });
         Self {
             redis,
