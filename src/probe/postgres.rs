@@ -61,7 +61,6 @@ impl Postgres {
 }
 
 #[cfg(not(feature = "postgres"))]
-#[expect(clippy::missing_const_for_fn, reason = "the other one is none")]
 impl Postgres {
     /// There is none in this build.
     pub fn parse(_: &str, _: &Arc<ClientConfig>) -> Result<Self, Unusable> {
