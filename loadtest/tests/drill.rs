@@ -137,7 +137,10 @@ fn the_drills_that_come_with_loadtest_are_good() {
     for (name, _) in drill::BUILT_IN {
         let plan = drill::built_in(name).unwrap().unwrap();
         let promises = plan.drill.is_some() && plan.prompts.is_some();
-        let nodes = plan.house.as_ref().is_some_and(|house| !house.harm.is_empty());
+        let nodes = plan
+            .house
+            .as_ref()
+            .is_some_and(|house| !house.harm.is_empty());
         assert!(promises || nodes, "{name}");
         assert!(!plan.objectives().is_empty(), "{name}");
     }

@@ -210,8 +210,8 @@ async fn a_stream_that_breaks_goes_back_to_its_home_whoever_is_asked() {
     let mut phone = document.stream(&first, 1).await;
     phone.hear_audio(160).await;
     phone.say(1).await;
-    house.model.until(|seen| seen.frames > 0).await;
-    phone.hear_model(160).await;
+    // More than the greeting: the answer has begun, so its words are known.
+    phone.hear_audio(8_000).await;
     drop(phone);
     let request = Request::signed(&second, &document.action, form(1, &[]));
     let answer = request.send(&second).await;
