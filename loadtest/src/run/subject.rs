@@ -4,6 +4,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -178,10 +179,31 @@ async fn running(
     })
 }
 
-/// A port that nobody listens on just now. Another process might take it before the child does; then the child says so.
+/// Where servers under test listen: below the ports that Linux, as it is set by default, gives to connections, of which a load
+/// test has thousands.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// How many ports are tried before it is said that none is free.
+const PORTS_TRIED: u32 = 200;
+
+/// A port that nobody listens on just now, another one each time. Another process might take it before the child does; then
+/// the child says so.
 pub(crate) fn free_port() -> io::Result<u16> {
-    let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    listener.local_addr().map(|address| address.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes begin in different places, so that they do not race each other from port to port.
+    let place = std::process::id().wrapping_mul(97);
+    let mut tried = Err(io::Error::from(io::ErrorKind::AddrInUse));
+    for _ in 0..PORTS_TRIED {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(place);
+        let port = u16::try_from(number % u32::from(PORTS.end - PORTS.start))
+            .map_or(PORTS.start, |offset| PORTS.start + offset);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        tried = std::net::TcpListener::bind(address).map(|_| port);
+        if tried.is_ok() {
+            break;
+        }
+    }
+    tried
 }
 
 fn address(port: u16) -> String {
