@@ -9,6 +9,7 @@ mod gaps;
 mod handover;
 mod providers;
 mod resumed;
+mod struck;
 mod uplink;
 mod voice;
 
@@ -58,6 +59,8 @@ pub(crate) struct Window {
 pub(crate) struct OfDrill {
     /// From the first harm to the last, if there was any.
     pub(crate) harm: Option<(Duration, Duration)>,
+    /// From when to when regions were parted, if they were.
+    pub(crate) parted: Option<(Duration, Duration)>,
     /// When the last call had been over for seconds.
     pub(crate) quiet: Duration,
 }
@@ -98,6 +101,7 @@ pub(crate) fn figures(
     );
     voice::tally(&told, &sessions, &mut figures);
     resumed::tally(&told, &sessions, window, &mut figures);
+    struck::tally(outcomes, &told, &sessions, window, &mut figures);
     voice::beside(window.beheld.as_ref(), &mut figures);
     costs(&told, window, &mut figures);
     figures

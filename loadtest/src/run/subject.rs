@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     time::Duration,
 };
@@ -111,13 +111,15 @@ pub(crate) async fn start_server(
         fs::write(&path, fill(text, names)).map_err(|source| file_error(&path, source))?;
     }
     let start = Start {
-        command: server.command.iter().map(|it| fill(it, names)).collect(),
+        command: (names.within.iter().cloned())
+            .chain(server.command.iter().map(|it| fill(it, names)))
+            .collect(),
         env: server
             .env
             .iter()
             .map(|(name, value)| (name.clone(), fill(value, names)))
             .collect(),
-        address: address(names.port),
+        address: address(names),
         ready_path: server.ready_path.clone(),
         ready_within: Duration::from_millis(server.ready_within_ms),
         folder: None,
@@ -134,7 +136,7 @@ pub(super) async fn start_relay(
 ) -> Result<Running, RunError> {
     let program = std::env::current_exe().map_err(RunError::OwnPath)?;
     let ca_file = names.ca_file.display().to_string();
-    let address = address(names.port);
+    let address = address(names);
     // It knows one: the first.
     let model_url = names.models.first().map_or("", |(_, url)| url.as_str());
     let workers = workers.map(|workers| format!("--workers={workers}"));
@@ -178,14 +180,25 @@ async fn running(
     })
 }
 
+/// Where ports are looked for: below those that the kernel gives to whoever connects, for a process that is killed and started again wants
+/// the one that it had.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+/// Ports that are tried there before any will do.
+const PORTS_TRIED_MAX: u32 = 100;
+
 /// A port that nobody listens on just now. Another process might take it before the child does; then the child says so.
 pub(crate) fn free_port() -> io::Result<u16> {
-    let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut drawn = (0..PORTS_TRIED_MAX).map(|_| fastrand::u16(PORTS));
+    if let Some(port) = drawn.find(is_free) {
+        return Ok(port);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.local_addr().map(|address| address.port())
 }
 
-fn address(port: u16) -> String {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+fn address(names: &Names<'_>) -> String {
+    SocketAddr::from((names.host, names.port)).to_string()
 }
 
 fn file_error(path: &Path, source: io::Error) -> RunError {

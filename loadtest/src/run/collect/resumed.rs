@@ -78,6 +78,13 @@ pub(super) fn tally(
     }
 }
 
+/// When the streams of a call were lost, or moved by the server.
+pub(super) fn losses_at(told: &Told) -> Vec<Duration> {
+    let losses = told.voice().map(|voice| losses(voice, told.ended));
+    let losses = losses.into_iter().flatten();
+    losses.map(|loss| loss.at).collect()
+}
+
 /// Which calls went on without what was said; ten at most.
 pub(super) fn complaints(told: &[&Told], sessions: &Sessions<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
