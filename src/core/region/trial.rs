@@ -25,7 +25,7 @@ pub const OTHERS_MIN: u64 = 30;
 pub const WORSE_TIMES: u64 = 5;
 
 /// On trial a node takes one call for so many of the others of its region.
-pub const OTHERS_A_CALL: u32 = 32;
+pub const OTHERS_A_CALL: u32 = 20;
 
 /// And so many in any case.
 pub const PLACES_MIN: u32 = 2;
@@ -239,7 +239,7 @@ mod tests {
     fn few_calls_are_taken_on_trial_and_only_where_somebody_else_takes_the_rest() {
         let (east, west) = (peer("east", "b", 1).region, peer("west", "c", 1).region);
         let trial = beside(200, 0);
-        assert_eq!(trial.places(at(21), east, 320), Some(10));
+        assert_eq!(trial.places(at(21), east, 200), Some(10));
         assert_eq!(trial.places(at(21), east, 5), Some(PLACES_MIN));
         assert_eq!(trial.places(at(21), west, 320), None);
         assert_eq!(trial.places(at(30), east, 320), None, "they are silent");
