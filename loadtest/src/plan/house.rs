@@ -224,7 +224,10 @@ impl HousePlan {
             }
         };
         let (name, is_known) = match &harm.what {
-            What::Kill(node) | What::Start(node) | What::Replace(node) => (node, is_node(node)),
+            What::Kill(node)
+            | What::Start(node)
+            | What::Replace(node)
+            | What::Withdraws { node, .. } => (node, is_node(node)),
             What::Reset(node) => (node, self.lines && is_node(node)),
             What::KillStore(region) | What::StartStore(region) => (region, has_store(region)),
             What::LoseRegion(region) => (region, self.regions.contains(region)),
@@ -240,7 +243,6 @@ impl HousePlan {
                 (version, self.versions.contains_key(version))
             }
             What::Deploy { node, .. } => (node, false),
-            What::Withdraws { node, .. } => (node, is_node(node)),
             What::Tell(_) => return Ok(()),
         };
         if is_known {

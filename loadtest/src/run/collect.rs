@@ -123,7 +123,7 @@ pub(crate) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
     failures
 }
 
-/// Which calls went on without what had been said; the first few.
+/// Which calls went on without what had been said, and which waited long for a stream; the first few.
 pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
     let told: Vec<&Told> = outcomes
         .iter()
@@ -132,7 +132,9 @@ pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
             Outcome::Refused(_) => None,
         })
         .collect();
-    resumed::complaints(&told, &Sessions::sort(seen))
+    let mut complaints = resumed::complaints(&told, &Sessions::sort(seen));
+    complaints.extend(struck::waits(&told));
+    complaints
 }
 
 /// What models refused, by the code of the error, and how often; the first [`REASONS_MAX`] codes.

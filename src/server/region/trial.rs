@@ -116,11 +116,12 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
     let mut stopping = std::pin::pin!(shared.tasks.reached(Stage::Stopping));
     let mut due = shared.clock.now();
     loop {
+        // Before the others are asked: whatever strikes all is known to them then.
+        let own = nodes.on_trial.record();
         tokio::select! {
             () = &mut stopping => return,
             () = ask(&shared, nodes) => {}
         }
-        let own = nodes.on_trial.record();
         let verdict = nodes.on_trial.trial().judge(shared.clock.now(), own);
         match verdict {
             Verdict::Open => {}
@@ -159,8 +160,9 @@ async fn ask(shared: &Shared, nodes: &Nodes) {
                 answers: words.answers,
                 faults: words.faults,
             };
+            let own = nodes.on_trial.record();
             let mut trial = nodes.on_trial.trial();
-            trial.hear(shared.clock.now(), heard.from, record);
+            trial.hear(shared.clock.now(), heard.from, record, own);
         }
     });
     join_all(asked).await;

@@ -37,7 +37,7 @@ pub(super) async fn build(
         grounds: &grounds,
         clock,
     };
-    let store = Store::start(plan.store, &plan.regions, site, &mut ways).await?;
+    let shared = Store::start(plan.store, &plan.regions, site, &mut ways).await?;
     let mut nodes = Vec::new();
     for named in plan.node_names() {
         nodes.push(Node::plan(named, plan, site).await?);
@@ -45,7 +45,7 @@ pub(super) async fn build(
     if !plan.witness.is_empty() {
         let named = (WITNESS.0.to_owned(), WITNESS.1.to_owned());
         let witness = Node::plan(named, plan, site).await?;
-        nodes.push(witness.as_witness(&plan.witness));
+        nodes.push(witness.into_witness(&plan.witness));
     }
     let ready_path = common.server.ready_path.as_deref();
     let mut fronts = Vec::new();
@@ -56,7 +56,7 @@ pub(super) async fn build(
         fronts.push(front.map_err(|source| refused(region, source))?);
     }
     let addresses: Vec<_> = fronts.iter().map(|front| front.address).collect();
-    introduce(plan, &mut nodes, &addresses, &store, &mut ways).await?;
+    introduce(plan, &mut nodes, &addresses, &shared, &mut ways).await?;
     for node in &mut nodes {
         node.start(common, &mut |line| story.say(line)).await?;
     }
@@ -68,7 +68,7 @@ pub(super) async fn build(
     Ok(House {
         nodes,
         fronts,
-        store,
+        store: shared,
         ways,
         grounds,
     })

@@ -100,6 +100,44 @@ impl House {
                     node.reset();
                 }
             }
+            What::Deploy { node, version } => {
+                done.mark(
+                    common,
+                    story,
+                    format!("{node} is asked to end, for {version}"),
+                );
+                self.stop(node, plan, done, story).await;
+                let command = plan.versions.get(version);
+                self.deploy((node, version), command, common, done, story)
+                    .await?;
+            }
+            What::Withdraws { node, within_ms } => {
+                let within = Duration::from_millis(*within_ms);
+                self.withdraws(node, within, common, done, story).await;
+            }
+            What::KillStore(_)
+            | What::StartStore(_)
+            | What::LoseRegion(_)
+            | What::Part(_)
+            | What::Join(_) => {
+                self.suffer_around(what, plan, common, done, story).await?;
+            }
+            What::Tell(text) => done.mark(common, story, text.clone()),
+        }
+        done.harms += 1;
+        Ok(())
+    }
+
+    /// The same of what is no node's alone.
+    async fn suffer_around(
+        &mut self,
+        what: &What,
+        plan: &HousePlan,
+        common: &Common<'_>,
+        done: &mut Done,
+        story: &mut Story<'_>,
+    ) -> Result<(), RunError> {
+        match what {
             What::KillStore(region) => {
                 done.mark(common, story, format!("the store of {region} is killed"));
                 self.store.kill(region, false).await;
@@ -135,24 +173,14 @@ impl House {
                 let now = common.clock.now();
                 done.parted = done.parted.map(|(from, _)| (from, now));
             }
-            What::Deploy { node, version } => {
-                done.mark(
-                    common,
-                    story,
-                    format!("{node} is asked to end, for {version}"),
-                );
-                self.stop(node, plan, done, story).await;
-                let command = plan.versions.get(version);
-                self.deploy((node, version), command, common, done, story)
-                    .await?;
-            }
-            What::Withdraws { node, within_ms } => {
-                let within = Duration::from_millis(*within_ms);
-                self.withdraws(node, within, common, done, story).await;
-            }
-            What::Tell(text) => done.mark(common, story, text.clone()),
+            What::Kill(_)
+            | What::Start(_)
+            | What::Replace(_)
+            | What::Reset(_)
+            | What::Deploy { .. }
+            | What::Withdraws { .. }
+            | What::Tell(_) => {}
         }
-        done.harms += 1;
         Ok(())
     }
 

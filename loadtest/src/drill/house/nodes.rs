@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// As it is, but a witness, started by this command.
-    pub(super) fn as_witness(mut self, command: &[String]) -> Self {
+    pub(super) fn into_witness(mut self, command: &[String]) -> Self {
         self.version = Some(command.to_vec());
         self.is_witness = true;
         self

@@ -10,6 +10,11 @@ use crate::report::{Figure, Figures};
 /// What a partition moves may be moved so long after it.
 const LATE_MAX: Duration = Duration::from_secs(5);
 
+/// Longer than this nobody should be without a stream.
+const LONG: Duration = Duration::from_millis(1_500);
+/// So many calls are told of.
+const WAITS_MAX: usize = 3;
+
 pub(super) fn tally(
     outcomes: &[Outcome],
     told: &[&Told],
@@ -36,4 +41,24 @@ pub(super) fn tally(
         let parted = losses.filter(|at| (from..to).contains(at));
         figures.set(Figure::StreamsLostParted, count(parted.count() as u64));
     }
+}
+
+/// What carriers did in the calls that were without a stream for long, the longest first; three at most.
+pub(super) fn waits(told: &[&Told]) -> Vec<String> {
+    let waits = told.iter().flat_map(|told| resumed::waits_of(told));
+    let mut waits: Vec<_> = waits.filter(|(from, to, _)| *to > *from + LONG).collect();
+    waits.sort_by_key(|(from, to, _)| std::cmp::Reverse(to.saturating_sub(*from)));
+    let lines = waits.into_iter().take(WAITS_MAX).map(|(from, to, voice)| {
+        let meanwhile = voice
+            .notes
+            .iter()
+            .filter(|(at, _)| (from..=to).contains(at));
+        let notes = meanwhile.map(|(at, note)| {
+            let after = at.saturating_sub(from).as_millis();
+            format!("{after} ms {}", note.sentence())
+        });
+        let notes: Vec<_> = notes.collect();
+        format!("a call was without a stream: {}", notes.join("; "))
+    });
+    lines.collect()
 }
