@@ -1,6 +1,8 @@
-//! Accepts connections and serves their one HTTP request each; a WebSocket's further life is its call's task.
+//! Accepts connections and serves their one HTTP request each; a WebSocket's further life is its call's task, and another node of ours
+//! may ask again on the connection that it has.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -9,7 +11,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
@@ -17,6 +20,7 @@ use super::Shared;
 use super::addresses::{Peer, Place};
 use super::drain::Stage;
 use super::lobby::{self, Guest, Lobby};
+use super::region::door::Standing;
 use super::routes;
 use super::tls::Tls;
 use crate::telemetry::Count;
@@ -26,6 +30,9 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may say nothing: nothing is set up for it before its first byte.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How long another node's connection may say nothing before it is closed: longer than that node keeps one that it does not use.
+const STANDING_SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// The head of a request and what is behind it; carriers' signatures and parameters are far below.
 const HTTP_BUFFER_BYTES_MAX: usize = 16 * 1024;
@@ -39,7 +46,7 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
     let tls = shared.tls.as_ref().map(Tls::acceptor);
     let lobby = Lobby::new(connections_max);
     let draining = shared.tasks.reached(Stage::Draining);
-    let mut draining = std::pin::pin!(draining);
+    let mut draining = pin!(draining);
     loop {
         let accepted = tokio::select! {
             () = &mut draining => return,
@@ -50,7 +57,7 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, shared
             Err(error) => {
                 shared.telemetry.refused(Count::ConnectionsDropped);
                 tracing::debug!(%error, "no connection accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -127,7 +134,7 @@ fn spawn(
     });
 }
 
-/// Serves a connection to the end of its one request, or of its time.
+/// Serves an operator's connection to the end of its one request, or of its time.
 pub(super) async fn serve_one(stream: TcpStream, peer: Peer, router: axum::Router) {
     serve_plain(stream, peer, None, router).await;
 }
@@ -153,17 +160,56 @@ async fn serve_http(
     held: Option<Arc<lobby::Place>>,
     router: axum::Router,
 ) {
+    let standing = Arc::new(Stand::default());
+    let stand = Arc::clone(&standing);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         if let Some(place) = &held {
             place.asks();
         }
         request.extensions_mut().insert(peer);
-        router.clone().call(request)
+        let answered = router.clone().call(request);
+        let (stand, held) = (Arc::clone(&stand), held.clone());
+        async move {
+            let mut answered = answered.await;
+            if let Ok(answer) = &mut answered
+                && let Some(standing) = answer.extensions_mut().remove::<Standing>()
+            {
+                stand.take(standing);
+                // It is one of us, and needs no place of those who come and go.
+                if let Some(place) = held {
+                    place.leave();
+                }
+            }
+            answered
+        }
     });
     let connection = http1::Builder::new()
         .max_buf_size(HTTP_BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // A peer that speaks no HTTP, or none in time: there is nobody to tell.
-    drop(timeout(HTTP_TIMEOUT, connection).await);
+    let mut connection = pin!(connection);
+    let mut limit = HTTP_TIMEOUT;
+    loop {
+        tokio::select! {
+            // A peer that speaks no HTTP: there is nobody to tell.
+            _ended = &mut connection => return,
+            () = sleep(limit) => return,
+            () = standing.asked.notified() => limit = STANDING_SILENCE_MAX,
+        }
+    }
+}
+
+/// A connection that stays: by which place, and told at each of its questions.
+#[derive(Debug, Default)]
+struct Stand {
+    place: Mutex<Option<Standing>>,
+    asked: Notify,
+}
+
+impl Stand {
+    fn take(&self, standing: Standing) {
+        // Nothing is done under the lock that could leave it half changed.
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing);
+        self.asked.notify_one();
+    }
 }

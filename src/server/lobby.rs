@@ -103,6 +103,14 @@ impl Place {
         }
     }
 
+    /// The connection stays, and is counted elsewhere: it is not told to go any more.
+    pub(super) fn leave(&self) {
+        let mut guests = self.lobby.lock();
+        for has_asked in [false, true] {
+            guests.by_rank.remove(&self.rank(has_asked));
+        }
+    }
+
     const fn rank(&self, has_asked: bool) -> Rank {
         Rank {
             has_asked,
@@ -113,10 +121,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut guests = self.lobby.lock();
-        for has_asked in [false, true] {
-            guests.by_rank.remove(&self.rank(has_asked));
-        }
+        self.leave();
     }
 }
 

@@ -88,13 +88,13 @@ impl Shared {
         })
     }
 
-    /// Asks what nodes share and the call's home, until enough is known, 300 ms at most.
+    /// Asks what nodes share and the call's home, until enough is known, 300 ms at most; what follows, and when that was decided.
     pub(super) async fn ask_others(
         &self,
         question: Question,
         call: CallSid,
         own: Option<Account<Checkpoint>>,
-    ) -> Verdict<Checkpoint> {
+    ) -> (Verdict<Checkpoint>, Utc) {
         let clock = self.clock;
         let mut resume = Resume::new(clock.now(), self.me, question, own);
         let mut answers = FuturesUnordered::<BoxFuture<'_, Heard<Checkpoint>>>::new();
@@ -102,8 +102,7 @@ impl Shared {
         loop {
             let utc = Clock::utc();
             if let Some(verdict) = resume.hear(clock.now(), utc, heard) {
-                self.count_resumed(&verdict, utc);
-                return verdict;
+                return (verdict, utc);
             }
             for ask in resume.asks() {
                 answers.push(match ask {
@@ -198,7 +197,8 @@ impl Shared {
         }
     }
 
-    fn count_resumed(&self, verdict: &Verdict<Checkpoint>, utc: Utc) {
+    /// A call goes on by what was decided then: after a crash, or otherwise.
+    pub(super) fn count_resumed(&self, verdict: &Verdict<Checkpoint>, utc: Utc) {
         match verdict {
             Verdict::Hangup | Verdict::Apologize | Verdict::Person(_) => {}
             Verdict::Back { resumed, .. } | Verdict::Here { resumed, .. } => {

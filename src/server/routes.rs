@@ -17,6 +17,7 @@ use super::addresses::{Peer, Place};
 use super::call_task::CallTask;
 use super::clock::draw_call_id;
 use super::drain::Stage;
+use super::region::door::Standing;
 use super::region::{Nodes, door};
 use super::webhooks::{self, check_upgrade};
 use crate::carrier::socket::limited;
@@ -37,9 +38,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .layer(map_response(close_unless_upgraded))
 }
 
-/// A connection carries one request: nobody keeps a place that others wait for.
+/// A connection carries one request: nobody keeps a place that others wait for. But for other nodes of ours, which have places of
+/// their own.
 pub(super) async fn close_unless_upgraded(mut response: Response) -> Response {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    let stays = response.extensions().get::<Standing>().is_some();
+    if !stays && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }

@@ -66,9 +66,9 @@ async fn borrowed_numbers_cost_no_more_than_the_caps() {
 /// The drill of several nodes with so many calls at a time, so much time, and its harm sooner.
 fn of_nodes(name: &str, calls: u32, steady_ms: u64, harm: &[(u64, What)]) -> Plan {
     let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).unwrap();
-    // A turn whose transcript comes after its answer is written down with the next one only.
-    let soon = "countable = true\ntranscription_delay_ms = [20, 100]";
-    let text = text.replace("countable = true", soon);
+    // Some words are written down before the answer to them, and some after it.
+    let late = "countable = true\ntranscription_delay_ms = [300, 1200]";
+    let text = text.replace("countable = true", late);
     // Of so few calls all are to be struck that can be.
     let text = text.replace("share = 0.3", "share = 1.0");
     let mut plan = Plan::parse(Path::new(name), &text).unwrap();
@@ -164,7 +164,8 @@ async fn all_nodes_are_replaced_and_no_call_is_dropped() {
     let server = plan.server.as_mut().unwrap();
     let file = server.files.get_mut("ringback.toml").unwrap();
     *file = file.replace("drain_grace = \"5s\"", "drain_grace = \"1s\"");
-    nobody_is_lost("deploy", &plan).await;
+    let found = nobody_is_lost("deploy", &plan).await;
+    is_remembered(&found);
 }
 
 #[tokio::test]

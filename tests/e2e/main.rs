@@ -51,7 +51,6 @@ mod prompts;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
-#[expect(dead_code, reason = "what the tests of the store need besides")]
 #[path = "../store/redis/server.rs"]
 mod redis_server;
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::DEADLINE;
 use crate::exposition::Exposition;
-use crate::model::{Manner, Model};
+use crate::model::{Manner, Model, spawn};
 use crate::operators;
 use crate::redis_server::Server as Redis;
 use crate::server::Server;
@@ -186,4 +187,60 @@ async fn what_strangers_ask_of_a_node_is_refused_unread() {
         );
     }
     until(&server, "ringback_peers_malformed_total", |seen| seen > 1.5).await;
+}
+
+/// What passed on the way to a node.
+#[derive(Clone, Copy, Debug, Default)]
+struct Passed {
+    connections: usize,
+    questions: usize,
+}
+
+/// A way to a node on which connections and questions are counted.
+async fn counted_way(to: &Place) -> (Place, watch::Receiver<Passed>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (count, counted) = watch::channel(Passed::default());
+    let node = to.port;
+    spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            if let Ok(server) = TcpStream::connect(("127.0.0.1", node)).await {
+                count.send_modify(|passed| passed.connections += 1);
+                spawn(carry(client, server, count.clone()));
+            }
+        }
+    });
+    (Place { port, ..to.clone() }, counted)
+}
+
+async fn carry(client: TcpStream, server: TcpStream, count: watch::Sender<Passed>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    spawn(async move {
+        copy(&mut from_server, &mut to_client).await.ok();
+    });
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(length) = from_client.read(&mut bytes).await {
+        if length == 0 || to_server.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+        // A question is so short that it comes at once.
+        let asks = bytes[..length].starts_with(b"POST ");
+        count.send_modify(|passed| passed.questions += usize::from(asks));
+    }
+}
+
+#[tokio::test]
+async fn a_node_asks_another_one_again_on_the_connection_that_it_has() {
+    let model = Model::start(Manner::Greets).await;
+    let [east, west] = places([("east-1", "east"), ("west-1", "west")]);
+    let (way, mut passed) = counted_way(&west).await;
+    let _second = node(&west, &[&east], &model.url(), ("", &[])).await;
+    let first = node(&east, &[&way], &model.url(), ("", &[])).await;
+    until(&first, "ringback_nodes_heard", |heard| heard > 0.5).await;
+    // How it is, and now and then for its vote.
+    let asked = passed.wait_for(|passed| passed.questions >= 12);
+    let passed = *timeout(DEADLINE, asked).await.unwrap().unwrap();
+    // Two kinds of questions may be under way at once.
+    assert!(passed.connections <= 2, "{passed:?}");
 }

@@ -1,11 +1,16 @@
 //! Calls that go on at another node: after a crash, after a deploy, after an end, and when an older node wakes up.
 
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::DEADLINE;
 use crate::model::{Manner, Model, Seen};
 use crate::phone::Phone;
 use crate::redis_server::Server as Redis;
 use crate::regions::{self, places};
 use crate::server::{Folder, Server};
-use crate::shared::{node_with, scrape, talk, until};
+use crate::shared::{node_sharing, node_with, scrape, talk, until};
 use crate::twilio::{Document, Request, ask, form};
 
 const ANSWER: &str = "/twiml/answer";
@@ -167,6 +172,157 @@ async fn a_deploy_hands_every_call_over_with_its_memory_and_counts_as_no_crash()
     };
     // Both calls, at each of the three nodes.
     house.model.until(|seen| told(seen) >= 6).await;
+}
+
+/// Whether a session that was opened behind the first `before` was told so.
+fn is_told(seen: &Seen, before: usize, text: &str) -> bool {
+    let mut items = seen.items.iter();
+    items.any(|(session, _, told)| *session > before && told.contains(text))
+}
+
+#[tokio::test]
+async fn a_call_that_comes_back_to_its_first_node_goes_on_from_where_it_was_at_the_second() {
+    let mut house = House::new(Manner::Answers("it is about the red tandem")).await;
+    let mut first = house.node("east-1", LEAVES_AT_ONCE).await;
+    let document = ask(&first, ANSWER, 1, &[("CallStatus", "ringing")]).await;
+    let mut phone = stream(&document, &first, 1).await;
+    first.terminate();
+    phone.hears_out().await;
+    assert!(first.exit().await.success());
+    // It has said nothing at the first.
+    let mut second = house.node("east-2", LEAVES_AT_ONCE).await;
+    let document = ask(&second, &document.action, 1, &[]).await;
+    let mut phone = stream(&document, &second, 1).await;
+    phone.say(1).await;
+    // The token, the call at its start, after what is owed, after its answer.
+    until(&second, "ringback_store_writes_total", |writes| {
+        writes >= 4.0
+    })
+    .await;
+    told(&second).await;
+    second.terminate();
+    phone.hears_out().await;
+    assert!(second.exit().await.success());
+    // The first one has a file that says how the call stood when it left, and the store takes its time.
+    let url = house.redis.url();
+    let late = (url.as_str(), "read_timeout = \"50ms\"\n");
+    let (name, sections) = ("east-1", LEAVES_AT_ONCE);
+    let first = node_sharing(name, &house.folder, late, &house.model, sections).await;
+    let before = house.model.connections();
+    house.redis.pause();
+    let wakes_up = async {
+        sleep(Duration::from_millis(120)).await;
+        house.redis.resume();
+    };
+    let asked = ask(&first, &document.action, 1, &[]);
+    let (document, ()) = tokio::join!(asked, wakes_up);
+    let _phone = stream(&document, &first, 1).await;
+    let seen = house
+        .model
+        .until(|seen| is_told(seen, before, "do not greet"));
+    let seen = seen.await;
+    assert!(is_told(&seen, before, "the red tandem"), "{}", first.log());
+}
+
+#[tokio::test]
+async fn a_call_that_comes_to_its_number_again_goes_on_and_a_stranger_begins() {
+    let mut house = House::new(Manner::Answers("it is about the blue bicycle")).await;
+    let first = house.node("east-1", "").await;
+    let second = house.node("west-1", "").await;
+    let (_, phone) = talk(&first).await;
+    told(&first).await;
+    first.kill();
+    drop(phone);
+    // Without a ticket: the carrier could not get what comes next, or is sent to the number anew.
+    for (path, more, verbs) in [
+        (ANSWER, vec![], vec!["Connect", "Redirect"]),
+        (
+            "/twiml/fallback",
+            vec![("ErrorCode", "11205")],
+            vec!["Say", "Connect", "Redirect"],
+        ),
+    ] {
+        let before = house.model.connections();
+        let document = ask(&second, path, 1, &more).await;
+        assert_eq!(document.verbs, verbs, "{}", second.log());
+        let mut phone = document.stream(&second, 1).await;
+        phone.hear_audio(160).await;
+        let seen = house
+            .model
+            .until(|seen| is_told(seen, before, "do not greet"));
+        let seen = seen.await;
+        assert!(is_told(&seen, before, "the blue bicycle"), "{path}");
+    }
+    // Nobody knows of this one: another house has answered it, and sent it here.
+    let resumed = count(&second, "ringback_calls_resumed_total").await;
+    let document = ask(&second, ANSWER, 2, &[]).await;
+    assert!(!document.parameters.contains_key("resume"));
+    let mut phone = document.stream(&second, 2).await;
+    phone.hear_audio(160).await;
+    assert_eq!(
+        resumed,
+        count(&second, "ringback_calls_resumed_total").await
+    );
+}
+
+#[tokio::test]
+async fn a_replica_tells_of_a_call_while_there_is_no_primary() {
+    let mut house = House::new(Manner::Answers("it is about the blue bicycle")).await;
+    let replica = Redis::replica_of(&house.redis).await;
+    let sentinel = Redis::sentinel(&house.redis, 1).await;
+    watched(&sentinel).await;
+    let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port);
+    let node = async |name| {
+        let shared = (url.as_str(), "");
+        node_sharing(name, &house.folder, shared, &house.model, "").await
+    };
+    let (first, second) = (node("east-1").await, node("west-1").await);
+    until(&second, "ringback_shared_trouble", |trouble| trouble < 0.5).await;
+    let (document, phone) = talk(&first).await;
+    told(&first).await;
+    caught_up(&replica, &house.redis).await;
+    house.redis.kill();
+    first.kill();
+    drop(phone);
+    // Half a second passes before anybody is elected.
+    let next = ask(&second, &document.action, 1, &[]).await;
+    let before = house.model.connections();
+    let mut phone = next.stream(&second, 1).await;
+    phone.hear_audio(160).await;
+    let seen = house
+        .model
+        .until(|seen| is_told(seen, before, "do not greet"));
+    let seen = seen.await;
+    assert!(
+        is_told(&seen, before, "the blue bicycle"),
+        "{}",
+        second.log()
+    );
+}
+
+/// The Sentinel knows of the replica.
+async fn watched(sentinel: &Redis) {
+    let waited = timeout(DEADLINE, async {
+        loop {
+            let line = sentinel.info("sentinel", "master0").await;
+            if line.is_some_and(|line| line.contains("slaves=1")) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.expect("the sentinel finds the replica");
+}
+
+/// The replica has all that the primary has.
+async fn caught_up(replica: &Redis, primary: &Redis) {
+    let offset = async |server: &Redis| server.info("replication", "master_repl_offset").await;
+    let waited = timeout(DEADLINE, async {
+        while offset(replica).await != offset(primary).await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.expect("the replica follows");
 }
 
 #[tokio::test]

@@ -33,18 +33,28 @@ pub(crate) async fn node_with(
     model: &Model,
     more: &str,
 ) -> Server {
+    node_sharing(name, folder, (&redis.url(), ""), model, more).await
+}
+
+/// The same, with the address of what is shared and further settings of it.
+pub(crate) async fn node_sharing(
+    name: &str,
+    folder: &Folder,
+    (url, settings): (&str, &str),
+    model: &Model,
+    more: &str,
+) -> Server {
     let path = folder.path(&format!("{name}.redb"));
-    let url = redis.url();
     let variables = [
         VARIABLES.as_slice(),
         &[
             ("RINGBACK__PUBLIC__NODE", name),
             ("RINGBACK__STORE__PATH", path.to_str().unwrap()),
-            ("RINGBACK__SHARED__URL", &url),
+            ("RINGBACK__SHARED__URL", url),
             ("SHARED_KEY", KEY),
         ],
     ];
-    let sections = format!("{more}[shared]\nkey = {{ env = \"SHARED_KEY\" }}\n");
+    let sections = format!("{more}[shared]\nkey = {{ env = \"SHARED_KEY\" }}\n{settings}");
     Server::with(&model.url(), &sections, &variables.concat()).await
 }
 

@@ -10,8 +10,10 @@ use crate::core::call::input::Key;
 use crate::core::call::interruption;
 use crate::core::call::keypad::Pressed;
 use crate::core::call::live::Live;
+use crate::core::call::memory::Voice;
 use crate::core::call::session::Wish;
 use crate::core::fault::Refusal;
+use crate::core::ids::ItemId;
 use crate::core::time::Instant;
 
 /// How long a caller must have spoken for our ear to doubt a session that did not notice it: a cough is shorter. An echo of the
@@ -20,6 +22,12 @@ const UNNOTICED_MIN: Duration = Duration::from_millis(400);
 
 /// How long before it is noticed a turn may have ended at most.
 const TURN_END_MAX: Duration = Duration::from_millis(1_500);
+
+/// Words that are written down after the answer to them was kept are kept so soon: those that come together share a checkpoint.
+const KEPT_LATE_AFTER: Duration = Duration::from_millis(50);
+
+/// Words whose answer is still to come are kept with it. If none has come by then, or it was cut, they are kept without.
+const KEPT_ALONE_AFTER: Duration = Duration::from_secs(2);
 
 impl Live {
     /// The caller's next audio: to the session, and kept until it is answered.
@@ -121,5 +129,23 @@ impl Live {
             self.answer.on_turn();
             self.session.ask(now, Wish::Answer, effects);
         }
+    }
+
+    /// What the caller said was written down, before the answer to it or after: whoever goes on with the call is to know it.
+    pub(super) fn on_caller_text(&mut self, now: Instant, item: ItemId, text: &str) {
+        let voice = Voice::Item(self.session.attempt, item);
+        let is_new = self.line.memory.caller_text(voice, text);
+        if !is_new {
+            return;
+        }
+        let is_answer_due =
+            matches!(self.line.floor, Floor::Owed(_)) || self.session.is_responding();
+        let after = if is_answer_due && self.line.memory.is_last_of_caller(voice) {
+            KEPT_ALONE_AFTER
+        } else {
+            KEPT_LATE_AFTER
+        };
+        let at = now + after;
+        self.unkept = Some(self.unkept.map_or(at, |before| before.min(at)));
     }
 }

@@ -203,6 +203,7 @@ impl Line {
     /// The call had another stream: what was said on it. Returns how many there were before.
     pub(super) fn recall(&mut self, checkpoint: Checkpoint) -> u16 {
         self.memory = checkpoint.memory;
+        self.memory.settle();
         self.call_back = checkpoint.call_back;
         self.streams_before = checkpoint.streams_before.saturating_add(1);
         self.streams_before

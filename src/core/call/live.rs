@@ -23,6 +23,8 @@ pub(super) struct Live {
     pub(super) rotation: Rotation,
     pub(super) answer: Answer,
     pub(super) goodbye: Option<Goodbye>,
+    /// Words were written down that no checkpoint has: when one is to be made for them.
+    pub(super) unkept: Option<Instant>,
 }
 
 /// The model wants to end the call; what it says until then is heard out.
@@ -55,6 +57,7 @@ impl Live {
             rotation,
             answer: Answer::default(),
             goodbye: None,
+            unkept: None,
         }
     }
 
@@ -95,11 +98,7 @@ impl Live {
             ProviderEvent::CallerItem { item } => {
                 self.line.memory.caller_item(Voice::Item(attempt, item));
             }
-            ProviderEvent::CallerText { item, text } => {
-                self.line
-                    .memory
-                    .caller_text(Voice::Item(attempt, item), &text);
-            }
+            ProviderEvent::CallerText { item, text } => self.on_caller_text(now, item, &text),
             ProviderEvent::Goodbye { tool_call } => {
                 self.goodbye = Some(Goodbye {
                     tool_call,
@@ -131,6 +130,9 @@ impl Live {
         effects: &mut Effects,
     ) -> Outcome {
         self.line.downlink.release(now, effects);
+        if self.unkept.is_some_and(|at| now >= at) {
+            self.keep(now, effects);
+        }
         self.give_keys(now, effects);
         if self.line.floor == Floor::Agent && !self.line.ear.hears_speech() {
             // What was said before the session was ready is noticed by now, or it was no speech.
@@ -174,6 +176,7 @@ impl Live {
     pub(super) fn deadline(&self, settings: &CallSettings) -> Instant {
         let others = [
             self.rotation.deadline(&self.session),
+            self.unkept,
             self.goodbye
                 .map(|goodbye| self.hang_up_by(goodbye, settings)),
             self.worry(settings).map(|(at, _)| at),

@@ -18,6 +18,9 @@ const TURN_BYTES_MAX: usize = 4 * 1024;
 /// Turns that are kept: beyond it the oldest go.
 const TURNS_MAX: usize = 256;
 
+/// Audio of all turns without a transcript, as raw µ-law: thirty seconds, unless the last turn alone has more. Beyond it older ones go.
+const AUDIO_BYTES_MAX: usize = 240_000;
+
 /// How long a letter takes to be said.
 const LETTER: Duration = Duration::from_millis(60);
 
@@ -63,7 +66,7 @@ pub enum Speaker {
 
 impl Memory {
     /// The turns that have words or audio, oldest first.
-    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+    pub fn turns(&self) -> impl DoubleEndedIterator<Item = &Turn> {
         self.turns
             .iter()
             .filter(|turn| !turn.text.is_empty() || !turn.audio.is_empty())
@@ -95,34 +98,59 @@ impl Memory {
         }
     }
 
-    /// The transcript of a caller's item: takes its place, whenever it comes.
-    pub(super) fn caller_text(&mut self, voice: Voice, text: &str) {
+    /// The transcript of a caller's item: takes its place, whenever it comes. `false`: it says nothing new.
+    pub(super) fn caller_text(&mut self, voice: Voice, text: &str) -> bool {
         self.caller_item(voice);
+        let mut is_new = false;
         if let Some(turn) = self.find(voice) {
-            bounded(text, TURN_BYTES_MAX).clone_into(&mut turn.text);
+            let text = bounded(text, TURN_BYTES_MAX);
+            is_new = turn.text != text;
+            text.clone_into(&mut turn.text);
             turn.audio = Bytes::new();
         }
         self.trim();
+        is_new
+    }
+
+    /// Whether this is the last that the caller has said.
+    pub(super) fn is_last_of_caller(&self, voice: Voice) -> bool {
+        self.last_of_caller()
+            .is_some_and(|turn| turn.voice == Some(voice))
     }
 
     /// Whether the caller's last words have no transcript yet.
     pub(super) fn awaits_transcript(&self) -> bool {
         self.last_of_caller()
-            .is_some_and(|turn| turn.text.is_empty())
+            .is_some_and(|turn| turn.text.is_empty() && turn.voice.is_some())
     }
 
-    /// Keeps the caller's last words as audio until their transcript comes; of older ones no audio is kept.
+    /// Keeps the caller's last words as audio until their transcript comes. Those of older ones stay as well: where the session that
+    /// would write them down is gone, nothing else is left of them.
     pub(super) fn keep_audio(&mut self, audio: Bytes) {
-        for turn in &mut self.turns {
-            turn.audio = Bytes::new();
-        }
         let last = self
             .turns
             .iter_mut()
             .rev()
             .find(|turn| turn.speaker == Speaker::Caller);
-        if let Some(turn) = last.filter(|turn| turn.text.is_empty()) {
+        let mut room = AUDIO_BYTES_MAX.saturating_sub(audio.len());
+        if let Some(turn) = last.filter(|turn| turn.text.is_empty() && turn.voice.is_some()) {
             turn.audio = audio;
+        }
+        let with_audio = |turn: &&mut Turn| !turn.audio.is_empty();
+        for turn in self.turns.iter_mut().rev().filter(with_audio).skip(1) {
+            match room.checked_sub(turn.audio.len()) {
+                Some(left) => room = left,
+                None => turn.audio = Bytes::new(),
+            }
+        }
+    }
+
+    /// The sessions and streams in which all of it was said are gone: nothing more is written down, and nothing is said again.
+    pub(super) fn settle(&mut self) {
+        self.turns
+            .retain(|turn| !turn.text.is_empty() || !turn.audio.is_empty());
+        for turn in &mut self.turns {
+            turn.voice = None;
         }
     }
 
@@ -319,6 +347,45 @@ mod tests {
         memory.push(Speaker::Caller, "(keyed in: 1)");
         memory.forget_unanswered();
         assert_eq!(words(&memory), ["Hello?", "Hello.", "(keyed in: 1)"]);
+    }
+
+    #[test]
+    fn what_nobody_will_write_down_any_more_stays_as_audio() {
+        let mut memory = Memory::default();
+        memory.push_audio(Bytes::from(vec![1; 160]));
+        memory.agent_text(item(1), "Of course.");
+        memory.caller_item(item(2));
+        memory.keep_audio(Bytes::from(vec![2; 160]));
+        let audio = |memory: &Memory| -> Vec<_> {
+            let turns = memory.turns().filter(|turn| turn.text.is_empty());
+            turns.map(|turn| turn.audio.len()).collect()
+        };
+        assert_eq!(audio(&memory), [160, 160]);
+        memory.caller_item(item(3));
+        memory.keep_audio(Bytes::from(vec![3; AUDIO_BYTES_MAX - 160]));
+        assert_eq!(
+            audio(&memory),
+            [160, AUDIO_BYTES_MAX - 160],
+            "the oldest goes"
+        );
+        memory.caller_item(item(4));
+        memory.keep_audio(Bytes::from(vec![4; 2 * AUDIO_BYTES_MAX]));
+        assert_eq!(
+            audio(&memory),
+            [2 * AUDIO_BYTES_MAX],
+            "the last turn is whole"
+        );
+    }
+
+    #[test]
+    fn what_was_said_on_a_stream_before_is_never_taken_for_what_is_said_again() {
+        let mut memory = Memory::default();
+        memory.caller_text(item(0), "I have a question.");
+        memory.caller_item(item(1));
+        memory.settle();
+        memory.forget_unanswered();
+        assert_eq!(words(&memory), ["I have a question."]);
+        assert!(!memory.awaits_transcript());
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Live {
                 Completed::Speech { after } => {
                     let report = Report::Answered { after };
                     effects.push(Effect::Report(self.session.attempt, report));
-                    effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint(now))));
+                    self.keep(now, effects);
                     Ok(())
                 }
             },
@@ -140,6 +140,12 @@ impl Live {
                 self.on_answer_failed(now, fault, effects)
             }
         }
+    }
+
+    /// The call stands here: another stream could go on from there.
+    pub(super) fn keep(&mut self, now: Instant, effects: &mut Effects) {
+        self.unkept = None;
+        effects.push(Effect::Checkpoint(Box::new(self.line.checkpoint(now))));
     }
 
     /// An answer failed, the session did not: it is asked once more, where that can help and somebody waits.

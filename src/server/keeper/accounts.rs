@@ -20,8 +20,8 @@ impl Keeper {
 
     /// What nodes share knows of a call, within 300 ms.
     ///
-    /// One address is asked, or the primary that the Sentinels name: no replica is looked for. While the primary is away it says so
-    /// at once, and the call's home has the word.
+    /// One address is asked, or the primary that the Sentinels name, and a replica that they know where that is away or takes its time.
+    /// Where neither answers the call's home has the word.
     pub(in crate::server) async fn account_shared(&self, sid: CallSid) -> StoreSays<Checkpoint> {
         let Some(shared) = &self.shared else {
             return StoreSays::Away;

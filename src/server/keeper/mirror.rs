@@ -4,11 +4,12 @@
 //! back all of it is written, in any order: a checkpoint goes over an older one and never over an end. It must not decide.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -32,6 +33,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a caller's carrier may wait for it: once for each call, and only where nothing is known of it here.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// How long of that the primary is asked alone: a replica may be behind.
+const PRIMARY_ALONE: Duration = Duration::from_millis(150);
 
 /// At the end, how long it may take to write what is left.
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -141,14 +145,38 @@ impl Mirror {
 
     /// What the other nodes know of a call, or why the shared store does not say so in time.
     pub(super) async fn look_up(&self, sid: CallSid) -> Result<Option<KnownCall>, StoreError> {
-        let asked = self.store.call(CallKey::Sid(sid), Clock::utc());
-        let answer = timeout(LOOK_UP_TIMEOUT, asked).await;
+        let key = CallKey::Sid(sid);
+        let answer = timeout(LOOK_UP_TIMEOUT, self.look_up_anywhere(key)).await;
         let answer = answer.unwrap_or(Err(StoreError::TimedOut));
         if let Err(error) = &answer {
             self.failed.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%error, "the shared store does not say what is known of a call");
         }
         answer
+    }
+
+    /// At the primary, and where that is away or takes its time at a replica as well.
+    async fn look_up_anywhere(&self, key: CallKey) -> Result<Option<KnownCall>, StoreError> {
+        let mut at_primary = pin!(async {
+            loop {
+                let answer = self.store.call(key, Clock::utc()).await;
+                // What is late now may be there a moment later, and there is still time.
+                if !matches!(answer, Err(StoreError::TimedOut)) {
+                    return answer;
+                }
+            }
+        });
+        let at_replica = || self.store.call_at_replica(key, Clock::utc());
+        match timeout(PRIMARY_ALONE, at_primary.as_mut()).await {
+            Ok(Ok(known)) => Ok(known),
+            // Why there is no primary matters more than why there is no replica.
+            Ok(Err(error)) => at_replica().await.map_err(|_| error),
+            Err(_) => match select(at_primary, at_replica()).await {
+                Either::Left((Ok(known), _)) | Either::Right((Ok(known), _)) => Ok(known),
+                Either::Left((Err(error), at_replica)) => at_replica.await.map_err(|_| error),
+                Either::Right((Err(_), at_primary)) => at_primary.await,
+            },
+        }
     }
 
     /// Throws away what has expired, as far as one step goes: other nodes do so too.

@@ -21,7 +21,7 @@ const VERSION_BEFORE: u8 = 2;
 /// The one before that: without `call_back` as well.
 const VERSION_BEFORE_THAT: u8 = 1;
 
-/// How much of a turn without a transcript is written: its last five seconds. Together with the 16 KiB of words that a memory
+/// How much of turns without a transcript is written: the last five seconds of them. Together with the 16 KiB of words that a memory
 /// holds and the frame around its 256 turns it fits into what the store takes.
 const AUDIO_BYTES_MAX: usize = 40_000;
 
@@ -99,8 +99,10 @@ impl CallState {
             call_back,
         } = &self.checkpoint;
         let mut audio_left = AUDIO_BYTES_MAX;
+        // The last words first: they matter most.
         let mut turns: Vec<Turn> = memory
             .turns()
+            .rev()
             .map(|turn| {
                 let skipped = turn.audio.len().saturating_sub(audio_left);
                 let audio = turn.audio.get(skipped..).unwrap_or_default().to_vec();
@@ -112,6 +114,7 @@ impl CallState {
                 }
             })
             .collect();
+        turns.reverse();
         turns.retain(|turn| !turn.text.is_empty() || !turn.audio.is_empty());
         let form = Form {
             is_mid_turn: *is_mid_turn,

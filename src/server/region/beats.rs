@@ -25,6 +25,10 @@ use crate::telemetry::Count;
 /// How long another node may take to answer a beat: less than the time between two of them.
 const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
+/// How many beats come to one that goes from node to node though the store tells of them: it keeps a connection open, so that a
+/// question about a call, which cannot wait, needs one round trip.
+const LINES_KEPT_EVERY: u32 = 20;
+
 /// Says how this node is, and hears how the others are, until live calls are ended.
 pub(in crate::server) async fn keep(shared: Arc<Shared>) {
     // A witness gets no calls.
@@ -33,10 +37,10 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
     };
     let mut draining = std::pin::pin!(shared.tasks.reached(Stage::Draining));
     let mut due = shared.clock.now();
-    loop {
+    for beat in (0..LINES_KEPT_EVERY).cycle() {
         tokio::select! {
             () = &mut draining => return,
-            () = turn(&shared, nodes) => {}
+            () = turn(&shared, nodes, beat == 0) => {}
         }
         due = (due + pause()).max(shared.clock.now());
         tokio::select! {
@@ -53,12 +57,12 @@ fn pause() -> Duration {
     BEAT_EVERY.saturating_sub(Duration::from_millis(draw_seed() % millis.max(1)))
 }
 
-async fn turn(shared: &Shared, nodes: &Nodes) {
+async fn turn(shared: &Shared, nodes: &Nodes, keeps_lines: bool) {
     let is_told = match shared.keeper.shared_store() {
         Some(store) => by_store(shared, nodes, store).await,
         None => false,
     };
-    if !is_told {
+    if !is_told || keeps_lines {
         by_peers(shared, nodes).await;
     }
 }

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::Nodes;
@@ -28,6 +28,10 @@ use crate::telemetry::Count;
 /// How many questions are answered at a time; further ones are refused with 503, and asked again by whoever needs it.
 const ANSWERING_MAX: usize = 128;
 
+/// How many connections of other nodes stay open for their next question: four of each of as many nodes as there may be. On any more
+/// one question is answered.
+const STANDING_MAX: usize = 256;
+
 /// How long the words of a question may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -39,14 +43,22 @@ const REMEMBERED_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Door {
     answering: Semaphore,
+    standing: Arc<Semaphore>,
     /// The questions that were asked, by their numbers.
     asked: Mutex<Expiring<u64, ()>>,
+}
+
+/// The place of a connection that stays open for the next question of another node. In an answer's extensions it says that this one does.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Standing {
+    _place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Door {
     pub(super) fn new() -> Self {
         Self {
             answering: Semaphore::new(ANSWERING_MAX),
+            standing: Arc::new(Semaphore::new(STANDING_MAX)),
             asked: Mutex::new(Expiring::new(REMEMBERED_MAX, STAMP_APART_MAX * 2)),
         }
     }
@@ -112,7 +124,12 @@ async fn serve(shared: &Arc<Shared>, nodes: &Nodes, request: Request) -> Result<
     };
     let body = words::write(nodes.me, &answer);
     let header = opened.tag.answer(nodes.peers.key(), &body);
-    Ok(([(HEADER, header)], body).into_response())
+    let mut response = ([(HEADER, header)], body).into_response();
+    if let Ok(place) = Arc::clone(&door.standing).try_acquire_owned() {
+        let place = Arc::new(place);
+        response.extensions_mut().insert(Standing { _place: place });
+    }
+    Ok(response)
 }
 
 /// Whether this is signed by one of us, for us, and of now.

@@ -1,6 +1,6 @@
 //! Asks other nodes, and the witness: one signed question, one answer that is bound to it, within a time.
 //!
-//! It owns the client, and who is told in the log that a node does not answer. A question is asked once: whoever asks knows whether
+//! It owns the client with its open connections, and who is told in the log that a node does not answer. A question is asked once: whoever asks knows whether
 //! it may be repeated. It must not decide what follows from an answer, or from none.
 
 use std::collections::BTreeMap;
@@ -22,6 +22,12 @@ use crate::telemetry::{Count, Telemetry};
 
 /// How many questions may be under way; beyond it further ones are not asked. Two for each of as many nodes as there may be.
 const ASKING_MAX: usize = 128;
+
+/// How long a connection is kept that nobody asks anything on: shorter than the other side keeps it, so that no question meets its end.
+const IDLE_MAX: Duration = Duration::from_secs(45);
+
+/// How many such connections are kept to each of them.
+const IDLE_PLACES: usize = 2;
 
 /// The other processes. See the module.
 #[derive(Debug)]
@@ -88,6 +94,9 @@ impl Peers {
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_PLACES)
+            .tcp_nodelay(true)
             .user_agent(concat!("ringback/", env!("CARGO_PKG_VERSION")))
             .build()
             .expect("the client's settings are constant, and the TLS configuration is of the version that it knows");

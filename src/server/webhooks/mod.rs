@@ -92,9 +92,15 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         shared.telemetry.refused(Count::WebhooksForeign);
         return StatusCode::FORBIDDEN.into_response();
     }
-    let elsewhere = match hook {
-        Hook::Answer => elsewhere(shared, front, &voice),
-        Hook::Next | Hook::Fallback | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => None,
+    let (verdict, elsewhere) = match hook {
+        // A call that comes to its number again after it was answered may be one that goes on.
+        Hook::Answer => match ask(hook, shared, front, &voice, &received).await {
+            None => (None, elsewhere(shared, front, &voice)),
+            verdict @ Some(_) => (verdict, None),
+        },
+        Hook::Next | Hook::Fallback | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => {
+            (None, None)
+        }
     };
     if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
         shared.telemetry.refused(Count::WebhooksLeaving);
@@ -108,7 +114,7 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
             {
                 routing::introduce(shared, peer.node, &voice, &caller);
             }
-            let found = (elsewhere, None);
+            let found = (elsewhere, verdict);
             xml(&document(hook, shared, front, (&voice, &received), found))
         }
         Hook::Next | Hook::Fallback => {
@@ -243,6 +249,9 @@ fn decide<'a>(
         failed,
         ..
     } = *voice;
+    // It was answered, and by us: it comes to its number again.
+    let is_known = front.memory().endings.known(now, call).is_some();
+    let goes_on = progress == Progress::Answered && is_known;
     let next = {
         let endings = &mut front.memory().endings;
         match hook {
@@ -259,7 +268,7 @@ fn decide<'a>(
     let opening = Opening {
         home: None,
         resumed: front.resumed(now, call),
-        is_fresh: is_new(hook, voice),
+        is_fresh: is_new(hook, voice) && !goes_on,
     };
     Given { next, opening }
 }

@@ -69,7 +69,8 @@ pub(super) fn is_new(hook: Hook, voice: &Voice) -> bool {
     }
 }
 
-/// Asks others what they know of a call, and says what follows; `None`: what is known here is enough, or there are no others.
+/// Asks others what they know of a call, and says what follows; `None`: what is known here is enough, there are no others, or the call
+/// begins.
 pub(super) async fn ask(
     hook: Hook,
     shared: &Shared,
@@ -78,6 +79,9 @@ pub(super) async fn ask(
     received: &Received,
 ) -> Option<Verdict<Checkpoint>> {
     let call = voice.call;
+    if hook == Hook::Answer && voice.progress == Progress::Ringing {
+        return None;
+    }
     if !shared.has_others() {
         recall(shared, front, voice, received).await;
         return None;
@@ -89,11 +93,15 @@ pub(super) async fn ask(
         (Over::Conversation, _) | (Over::Dial, Some(Standing::Connected(_))) => true,
         (Over::Stream | Over::Dial, _) => false,
     };
-    if voice.progress != Progress::Answered || is_known_here || is_new(hook, voice) {
+    if voice.progress != Progress::Answered || is_known_here {
         return None;
     }
     let ticket = received.ticket.as_ref();
     let ticket = ticket.and_then(|text| front.ticket(call, text));
+    let new = Card {
+        id: new_call(),
+        epoch: 0,
+    };
     let own = match shared.account(front, now, call, ticket.as_ref()) {
         Some(own) => Some(own),
         None => shared.keeper.account_here(call).await,
@@ -105,19 +113,26 @@ pub(super) async fn ask(
             home: ticket.home.unwrap_or(shared.me),
             resumed: ticket.resumed,
         },
-        None => Question::Bare {
-            new: Card {
-                id: new_call(),
-                epoch: 0,
-            },
-        },
+        None => Question::Bare { new },
     };
-    let verdict = shared.ask_others(question, call, own).await;
+    let (verdict, utc) = shared.ask_others(question, call, own).await;
+    if hook == Hook::Answer && is_of(&verdict, new.id) {
+        return None; // Somebody else has answered it, and sends it here: to us it begins.
+    }
+    shared.count_resumed(&verdict, utc);
     if hook == Hook::Fallback && voice.failed == Failed::Document {
         // It is our documents that cannot be carried out: only that it has ended is of use.
         return matches!(verdict, Verdict::Hangup).then_some(verdict);
     }
     Some(verdict)
+}
+
+/// Whether a call goes on by this name.
+fn is_of(verdict: &Verdict<Checkpoint>, id: CallId) -> bool {
+    match verdict {
+        Verdict::Hangup | Verdict::Apologize | Verdict::Person(_) => false,
+        Verdict::Back { last, .. } | Verdict::Here { last, .. } => last.id == id,
+    }
 }
 
 /// Does what follows from what others say, and remembers it.
@@ -208,8 +223,11 @@ fn remember(
     memory: Memory<Checkpoint>,
 ) {
     let checkpoint = match memory {
-        // Whether the caller was speaking stands in the checkpoint as well.
-        Memory::Whole(checkpoint) | Memory::LastWordsLost(checkpoint) => checkpoint,
+        Memory::Whole(checkpoint) => checkpoint,
+        Memory::LastWordsLost(checkpoint) => Checkpoint {
+            is_mid_turn: true,
+            ..checkpoint
+        },
         Memory::None | Memory::Newer => {
             // What is known here is older than what cannot be had.
             shared.checkpoints.forget(&call);

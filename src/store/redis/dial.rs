@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue as _, RedisConnectionInfo};
+use redis::{FromRedisValue as _, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,6 +20,12 @@ use crate::store::error::StoreError;
 
 /// How long a Sentinel may take: one that is away must not cost the others their turn.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The same of a replica.
+const REPLICA_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Replicas that are tried at one Sentinel's word.
+const REPLICAS_MAX: usize = 8;
 
 /// A connection of bytes.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -72,25 +78,80 @@ pub(super) async fn primary(address: &RedisAddress) -> Result<RedisHost, StoreEr
     }
 }
 
+/// A replica that can be connected to, as the Sentinels know them; an error where there are no Sentinels to ask, or no such replica.
+pub(super) async fn replica(
+    address: &RedisAddress,
+) -> Result<(RedisHost, Box<dyn Duplex>), StoreError> {
+    let RedisPlace::Sentinels(sentinels, name) = &address.place else {
+        return Err(StoreError::Away("nobody says where a replica is".into()));
+    };
+    let mut why = StoreError::Away("no replica is known".into());
+    for sentinel in sentinels {
+        let asked = timeout(SENTINEL_TIMEOUT, replicas(address, sentinel, name));
+        let known = match asked.await.unwrap_or(Err(StoreError::TimedOut)) {
+            Ok(known) => known,
+            Err(error) => {
+                why = error;
+                continue;
+            }
+        };
+        for host in known.into_iter().take(REPLICAS_MAX) {
+            match timeout(REPLICA_TIMEOUT, connect(address, &host)).await {
+                Ok(Ok(stream)) => return Ok((host, stream)),
+                Ok(Err(error)) => why = error,
+                Err(_) => why = StoreError::TimedOut,
+            }
+        }
+    }
+    Err(why)
+}
+
 async fn ask(
     address: &RedisAddress,
     sentinel: &RedisHost,
     name: &str,
 ) -> Result<RedisHost, StoreError> {
+    let answer = command(address, sentinel, "GET-MASTER-ADDR-BY-NAME", name).await?;
+    let unknown = || StoreError::Away(format!("{sentinel} knows no primary {name}"));
+    let (host, port) = <(String, u16)>::from_redis_value(answer).map_err(|_| unknown())?;
+    Ok(RedisHost { host, port })
+}
+
+/// The replicas that this Sentinel does not hold for lost.
+async fn replicas(
+    address: &RedisAddress,
+    sentinel: &RedisHost,
+    name: &str,
+) -> Result<Vec<RedisHost>, StoreError> {
+    let answer = command(address, sentinel, "REPLICAS", name).await?;
+    let unknown = || StoreError::Away(format!("{sentinel} knows no primary {name}"));
+    let known = <Vec<BTreeMap<String, String>>>::from_redis_value(answer).map_err(|_| unknown())?;
+    let host = |fields: &BTreeMap<String, String>| {
+        let is_lost = fields.get("flags")?.contains("s_down");
+        let port = fields.get("port")?.parse().ok()?;
+        let host = fields.get("ip")?.clone();
+        (!is_lost).then_some(RedisHost { host, port })
+    };
+    Ok(known.iter().filter_map(host).collect())
+}
+
+async fn command(
+    address: &RedisAddress,
+    sentinel: &RedisHost,
+    what: &str,
+    name: &str,
+) -> Result<Value, StoreError> {
     let stream = connect(address, sentinel).await?;
     let login = login(&address.sentinel_login, 0);
     let opened = MultiplexedConnection::new(&login, stream).await;
     let (mut connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
     let mut command = redis::cmd("SENTINEL");
-    command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    command.arg(what).arg(name);
     let asked = std::pin::pin!(connection.send_packed_command(&command));
-    let answer = match select(asked, std::pin::pin!(driver)).await {
-        Either::Left((answer, _)) => answer.map_err(|error| fault::of_client(&error))?,
-        Either::Right(_) => return Err(StoreError::Away(format!("{sentinel} hung up"))),
-    };
-    let unknown = || StoreError::Away(format!("{sentinel} knows no primary {name}"));
-    let (host, port) = <(String, u16)>::from_redis_value(answer).map_err(|_| unknown())?;
-    Ok(RedisHost { host, port })
+    match select(asked, std::pin::pin!(driver)).await {
+        Either::Left((answer, _)) => answer.map_err(|error| fault::of_client(&error)),
+        Either::Right(_) => Err(StoreError::Away(format!("{sentinel} hung up"))),
+    }
 }
 
 /// What the client introduces itself with.

@@ -116,7 +116,14 @@ impl Lane {
     async fn connect(&mut self) -> Result<Link, Closed> {
         loop {
             let known = Arc::clone(&self.known);
-            let attempt = timeout(known.settings.connect_timeout, Link::open(&known));
+            let name = self.name;
+            let open = async {
+                match name {
+                    LaneName::Writes | LaneName::Reads => Link::open(&known).await,
+                    LaneName::Replica => Link::open_replica(&known).await,
+                }
+            };
+            let attempt = timeout(known.settings.connect_timeout, open);
             let attempt = self.meanwhile(attempt).await?;
             match attempt.unwrap_or(Err(StoreError::TimedOut)) {
                 Ok(link) => {

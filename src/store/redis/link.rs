@@ -1,4 +1,5 @@
-//! One connection to the primary, looked at before it is used: whether it is a primary, and whose keys are there.
+//! One connection to the primary, looked at before it is used: whether it is a primary, and whose keys are there. Or to a replica,
+//! which is asked only for what nobody else can be.
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
@@ -26,6 +27,8 @@ pub(super) struct Link {
     /// What the names of our keys begin with.
     prefix: Vec<u8>,
     pub(super) host: RedisHost,
+    /// Whether the other end must be one to write to.
+    is_primary: bool,
 }
 
 /// What came of a round trip.
@@ -42,33 +45,51 @@ impl Link {
         let address = &known.address;
         let host = dial::primary(address).await?;
         let stream = dial::connect(address, &host).await?;
-        let login = dial::login(&address.login, address.database);
-        // Whoever asks has a time-out; the connection is given up by the lane.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
-        let (connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
-        let mut link = Self {
-            connection,
-            driver: Box::pin(driver),
-            names: BTreeMap::new(),
-            prefix: format!("{}{FORM}:", known.settings.prefix).into_bytes(),
-            host,
-        };
+        let mut link = Self::over(known, host, stream).await?;
+        link.is_primary = true;
         link.check_role().await?;
         link.check_marker(known).await?;
         link.load().await?;
         Ok(link)
     }
 
-    /// Fails unless the other end is a primary.
+    /// Connects to a replica. What is read there tells by its seal whether it is ours.
+    pub(super) async fn open_replica(known: &Known) -> Result<Self, StoreError> {
+        let (host, stream) = dial::replica(&known.address).await?;
+        let mut link = Self::over(known, host, stream).await?;
+        link.load().await?;
+        Ok(link)
+    }
+
+    async fn over(
+        known: &Known,
+        host: RedisHost,
+        stream: Box<dyn dial::Duplex>,
+    ) -> Result<Self, StoreError> {
+        let address = &known.address;
+        let login = dial::login(&address.login, address.database);
+        // Whoever asks has a time-out; the connection is given up by the lane.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let (connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
+        Ok(Self {
+            connection,
+            driver: Box::pin(driver),
+            names: BTreeMap::new(),
+            prefix: format!("{}{FORM}:", known.settings.prefix).into_bytes(),
+            host,
+            is_primary: false,
+        })
+    }
+
+    /// Fails unless the other end is a primary, where it has to be one.
     pub(super) async fn check_role(&mut self) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ROLE");
         let role = self.send(&pipeline).await?.pop().unwrap_or_default();
-        match Fields::of("role of Redis", role)?.bytes()?.as_slice() {
-            b"master" => Ok(()),
-            _ => Err(StoreError::ReadOnly),
-        }
+        let role = Fields::of("role of Redis", role)?.bytes()?;
+        let is_fit = !self.is_primary || role == b"master";
+        is_fit.then_some(()).ok_or(StoreError::ReadOnly)
     }
 
     async fn check_marker(&mut self, known: &Known) -> Result<(), StoreError> {

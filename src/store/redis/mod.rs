@@ -1,7 +1,7 @@
 //! The store that all nodes share (Redis, Valkey), with the promises of [`Store`], and what only a shared one has ([`shared`]).
 //!
-//! It owns the keys under its prefix, their form, and the connections: one that writes, one that reads, one that listens, all
-//! on a thread of their own. What comes while a round trip is under way shares the next one. Every step is a script that runs in
+//! It owns the keys under its prefix, their form, and the connections: one that writes, one that reads, one that listens, and one to a
+//! replica where Sentinels say where there is one, all on a thread of their own. What comes while a round trip is under way shares the next one. Every step is a script that runs in
 //! Redis as a whole (`scripts/`). It must not decide, is told the time, and makes nobody wait longer than its time-outs: while
 //! Redis is away each request is refused with the reason. Connecting is in `link` and `dial`, who waits for what in `lane`.
 //! What is promised: [`crate::docs::store`].
@@ -30,7 +30,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -115,6 +115,8 @@ pub(in crate::store::redis) struct Known {
 enum LaneName {
     Writes,
     Reads,
+    /// To a replica: for what cannot wait until there is a primary again.
+    Replica,
 }
 
 /// How a connection stands.
@@ -173,6 +175,7 @@ struct Asker {
 struct Queues {
     writes: mpsc::Sender<Job>,
     reads: mpsc::Sender<Job>,
+    replica: mpsc::Sender<Job>,
     /// Goes with the queues: who listens is told so.
     _open: watch::Sender<()>,
 }
@@ -187,6 +190,7 @@ impl Redis {
     ) -> io::Result<Self> {
         let (writes, to_write) = mpsc::channel(settings.queue_max);
         let (reads, to_read) = mpsc::channel(settings.queue_max);
+        let (replica, to_replica) = mpsc::channel(settings.queue_max);
         let (open, is_open) = watch::channel(());
         let tokens = Tokens::new(settings.tokens_max, Vec::new());
         let known = Arc::new(Known {
@@ -205,12 +209,20 @@ impl Redis {
         let (ended, running) = watch::channel(());
         let writes_lane = Lane::new(LaneName::Writes, Arc::clone(&known), to_write);
         let reads_lane = Lane::new(LaneName::Reads, Arc::clone(&known), to_read);
+        let replica_lane = Lane::new(LaneName::Replica, Arc::clone(&known), to_replica);
+        let has_replica = matches!(known.address.place, RedisPlace::Sentinels(..));
         let to_listen = Arc::clone(&known);
         thread::Builder::new()
             .name("store-redis".into())
             .spawn(move || {
                 let advice = advice::listen(to_listen, is_open);
-                runtime.block_on(join3(writes_lane.run(), reads_lane.run(), advice));
+                let at_replica = async {
+                    if has_replica {
+                        replica_lane.run().await;
+                    }
+                };
+                let lanes = join3(writes_lane.run(), reads_lane.run(), at_replica);
+                runtime.block_on(join(lanes, advice));
                 // A name that is being looked up at a server that does not answer must not hold up the end.
                 runtime.shutdown_background();
                 drop(ended);
@@ -218,6 +230,7 @@ impl Redis {
         let queues = Queues {
             writes,
             reads,
+            replica,
             _open: open,
         };
         Ok(Self {
@@ -268,6 +281,8 @@ impl Known {
         self.standings.send_modify(|[writes, reads]| match lane {
             LaneName::Writes => *writes = standing,
             LaneName::Reads => *reads = standing,
+            // Nobody misses it while there is a primary.
+            LaneName::Replica => {}
         });
     }
 }
@@ -307,7 +322,7 @@ impl Asker {
         let known = Arc::clone(&self.known);
         let limit = match lane {
             LaneName::Writes => known.settings.write_timeout,
-            LaneName::Reads => known.settings.read_timeout,
+            LaneName::Reads | LaneName::Replica => known.settings.read_timeout,
         };
         async move {
             sent?;
@@ -328,6 +343,7 @@ impl Asker {
         let queue = match lane {
             LaneName::Writes => &queues.writes,
             LaneName::Reads => &queues.reads,
+            LaneName::Replica => &queues.replica,
         };
         queue.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {

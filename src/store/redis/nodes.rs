@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 use super::calls::{check_node, seal, unseal};
 use super::reply::Fields;
 use super::script::{Request, Script};
-use super::{LaneName, Redis, Way, promises};
+use super::{LaneName, Redis, Way, calls, promises};
 use crate::core::time::Utc;
 use crate::store::error::StoreError;
 use crate::store::records::{CallerHash, check_length};
@@ -21,7 +21,7 @@ use crate::store::shared::{
     ADVICE_BYTES_MAX, Claim, ClaimId, Claimed, Holder, NODES_MAX, Presence, RoleChange,
     RoleChanged, RoleRecord, Shared,
 };
-use crate::store::{Answer, State};
+use crate::store::{Answer, CallKey, KnownCall, State};
 
 /// What they are, for people.
 const PRESENCE: &str = "presence of a node";
@@ -34,6 +34,18 @@ const ROLE_PLACE: &str = "roles";
 pub(super) const ADVICE_PLACE: &str = "advice";
 
 impl Redis {
+    /// What a replica knows of a call, where Sentinels say where there is one: true, and at worst not the newest. For whoever cannot wait
+    /// until there is a primary again.
+    pub fn call_at_replica(&self, key: CallKey, now: Utc) -> Answer<Option<KnownCall>> {
+        self.asker.ask(
+            LaneName::Replica,
+            Way::LOOK_UP,
+            calls::CALL,
+            move |_| Ok(calls::call(key, now)),
+            calls::known_call,
+        )
+    }
+
     /// A look-up of something small.
     pub(super) fn look_up<T: Send + 'static>(
         &self,

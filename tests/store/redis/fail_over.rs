@@ -1,12 +1,12 @@
 //! The primary dies and a replica takes over: nothing that was acknowledged is lost, and the nodes find the way by themselves.
 
 use ringback::store::shared::{Claim, ClaimId, Claimed, Shared as _};
-use ringback::store::{PromiseRecord, Promised, Store as _};
+use ringback::store::{CallKey, KnownCall, PromiseRecord, Promised, Store as _};
 use std::time::Duration;
 
 use super::server::{Server, until};
 use super::{open, with_replica};
-use crate::support::{NOW, promise};
+use crate::support::{NOW, call, promise};
 
 /// A primary with two replicas, and three Sentinels that know all of it.
 async fn watched() -> (Server, [Server; 2], Vec<Server>) {
@@ -104,4 +104,28 @@ async fn no_promise_that_was_acknowledged_is_lost_when_a_replica_takes_over() {
         "{} promises acknowledged around a fail-over, {failed} refused, 0 lost",
         acknowledged.len()
     );
+}
+
+#[tokio::test]
+async fn before_a_replica_has_taken_over_it_says_what_it_knows_of_a_call() {
+    let (mut primary, _replicas, sentinels) = watched().await;
+    let url = format!("redis+sentinel://127.0.0.1:{}/main", sentinels[0].port);
+    let store = open(&url, with_replica());
+    store.ready(Duration::from_secs(30)).await.unwrap();
+    let record = call(1);
+    store.checkpoint(record.clone()).await.unwrap();
+    let key = CallKey::Sid(record.sid);
+    let kept = Ok(Some(KnownCall::InProgress(record)));
+    until("the replica has it", async || {
+        store.call_at_replica(key, NOW).await == kept
+    })
+    .await;
+    primary.kill();
+    // It is half a second until anybody is elected.
+    assert_eq!(store.call_at_replica(key, NOW).await, kept);
+    until("there is no primary", async || {
+        store.call(key, NOW).await.is_err()
+    })
+    .await;
+    assert_eq!(store.call_at_replica(key, NOW).await, kept);
 }

@@ -7,6 +7,7 @@
 mod conversation;
 mod excess;
 mod failover;
+mod keeping;
 mod numbers;
 
 use std::time::Duration;

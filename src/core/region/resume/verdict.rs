@@ -139,9 +139,13 @@ impl<C: Clone> Resume<C> {
         let Some(newest) = known.max_by_key(|memory| memory.version) else {
             return Memory::None;
         };
+        // Of the stream that is over nothing is known: somebody has the rest, and does not say so in time.
+        let is_older = newest.version.epoch < self.epoch_asked_for().unwrap_or_default();
         match newest.checkpoint.clone() {
             None => Memory::Newer,
-            Some(checkpoint) if newest.is_turn_open => Memory::LastWordsLost(checkpoint),
+            Some(checkpoint) if newest.is_turn_open || is_older => {
+                Memory::LastWordsLost(checkpoint)
+            }
             Some(checkpoint) => Memory::Whole(checkpoint),
         }
     }
