@@ -79,7 +79,6 @@ pub(super) struct CallTask {
     /// The source that is asked first, the next time: whoever was served last is asked last.
     next_source: usize,
     timer: Timer,
-    /// Whether the call knows that it is to end.
     /// How far the process is on its way out, as far as the call knows.
     stage: Stage,
 }

@@ -92,6 +92,17 @@ impl Stage<'_> {
     pub(crate) fn ca_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
+
+    /// Makes a folder for a subject in a round: nobody finds what another one left, a store full of promises for example.
+    fn house(&self, subject: Subject, round: u32) -> Result<PathBuf, RunError> {
+        let path = self.folder.join(format!("{}-{round}", subject.name()));
+        let made = std::fs::create_dir_all(&path);
+        made.map_err(|source| RunError::File {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(path)
+    }
 }
 
 /// Measures one subject once.
@@ -103,7 +114,7 @@ pub(super) async fn measure(
 ) -> Result<(Figures, Vec<Dialled>), RunError> {
     let models = Models::open(stage, subject).await?;
     let interface = Interface::open(stage.plan, stage.clock, stage.host).await?;
-    let running = start(stage, subject, &models.urls(), &interface.url, watch).await?;
+    let running = start(stage, (subject, round), &models, &interface.url, watch).await?;
     interface.reach(stage.plan, &running.address);
     let idle = used(&running)?;
     let calls = &stage.plan.calls;
@@ -228,8 +239,8 @@ fn callers(stage: &Stage<'_>, running: &Running, interface: &Interface, end: Dur
 
 async fn start(
     stage: &Stage<'_>,
-    subject: Subject,
-    models: &[(String, String)],
+    (subject, round): (Subject, u32),
+    models: &Models,
     rest_url: &str,
     watch: &mut dyn Watch,
 ) -> Result<Running, RunError> {
@@ -250,9 +261,9 @@ async fn start(
         host: stage.host,
         port,
         within: &[],
-        models,
+        models: &models.urls(),
         ca_file: &stage.ca_file(),
-        folder: &stage.folder,
+        folder: &stage.house(subject, round)?,
         rest_url,
         node: &[],
     };

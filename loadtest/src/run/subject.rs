@@ -2,8 +2,9 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -180,21 +181,31 @@ async fn running(
     })
 }
 
-/// Where ports are looked for: below those that the kernel gives to whoever connects, for a process that is killed and started again wants
-/// the one that it had.
-const PORTS: std::ops::Range<u16> = 15_000..32_000;
-/// Ports that are tried there before any will do.
-const PORTS_TRIED_MAX: u32 = 100;
+/// Where servers under test listen: below the ports that Linux, as it is set by default, gives to connections, of which a load
+/// test has thousands.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port that nobody listens on just now. Another process might take it before the child does; then the child says so.
+/// How many ports are tried before it is said that none is free.
+const PORTS_TRIED: u32 = 200;
+
+/// A port that nobody listens on just now, another one each time. Another process might take it before the child does; then
+/// the child says so.
 pub(crate) fn free_port() -> io::Result<u16> {
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let mut drawn = (0..PORTS_TRIED_MAX).map(|_| fastrand::u16(PORTS));
-    if let Some(port) = drawn.find(is_free) {
-        return Ok(port);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes begin in different places, so that they do not race each other from port to port.
+    let place = std::process::id().wrapping_mul(97);
+    let mut tried = Err(io::Error::from(io::ErrorKind::AddrInUse));
+    for _ in 0..PORTS_TRIED {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(place);
+        let port = u16::try_from(number % u32::from(PORTS.end - PORTS.start))
+            .map_or(PORTS.start, |offset| PORTS.start + offset);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        tried = std::net::TcpListener::bind(address).map(|_| port);
+        if tried.is_ok() {
+            break;
+        }
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.local_addr().map(|address| address.port())
+    tried
 }
 
 fn address(names: &Names<'_>) -> String {

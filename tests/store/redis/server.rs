@@ -88,41 +88,49 @@ impl Server {
         let name = format!("ringback-redis-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
-        let mut all = arguments(&folder);
-        // The port may be taken between here and there: the server says so, and ends.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let own = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"];
-        all.extend(own.map(str::to_owned));
-        all.push(folder.to_str().unwrap().to_owned());
-        let child = spawn(program, &all);
-        let login = String::new();
-        let server = Self {
-            program,
-            arguments: all,
-            child,
-            folder,
-            port,
-            login,
-        };
-        server.answers().await;
-        server
+        let mut arguments = arguments(&folder);
+        arguments.extend(["--bind", "127.0.0.1", "--dir"].map(str::to_owned));
+        arguments.push(folder.to_str().unwrap().to_owned());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Somebody may take the port between here and there, another story's Redis for one: ours ends then.
+            let port = free_port();
+            let own = ["--port".to_owned(), port.to_string()];
+            let arguments = [&arguments[..], &own].concat();
+            let mut server = Self {
+                program,
+                child: spawn(program, &arguments),
+                arguments,
+                folder: folder.clone(),
+                port,
+                login: String::new(),
+            };
+            if server.answers().await {
+                return server;
+            }
+            assert!(Instant::now() < deadline, "no port was free for {program}");
+            server.folder = PathBuf::new(); // The next one's.
+        }
     }
 
-    async fn answers(&self) {
-        until("it answers", async || {
-            self.ask::<String>(&["PING"]).await.is_ok()
-        })
-        .await;
+    /// Waits until it answers, and nobody else at its port; `false`: it has ended.
+    async fn answers(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let own = self.child.id().to_string();
+        while self.info("server", "process_id").await.as_deref() != Some(&own) {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "{} never answers", self.program);
+            sleep(Duration::from_millis(5)).await;
+        }
+        true
     }
 
     /// The same again, after [`kill`](Self::kill).
     pub(crate) async fn restart(&mut self) {
         self.child = spawn(self.program, &self.arguments);
-        self.answers().await;
+        assert!(self.answers().await, "its port was taken meanwhile");
     }
 
     pub(crate) fn kill(&mut self) {
@@ -189,6 +197,12 @@ impl Drop for Server {
         self.child.wait().ok();
         fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+/// A port that nobody listens at now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn spawn(program: &str, arguments: &[String]) -> Child {
