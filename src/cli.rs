@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use ringback::config::{self, Config, Environment};
-use ringback::server::{Server, StartError};
+use ringback::server::{Ending, Server, StartError};
 use ringback::telemetry::{self, LogFormat, LogLevel, Telemetry};
 
 /// Settings that are wrong, as with arguments that are wrong.
@@ -108,7 +108,12 @@ fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
     config.log.format = log.log_format.unwrap_or(config.log.format);
     config.log.level = log.log_level.unwrap_or(config.log.level);
     match start(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ending::Told) => ExitCode::SUCCESS,
+        // Whoever minds the process is to know that something is wrong with it.
+        Ok(Ending::Withdrawn) => {
+            say("this node has withdrawn: its calls fared worse than those of the others");
+            ExitCode::FAILURE
+        }
         Err(sentence) => {
             say(&sentence);
             ExitCode::FAILURE
@@ -116,14 +121,14 @@ fn serve(settings: &Settings, log: &LogArgs) -> ExitCode {
     }
 }
 
-fn start(config: Config) -> Result<(), String> {
+fn start(config: Config) -> Result<Ending, String> {
     telemetry::init(config.log).map_err(|error| format!("there can be no logs: {error}"))?;
     for warning in config.prompts.warnings() {
         tracing::warn!(warning, "a prompt is not as its agent has it");
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("there can be no threads: {error}"))?;
-    let served: Result<(), StartError> = runtime.block_on(async {
+    let served: Result<Ending, StartError> = runtime.block_on(async {
         let server = Server::bind(config, Telemetry::default()).await?;
         server.run_until_signalled().await
     });

@@ -13,6 +13,7 @@ pub mod key;
 pub mod listen;
 pub mod model;
 pub mod net;
+pub mod netns;
 pub mod peer;
 pub mod plan;
 pub mod process;

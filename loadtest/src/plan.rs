@@ -339,6 +339,11 @@ impl Plan {
         let names = self.models();
         let names = names.keys().map(String::as_str);
         let allowed = template::allowed(names, self.house.is_some());
+        let mut commands = self.house.iter().flat_map(HousePlan::commands);
+        if let Some(unknown) = commands.find_map(|text| template::unknown(text, &allowed)) {
+            let allowed = format!("allowed: {}", allowed.join(", "));
+            return wrong("house.versions, house.witness", &unknown, &allowed);
+        }
         (self.server.as_ref()).map_or(Ok(()), |server| server.check(&allowed))
     }
 }

@@ -12,7 +12,12 @@ pub(crate) mod interface;
 pub(crate) mod round;
 pub(crate) mod subject;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use crate::{
     net::Clock,
@@ -113,6 +118,7 @@ pub async fn run(
     }
     let folder = Folder::create()?;
     let stage = Stage {
+        host: Ipv4Addr::LOCALHOST,
         plan,
         recordings,
         elsewhere,

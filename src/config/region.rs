@@ -31,6 +31,8 @@ pub struct RegionSettings {
     pub begins: Begins,
     /// How votes on the active region are counted.
     pub roles: RoleSettings,
+    /// How long its calls are compared with those of the others at most; zero: not at all.
+    pub trial: Duration,
     /// The others; `None`: it is alone.
     pub others: Option<Others>,
 }
@@ -126,6 +128,7 @@ impl Layers {
         ];
         let begins = section.choice("role", &roles);
         let roles = read_roles(&mut section);
+        let trial = section.duration("trial", Duration::ZERO..=60 * MINUTE);
         let key = read_key(&mut section, environment);
         let peers = read_peers(&mut section);
         let witness = read_witness(&mut section);
@@ -150,6 +153,7 @@ impl Layers {
             region: region?,
             begins,
             roles,
+            trial,
             others,
         })
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,6 +61,8 @@ struct Exit {
     seen: AtomicUsize,
     /// Wakes them when it moves.
     moved: Notify,
+    /// It was the process's own decision.
+    is_withdrawal: AtomicBool,
 }
 
 impl Exit {
@@ -80,6 +82,7 @@ impl Tasks {
             stage: watch::Sender::new(Stage::Serving),
             seen: AtomicUsize::new(0),
             moved: Notify::new(),
+            is_withdrawal: AtomicBool::new(false),
         };
         Self {
             exit: Arc::new(exit),
@@ -145,6 +148,11 @@ impl Tasks {
         self.exit.advance(|_| Stage::Draining);
     }
 
+    /// Whether the process goes by its own decision.
+    pub(super) fn is_withdrawal(&self) -> bool {
+        self.exit.is_withdrawal.load(Ordering::Acquire)
+    }
+
     pub(super) fn handle(&self) -> Handle {
         Handle(Arc::clone(&self.exit))
     }
@@ -176,6 +184,16 @@ impl Handle {
         self.0.advance(|stage| match stage {
             Stage::Serving => Stage::Stopping,
             Stage::Stopping | Stage::HandingOver | Stage::Draining => Stage::Draining,
+        });
+    }
+
+    /// As [`stop`](Self::stop), by its own decision: it is no good here. Nothing more where it is stopping already.
+    pub(super) fn withdraw(&self) {
+        self.0.advance(|stage| {
+            if stage == Stage::Serving {
+                self.0.is_withdrawal.store(true, Ordering::Release);
+            }
+            stage.max(Stage::Stopping)
         });
     }
 }

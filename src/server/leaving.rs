@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
-use super::Shared;
-use super::drain::Stage;
+use super::drain::{self as way_out, Stage};
+use super::{Server, Shared, StartError};
 use crate::core::region::drain::{self, Drain, DrainSettings, Report};
 
 /// How long after its limit a call may hear its last words out when it is to be handed over.
@@ -20,11 +20,43 @@ const LAST: Duration = Duration::from_secs(5);
 /// How often it is looked whether the last call is gone when the process stops.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
+/// Why a server has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    Told,
+    /// It has withdrawn: its calls fared worse than those of the other nodes.
+    Withdrawn,
+}
+
+impl Server {
+    /// Serves until SIGTERM or SIGINT, or until it withdraws; a second signal cuts the grace short.
+    pub async fn run_until_signalled(self) -> Result<Ending, StartError> {
+        let signals = way_out::stop_on_signals(self.handle()).map_err(StartError::Signals)?;
+        let tasks = self.shared.tasks.clone();
+        tokio::select! {
+            () = self.run() => {}
+            () = signals => {}
+        }
+        Ok(if tasks.is_withdrawal() {
+            Ending::Withdrawn
+        } else {
+            Ending::Told
+        })
+    }
+}
+
 impl Shared {
     /// Waits until the process is told to stop, then until its calls are gone: by themselves, at a pause, or by force.
     pub(super) async fn leave(&self, grace: Duration) -> Report {
         let (clock, tasks) = (self.clock, &self.tasks);
         tasks.reached(Stage::Stopping).await;
+        // Whoever withdraws does its calls no good: they are better off elsewhere at once.
+        let grace = if tasks.is_withdrawal() {
+            Duration::ZERO
+        } else {
+            grace
+        };
         let mut drain = Drain::new(DrainSettings {
             grace,
             hand_over: self.settings.hand_over_max + LAST_WORDS_MAX,

@@ -84,6 +84,7 @@ use self::drain::Tasks;
 use self::front::Front;
 use self::health::{Health, Parts};
 use self::keeper::{Heeded, Keeper, Recovered};
+pub use self::leaving::Ending;
 use self::messages::Messages;
 use self::orders::Orders;
 use self::overload::Load;
@@ -309,6 +310,8 @@ impl Server {
         shared.tasks.spawn("roles", voting);
         let remembering = region::remembering::keep(Arc::clone(&shared));
         shared.tasks.spawn("epochs", remembering);
+        let comparing = region::trial::keep(Arc::clone(&shared));
+        shared.tasks.spawn("trial", comparing);
         let advising = region::advice::keep(Arc::clone(&shared));
         shared.tasks.spawn("advice", advising);
         let acting = callbacks::keep(Arc::clone(&shared));
@@ -343,16 +346,6 @@ impl Server {
         } = report;
         let counts = shared.telemetry.counts();
         tracing::info!(live, handed_over, ended = cut, left, in_time, %counts, "stopped");
-    }
-
-    /// Serves until SIGTERM or SIGINT; a second one cuts the grace short.
-    pub async fn run_until_signalled(self) -> Result<(), StartError> {
-        let signals = drain::stop_on_signals(self.handle()).map_err(StartError::Signals)?;
-        tokio::select! {
-            () = self.run() => {}
-            () = signals => {}
-        }
-        Ok(())
     }
 }
 

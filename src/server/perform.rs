@@ -21,6 +21,9 @@ impl CallTask {
             Effect::Dial(attempt, kind) => self.dial(now, attempt, kind),
             Effect::Report(attempt, report) => {
                 self.desk.report(now, attempt, report);
+                if let Some(nodes) = &self.shared.nodes {
+                    nodes.count(report);
+                }
                 if let Report::Failed(_) = report {
                     // It is lost, so its place is free for the next before the call gets to abandon it.
                     self.sessions.abandon(attempt);

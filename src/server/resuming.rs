@@ -145,7 +145,8 @@ impl Shared {
                 | Answer::NotUnderstood
                 | Answer::Beat(_)
                 | Answer::Heard
-                | Answer::Vote(_) => HomeSays::Stranger,
+                | Answer::Vote(_)
+                | Answer::Record(_) => HomeSays::Stranger,
             },
         }
     }

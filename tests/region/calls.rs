@@ -50,6 +50,7 @@ impl World {
         let here = Here {
             load,
             has_menu: false,
+            places: None,
         };
         let me = &self.nodes[node];
         let ringing = (question.call, Progress::Ringing);

@@ -8,10 +8,13 @@ use std::{
 
 use loadtest::{
     drill::{self, Drilled},
+    netns::{Place, Spaces},
     plan::Plan,
     recording::Recording,
     report::{self, Column, Page, verdict},
 };
+
+use tokio::process::Command;
 
 use super::serve;
 
@@ -30,6 +33,12 @@ pub(crate) struct Args {
     /// What chance is drawn from, in place of the plan's.
     #[arg(long)]
     seed: Option<u64>,
+    /// Each region stands in a network namespace of its own, made for this drill and taken away after it; needs root, and `ip`.
+    #[arg(long)]
+    netns: bool,
+    /// The namespaces in whose world this program runs already.
+    #[arg(long, hide = true, conflicts_with = "netns")]
+    inside: Option<String>,
     /// Writes the report as JSON too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -43,9 +52,19 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return serve::wrong(&error),
     };
+    if args.netns {
+        return match outside(&plan).await {
+            Ok(code) => code,
+            Err(error) => serve::failed(&error),
+        };
+    }
     println!("{}", plan.about);
     println!("seed {}", plan.calls.seed);
-    let drilled = drill::run(&plan, &recordings, &mut |line| println!("{line}")).await;
+    let regions = plan.house.as_ref().map(|house| house.regions.as_slice());
+    let place = |prefix: &String| Place::find(prefix, regions.unwrap_or_default());
+    let place = args.inside.as_ref().map(place);
+    let say = &mut |line: &str| println!("{line}");
+    let drilled = drill::run_at(&plan, &recordings, place, say).await;
     let drilled = match drilled {
         Ok(drilled) => drilled,
         Err(error) => return serve::failed(&error),
@@ -81,6 +100,29 @@ pub(crate) async fn run(args: Args) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes namespaces, and drills by another process of ours in the world of them. They are gone when this is dropped.
+async fn outside(plan: &Plan) -> Result<ExitCode, String> {
+    let house = plan.house.as_ref();
+    let house = house.ok_or("--netns is for drills of several nodes: this plan has no [house]")?;
+    let spaces = Spaces::create(&house.regions).map_err(|error| error.to_string())?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = spaces.command().into_iter();
+    let mut inside = Command::new(command.next().unwrap_or_default());
+    let arguments = std::env::args_os().skip(1).filter(|it| it != "--netns");
+    inside
+        .args(command)
+        .arg(program)
+        .args(arguments)
+        .args(["--inside", spaces.prefix()])
+        .kill_on_drop(true);
+    let status = inside.status().await.map_err(|error| error.to_string())?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn write_page(path: &Path, name: &str, plan: &Plan, drilled: &Drilled) -> Result<(), String> {

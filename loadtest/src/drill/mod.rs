@@ -14,13 +14,14 @@ pub(crate) mod numbers;
 mod story;
 mod victim;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
 use self::{callers::Callers, models::Models, story::Story, victim::Victim};
 use crate::{
     net::Clock,
+    netns::Place,
     plan::{Drill, Plan, PlanError, Server},
     recording::Recording,
     report::{Course, Figure, Figures},
@@ -33,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LAST_CALLS_MAX: Duration = Duration::from_secs(90);
 
 /// The drills that come with loadtest: their names and their plans.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     (
         "promise-crash",
         include_str!("../../plans/drills/promise-crash.toml"),
@@ -54,6 +55,30 @@ pub const BUILT_IN: [(&str, &str); 6] = [
     (
         "carrier-drop",
         include_str!("../../plans/drills/carrier-drop.toml"),
+    ),
+    (
+        "store-failover",
+        include_str!("../../plans/drills/store-failover.toml"),
+    ),
+    (
+        "provider-outage",
+        include_str!("../../plans/drills/provider-outage.toml"),
+    ),
+    (
+        "provider-brownout",
+        include_str!("../../plans/drills/provider-brownout.toml"),
+    ),
+    (
+        "region-loss",
+        include_str!("../../plans/drills/region-loss.toml"),
+    ),
+    (
+        "region-partition",
+        include_str!("../../plans/drills/region-partition.toml"),
+    ),
+    (
+        "bad-deploy",
+        include_str!("../../plans/drills/bad-deploy.toml"),
     ),
 ];
 
@@ -92,8 +117,21 @@ pub async fn run(
     recordings: &[Arc<Recording>],
     say: &mut dyn FnMut(&str),
 ) -> Result<Drilled, DrillError> {
+    run_at(plan, recordings, None, say).await
+}
+
+/// The same, each region in a network namespace of its own; only of several nodes, by a program that runs in the world of these.
+pub async fn run_at(
+    plan: &Plan,
+    recordings: &[Arc<Recording>],
+    place: Option<Place>,
+    say: &mut dyn FnMut(&str),
+) -> Result<Drilled, DrillError> {
     if let Some(of_nodes) = &plan.house {
-        return house::run(plan, of_nodes, recordings, say).await;
+        return house::run(plan, of_nodes, (recordings, place), say).await;
+    }
+    if place.is_some() {
+        return Err(DrillError::NotADrill("[house]"));
     }
     let drill = plan
         .drill
@@ -108,7 +146,7 @@ pub async fn run(
     }
     let folder = Folder::create()?;
     let clock = Clock::start();
-    let interface = Interface::open(plan, clock).await?;
+    let interface = Interface::open(plan, clock, Ipv4Addr::LOCALHOST).await?;
     let models = Models::reserve(plan, recordings, clock)?;
     let mut story = Story::new(clock, say);
     let victim = Victim::start(

@@ -3,7 +3,7 @@
 //! Owns its process: it is killed without a warning and started again on the same port, with the same files, as often as the plan
 //! says.
 
-use std::{path::Path, time::Duration};
+use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use super::{models::Models, story::Story};
 use crate::{
@@ -111,7 +111,9 @@ impl<'a> Victim<'a> {
             return Ok(());
         }
         let names = Names {
+            host: Ipv4Addr::LOCALHOST,
             port: self.port,
+            within: &[],
             models: &self.models,
             ca_file: Path::new(""),
             folder: self.folder,

@@ -1,9 +1,11 @@
 //! Several nodes in regions, the store that they share, and what is done to them by a timetable.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// A plan's `[house]` table: real processes, all on this machine. The plan's `[server]` says how a node is started; `{node}`,
-/// `{region}`, `{node_url}`, `{region_url}`, `{store_url}` and `{role}` are filled in for each.
+/// `{region}`, `{node_url}`, `{region_url}`, `{store_url}` and the others of [`NODE_NAMES`](super::NODE_NAMES) are filled in for each.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HousePlan {
@@ -15,6 +17,16 @@ pub struct HousePlan {
     pub store: StorePlan,
     /// Streams reach nodes through a proxy that can reset them.
     pub lines: bool,
+    /// What goes from region to region goes through proxies that can swallow it: what nodes ask each other, and what nodes and replicas ask
+    /// of a Redis. Sentinels tell addresses without them, so there are none then. Callers' carriers reach all of it without them.
+    pub ways: bool,
+    /// The command of a witness, which stands in none of the regions; empty: there is none.
+    pub witness: Vec<String>,
+    /// The commands of other versions, by their names, for `deploy`.
+    pub versions: BTreeMap<String, Vec<String>>,
+    /// There is a number for each region, called in turn: its Voice URL is that region's address, its fallback URL the next one's. Else all
+    /// call one number: the first region, and the last one where that fails.
+    pub spread: bool,
     /// Connection overrides of the number's URLs, as in `ct=1000&rc=1`.
     pub overrides: String,
     /// A node that is asked to end, and has not by then, is killed: a deploy that failed.
@@ -34,6 +46,10 @@ impl Default for HousePlan {
             nodes: 2,
             store: StorePlan::Replica,
             lines: false,
+            ways: false,
+            witness: Vec::new(),
+            versions: BTreeMap::new(),
+            spread: false,
             overrides: "ct=1000&rt=3000&rc=2&rp=ct,rt,5xx".into(),
             drain_max_ms: 60_000,
             settle_max_ms: 0,
@@ -85,6 +101,24 @@ pub enum What {
     StartStore(String),
     /// All of this region is killed with -9, its Redis and its Sentinel too, and nothing answers at its address any more.
     LoseRegion(String),
+    /// The ways between these two regions swallow all that is sent, and connections hang.
+    Part([String; 2]),
+    /// They lead through again; what hung is reset.
+    Join([String; 2]),
+    /// This node is asked to end, waited for, and another version is started in its place. One that is never ready is told and left alone.
+    Deploy {
+        /// Which node.
+        node: String,
+        /// One of `versions`.
+        version: String,
+    },
+    /// This node is to end by itself, which is waited for; one that does not is killed then.
+    Withdraws {
+        /// Which node.
+        node: String,
+        /// Since its version was ready.
+        within_ms: u64,
+    },
     /// Nothing: it is told, for what the models do by a timetable of their own.
     Tell(String),
 }
@@ -111,6 +145,12 @@ impl HousePlan {
         self.regions.iter().flat_map(of).collect()
     }
 
+    /// Programs and arguments of its own, in which names may stand.
+    pub(super) fn commands(&self) -> impl Iterator<Item = &str> {
+        let versions = self.versions.values().flatten();
+        versions.chain(&self.witness).map(String::as_str)
+    }
+
     pub(super) fn validate(&self) -> Result<(), String> {
         let is_name = |name: &&String| {
             !name.is_empty()
@@ -133,6 +173,7 @@ impl HousePlan {
             ("drain_max_ms", self.drain_max_ms),
             ("settle_max_ms", self.settle_max_ms),
             ("linger_ms", self.linger_ms),
+            ("harm.withdraws.within_ms", self.withdraws_max()),
         ] {
             if value > DAY_MS {
                 return Err(format!("{key} = {value}: allowed are 0 to {DAY_MS}"));
@@ -144,7 +185,32 @@ impl HousePlan {
         if !self.harm.is_sorted_by_key(|harm| harm.at_ms) {
             return Err("harm: rows stand in the order of their times".into());
         }
+        if self.ways && self.store == StorePlan::Sentinels {
+            return Err("ways: allowed with a store without Sentinels".into());
+        }
+        let is_command = |command: &Vec<String>| command.first().is_some_and(|it| !it.is_empty());
+        if !self.versions.values().all(is_command) {
+            return Err("versions: allowed are a program and its arguments".into());
+        }
         self.harm.iter().try_for_each(|harm| self.check(harm))
+    }
+
+    fn withdraws_max(&self) -> u64 {
+        let within = self.harm.iter().filter_map(|harm| match &harm.what {
+            What::Withdraws { within_ms, .. } => Some(*within_ms),
+            What::Kill(_)
+            | What::Start(_)
+            | What::Replace(_)
+            | What::Reset(_)
+            | What::KillStore(_)
+            | What::StartStore(_)
+            | What::LoseRegion(_)
+            | What::Part(_)
+            | What::Join(_)
+            | What::Deploy { .. }
+            | What::Tell(_) => None,
+        });
+        within.max().unwrap_or_default()
     }
 
     fn check(&self, harm: &Harm) -> Result<(), String> {
@@ -158,10 +224,25 @@ impl HousePlan {
             }
         };
         let (name, is_known) = match &harm.what {
-            What::Kill(node) | What::Start(node) | What::Replace(node) => (node, is_node(node)),
+            What::Kill(node)
+            | What::Start(node)
+            | What::Replace(node)
+            | What::Withdraws { node, .. } => (node, is_node(node)),
             What::Reset(node) => (node, self.lines && is_node(node)),
             What::KillStore(region) | What::StartStore(region) => (region, has_store(region)),
             What::LoseRegion(region) => (region, self.regions.contains(region)),
+            What::Part([one, other]) | What::Join([one, other]) => {
+                let is_known = |region: &String| self.regions.contains(region);
+                let are_two = self.ways && one != other && is_known(one);
+                (
+                    if is_known(one) { other } else { one },
+                    are_two && is_known(other),
+                )
+            }
+            What::Deploy { node, version } if is_node(node) => {
+                (version, self.versions.contains_key(version))
+            }
+            What::Deploy { node, .. } => (node, false),
             What::Tell(_) => return Ok(()),
         };
         if is_known {
@@ -191,6 +272,20 @@ mod tests {
                 "harm = [{ at_ms = 1, what = { reset = 'east-1' } }]",
                 "east-1",
             ),
+            (
+                "harm = [{ at_ms = 1, what = { part = ['east', 'west'] } }]",
+                "west",
+            ),
+            (
+                "ways = true\nharm = [{ at_ms = 1, what = { part = ['east', 'east'] } }]",
+                "east",
+            ),
+            ("ways = true\nstore = 'sentinels'", "Sentinels"),
+            (
+                "harm = [{ at_ms = 1, what = { deploy = { node = 'east-1', version = 'new' } } }]",
+                "new",
+            ),
+            ("versions = { new = [] }", "a program"),
             (
                 "store = 'alone'\nharm = [{ at_ms = 1, what = { kill_store = 'west' } }]",
                 "west",

@@ -11,7 +11,7 @@ use crate::twilio::{number::Number, twiml::Link};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Its program and arguments. These, `env` and `files` may name `{port}`, `{model_url}` (or
+    /// Its program and arguments. These, `env` and `files` may name `{host}`, `{port}`, `{model_url}` (or
     /// `{NAME_url}`, of several models), `{ca_file}`, `{folder}`, `{account_sid}`, `{auth_token}` and `{rest_url}`: where Twilio's REST
     /// interface is.
     pub command: Vec<String>,

@@ -1,6 +1,6 @@
 //! Names in braces, in what a plan says of its server.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 /// `{account_sid}`: the account whose number is called.
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
@@ -10,8 +10,12 @@ pub const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// What the names stand for in a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
-    /// `{port}`: where the server is to listen.
+    /// `{host}`: the address at which the server is to listen.
+    pub host: Ipv4Addr,
+    /// `{port}`: its port there.
     pub port: u16,
+    /// What stands before its command.
+    pub within: &'a [String],
     /// `{NAME_url}`: where the model of that name is; a single `[model]` has the name `model`.
     pub models: &'a [(String, String)],
     /// `{ca_file}`: the certificate that signed the model's.
@@ -25,9 +29,9 @@ pub struct Names<'a> {
 }
 
 /// What is different for each node of a `[house]`: its name and its region's; its own address, where streams go, and that of its region,
-/// where webhooks go; where the shared store is; `active` for the first region, `standby` for the others; its peers as a list for TOML,
-/// `{ node, region, url }` each; the address of its operators' listener.
-pub const NODE_NAMES: [&str; 8] = [
+/// where webhooks go; where the shared store is, as the region reaches it; `active` for the first region, `standby` for the others; its peers as a list for TOML,
+/// `{ node, region, url }` each; the address of its operators' listener; that of the witness.
+pub const NODE_NAMES: [&str; 9] = [
     "node",
     "region",
     "node_url",
@@ -36,11 +40,13 @@ pub const NODE_NAMES: [&str; 8] = [
     "role",
     "peers",
     "admin",
+    "witness_url",
 ];
 
 /// The names that a plan with these models may use.
 pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>, is_house: bool) -> Vec<String> {
     let names = [
+        "host",
         "port",
         "ca_file",
         "folder",
@@ -58,6 +64,7 @@ pub(super) fn allowed<'a>(models: impl Iterator<Item = &'a str>, is_house: bool)
 /// Puts values in the place of names.
 pub fn fill(text: &str, names: &Names<'_>) -> String {
     let text = text
+        .replace("{host}", &names.host.to_string())
         .replace("{port}", &names.port.to_string())
         .replace("{ca_file}", &names.ca_file.display().to_string())
         .replace("{folder}", &names.folder.display().to_string())
@@ -91,17 +98,19 @@ mod tests {
     #[test]
     fn names_are_filled_in_and_other_braces_stay() {
         let names = Names {
+            host: Ipv4Addr::LOCALHOST,
             port: 80,
+            within: &[],
             models: &[("model".to_owned(), "ws://m".to_owned())],
             ca_file: Path::new("/ca"),
             folder: Path::new("/f"),
             rest_url: "http://t",
             node: &[("node", "east-1".to_owned())],
         };
-        let text = "{port} {model_url} {ca_file} {folder} {node} [{ env = 'X' }] {\"a\":{}}";
+        let text = "{host} {port} {model_url} {ca_file} {folder} {node} [{ env = 'X' }] {\"a\":{}}";
         assert_eq!(
             fill(text, &names),
-            "80 ws://m /ca /f east-1 [{ env = 'X' }] {\"a\":{}}"
+            "127.0.0.1 80 ws://m /ca /f east-1 [{ env = 'X' }] {\"a\":{}}"
         );
         let allowed = allowed(["model"].into_iter(), true);
         assert_eq!(unknown(text, &allowed), None);

@@ -159,6 +159,10 @@ figures! {
     Harms, "harms", "", Lowest, "Rows of the timetable that were carried out while callers were there.";
     DrainsFailed, "drains_failed", "", Highest, "Nodes that were asked to end, and did not in order and in time.";
     NodesFell, "nodes_fell", "", Highest, "Nodes whose process ended though nobody had ended it.";
+    NeverReady, "never_ready", "", Highest, "Versions that were deployed and never ready.";
+    WithdrawnAfter, "withdrawn_after_ms", "ms", Highest, "From when a version was ready until it had withdrawn by itself, the longest.";
+    CallsTouched, "calls_touched_percent", "%", Highest, "Calls that failed, or of which a session ended by a fault, of all calls.";
+    StreamsLostParted, "streams_lost_parted", "", Highest, "Streams that were lost, or moved by the server, while regions were parted and for seconds after it.";
     UpP99Before, "up_p99_before_ms", "ms", Median, "Added latency, caller to model, 99 %, of sessions that were over before any harm.";
     UpP99During, "up_p99_during_ms", "ms", Median, "The same of sessions between the first harm and the last.";
     UpRatioToBefore, "up_p99_ratio_to_before", "×", Median, "The one against the other.";

@@ -63,10 +63,10 @@ pub(crate) struct Callers {
 pub(crate) enum Way {
     /// Each opens a stream at this URL, without any document.
     Stream(String),
-    /// They call this number, and their carrier does what its documents say.
+    /// They call these numbers in turn, and their carrier does what their documents say.
     Number {
         account: Arc<Account>,
-        number: Number,
+        numbers: Vec<Number>,
         settings: Arc<TwilioSettings>,
     },
 }
@@ -182,9 +182,13 @@ impl Callers {
             Way::Stream(url) => self.open(url, recording, number, seed).await,
             Way::Number {
                 account,
-                number: called,
+                numbers: called,
                 settings,
             } => {
+                let turn = number as usize % called.len().max(1);
+                let Some(called) = called.get(turn) else {
+                    return Outcome::Refused("there is no number".into());
+                };
                 let CarrierSettings { from, to, .. } = &*self.settings;
                 let from = if self.own_numbers {
                     &numbers::caller(number)

@@ -9,6 +9,7 @@ mod gaps;
 mod handover;
 mod providers;
 mod resumed;
+mod struck;
 mod uplink;
 mod voice;
 
@@ -58,6 +59,8 @@ pub(crate) struct Window {
 pub(crate) struct OfDrill {
     /// From the first harm to the last, if there was any.
     pub(crate) harm: Option<(Duration, Duration)>,
+    /// From when to when regions were parted, if they were.
+    pub(crate) parted: Option<(Duration, Duration)>,
     /// When the last call had been over for seconds.
     pub(crate) quiet: Duration,
 }
@@ -98,6 +101,7 @@ pub(crate) fn figures(
     );
     voice::tally(&told, &sessions, &mut figures);
     resumed::tally(&told, &sessions, window, &mut figures);
+    struck::tally(outcomes, &told, &sessions, window, &mut figures);
     voice::beside(window.beheld.as_ref(), &mut figures);
     costs(&told, window, &mut figures);
     figures
@@ -119,7 +123,7 @@ pub(crate) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
     failures
 }
 
-/// Which calls went on without what had been said; the first few.
+/// Which calls went on without what had been said, and which waited long for a stream; the first few.
 pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
     let told: Vec<&Told> = outcomes
         .iter()
@@ -128,7 +132,9 @@ pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
             Outcome::Refused(_) => None,
         })
         .collect();
-    resumed::complaints(&told, &Sessions::sort(seen))
+    let mut complaints = resumed::complaints(&told, &Sessions::sort(seen));
+    complaints.extend(struck::waits(&told));
+    complaints
 }
 
 /// What models refused, by the code of the error, and how often; the first [`REASONS_MAX`] codes.

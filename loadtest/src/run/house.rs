@@ -1,7 +1,7 @@
 //! The models of a round: houses of sessions, for as long as the round lasts.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -95,7 +95,7 @@ impl Model {
             Subject::Plain => None,
         };
         let elsewhere = stage.elsewhere.filter(|_| subject == Subject::Server);
-        let address = elsewhere.map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |elsewhere| {
+        let address = elsewhere.map_or(SocketAddr::from((stage.host, 0)), |elsewhere| {
             let mut address = elsewhere.model_listen;
             address.set_port(address.port().saturating_add(nth));
             address

@@ -35,7 +35,7 @@ pub(crate) struct Interface {
 
 impl Interface {
     /// Opens it as the plan says.
-    pub(crate) async fn open(plan: &Plan, clock: Clock) -> Result<Self, RunError> {
+    pub(crate) async fn open(plan: &Plan, clock: Clock, host: Ipv4Addr) -> Result<Self, RunError> {
         let refused = |source| RunError::Listen {
             what: "the address of Twilio's REST interface".into(),
             source,
@@ -55,7 +55,7 @@ impl Interface {
             .with_shares(plan.rest.clone());
         account.set_faults(plan.rest_faults.clone());
         let account = Arc::new(account);
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let any = SocketAddr::from((host, 0));
         let listener = TcpListener::bind(any).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let mut serving = JoinSet::new();

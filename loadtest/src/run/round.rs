@@ -1,6 +1,7 @@
 //! One round: start a subject, let callers come, measure it while they are all there, and wait for their end.
 
 use std::{
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -74,6 +75,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) authority: Authority,
     pub(crate) folder: PathBuf,
     pub(crate) clock: Clock,
+    /// Where models and interfaces listen.
+    pub(crate) host: Ipv4Addr,
 }
 
 impl Stage<'_> {
@@ -110,7 +113,7 @@ pub(super) async fn measure(
     watch: &mut dyn Watch,
 ) -> Result<(Figures, Vec<Dialled>), RunError> {
     let models = Models::open(stage, subject).await?;
-    let interface = Interface::open(stage.plan, stage.clock).await?;
+    let interface = Interface::open(stage.plan, stage.clock, stage.host).await?;
     let running = start(stage, (subject, round), &models, &interface.url, watch).await?;
     interface.reach(stage.plan, &running.address);
     let idle = used(&running)?;
@@ -211,7 +214,7 @@ fn callers(stage: &Stage<'_>, running: &Running, interface: &Interface, end: Dur
     let way = match &running.number {
         Some(number) => Way::Number {
             account: Arc::clone(&interface.account),
-            number: number.clone(),
+            numbers: vec![number.clone()],
             settings: Arc::new(stage.plan.twilio.clone()),
         },
         None => Way::Stream(running.url.clone()),
@@ -255,7 +258,9 @@ async fn start(
         source,
     })?;
     let names = Names {
+        host: stage.host,
         port,
+        within: &[],
         models: &models.urls(),
         ca_file: &stage.ca_file(),
         folder: &stage.house(subject, round)?,

@@ -112,13 +112,15 @@ pub(crate) async fn start_server(
         fs::write(&path, fill(text, names)).map_err(|source| file_error(&path, source))?;
     }
     let start = Start {
-        command: server.command.iter().map(|it| fill(it, names)).collect(),
+        command: (names.within.iter().cloned())
+            .chain(server.command.iter().map(|it| fill(it, names)))
+            .collect(),
         env: server
             .env
             .iter()
             .map(|(name, value)| (name.clone(), fill(value, names)))
             .collect(),
-        address: address(names.port),
+        address: address(names),
         ready_path: server.ready_path.clone(),
         ready_within: Duration::from_millis(server.ready_within_ms),
         folder: None,
@@ -135,7 +137,7 @@ pub(super) async fn start_relay(
 ) -> Result<Running, RunError> {
     let program = std::env::current_exe().map_err(RunError::OwnPath)?;
     let ca_file = names.ca_file.display().to_string();
-    let address = address(names.port);
+    let address = address(names);
     // It knows one: the first.
     let model_url = names.models.first().map_or("", |(_, url)| url.as_str());
     let workers = workers.map(|workers| format!("--workers={workers}"));
@@ -206,8 +208,8 @@ pub(crate) fn free_port() -> io::Result<u16> {
     tried
 }
 
-fn address(port: u16) -> String {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+fn address(names: &Names<'_>) -> String {
+    SocketAddr::from((names.host, names.port)).to_string()
 }
 
 fn file_error(path: &Path, source: io::Error) -> RunError {

@@ -21,6 +21,8 @@ pub struct Here {
     pub load: Load,
     /// A caller for whom there is no model has something to choose here.
     pub has_menu: bool,
+    /// How many calls it takes while others of its region can take the rest: it is on [trial](super::trial).
+    pub places: Option<u32>,
 }
 
 /// Where a new call goes.
@@ -58,13 +60,16 @@ pub fn route(
     let load = here.load;
     let is_well = load.takes_calls && load.has_provider;
     let is_crowded = load.permille() >= CROWDED_PERMILLE;
-    if is_well && !is_crowded {
+    let is_on_trial = here.places.is_some_and(|places| load.calls >= places);
+    if is_well && !is_crowded && !is_on_trial {
         return Route::Here;
     }
     let own = presence
         .believed(now)
         .filter(|beat| beat.peer.region == region);
-    let room_below = if is_well {
+    let room_below = if is_well && is_on_trial && !is_crowded {
+        CROWDED_PERMILLE
+    } else if is_well {
         load.permille().saturating_sub(BETTER_BY_PERMILLE)
     } else {
         1_000
@@ -168,6 +173,7 @@ mod tests {
         let here = Here {
             load: mine,
             has_menu,
+            places: None,
         };
         route(Instant::ZERO, here, &presence, me.region, (call, progress))
     }
@@ -228,6 +234,34 @@ mod tests {
     }
 
     #[test]
+    fn a_node_on_trial_takes_few_calls_where_others_of_its_region_take_the_rest() {
+        let me = beat("east", "a", 1, 1).peer;
+        let (near, far) = (beat("east", "b", 1, 1), beat("west", "c", 1, 1));
+        let call = CallSid::parse("CA0123456789abcdefABCDEF0123456789").unwrap();
+        let routed = |calls, others: &[Beat]| {
+            let mut presence = Presence::new(me);
+            for other in others {
+                presence.hear(Instant::ZERO, *other);
+            }
+            let here = Here {
+                load: Load { calls, ..WELL },
+                has_menu: false,
+                places: Some(4),
+            };
+            let ringing = (call, Progress::Ringing);
+            route(Instant::ZERO, here, &presence, me.region, ringing)
+        };
+        let crowded = Beat {
+            load: CROWDED,
+            ..near
+        };
+        assert_eq!(routed(3, &[near]), Route::Here);
+        assert_eq!(routed(4, &[near]), Route::Node(near.peer));
+        assert_eq!(routed(4, &[far]), Route::Here);
+        assert_eq!(routed(4, &[crowded]), Route::Here);
+    }
+
+    #[test]
     fn calls_that_come_together_do_not_all_go_to_one_node() {
         let me = beat("east", "a", 1, 1).peer;
         let mut presence = Presence::new(me);
@@ -237,6 +271,7 @@ mod tests {
         let here = Here {
             load: LEAVING,
             has_menu: false,
+            places: None,
         };
         let mut to = std::collections::BTreeSet::new();
         for n in 0..100 {

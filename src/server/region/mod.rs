@@ -10,6 +10,7 @@
 //! | `roles`, `remembering` | which region is active, and by which epoch it was |
 //! | `advice` | warnings of providers |
 //! | `routing` | where a new call's stream goes |
+//! | `trial` | whether a node that has just begun does as well as the others |
 //!
 //! All of it is there where `region.peers` names somebody. What follows from what is heard is decided in [`crate::core::region`]; the rules
 //! are in [`crate::docs::regions`].
@@ -24,6 +25,7 @@ pub(super) mod remembering;
 pub(super) mod roles;
 pub(super) mod routing;
 mod seal;
+pub(super) mod trial;
 mod votes;
 pub(super) mod words;
 
@@ -35,6 +37,7 @@ use tokio::sync::Notify;
 use self::door::Door;
 pub(super) use self::peers::{Heard as Said, Peers};
 use self::roles::Roles;
+use self::trial::OnTrial;
 use super::clock::draw_seed;
 use crate::config::{Begins, RegionSettings};
 use crate::core::region::advice::Advice;
@@ -58,6 +61,7 @@ pub(super) struct Nodes {
     /// An operator has spoken, or another node has.
     spoken: Notify,
     beats: AtomicU64,
+    on_trial: OnTrial,
 }
 
 impl Nodes {
@@ -73,7 +77,7 @@ impl Nodes {
             node: Node::parse(node).expect("the configuration has looked at the name"),
             life: Life(draw_seed()),
         };
-        let (begins, numbers) = (settings.begins, settings.roles);
+        let (begins, numbers, trial) = (settings.begins, settings.roles, settings.trial);
         let nodes = settings.others.map(|others| Self {
             me,
             roles: Mutex::new(Roles::new(now, me, begins, numbers, &others)),
@@ -84,6 +88,7 @@ impl Nodes {
             presence: Mutex::new(Presence::new(me)),
             advice: Mutex::default(),
             beats: AtomicU64::new(0),
+            on_trial: OnTrial::new(now, trial),
         });
         (me, nodes)
     }

@@ -284,7 +284,8 @@ async fn send(nodes: &Nodes, letter: Letter) -> (Node, u64, Option<Vote>) {
         | Answer::Beat(_)
         | Answer::Heard
         | Answer::NoCall
-        | Answer::Call(_) => None,
+        | Answer::Call(_)
+        | Answer::Record(_) => None,
     });
     (to, round, vote)
 }

@@ -45,6 +45,7 @@ pub(in crate::server) fn elsewhere<'a>(
     let here = Here {
         load: load(shared, now),
         has_menu: house.has_menu,
+        places: nodes.places(now),
     };
     let call = (voice.call, voice.progress);
     let routed = route(now, here, &nodes.presence(), nodes.me.region, call);

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::call_words::CallWords;
+use super::trial::RecordWords;
 pub(in crate::server) use super::votes::{PleaWords, VoteWords};
 use crate::core::callback::number::Number;
 use crate::core::ids::CallSid;
@@ -38,6 +39,8 @@ pub(in crate::server) enum Question {
     Call(String),
     /// I have a newer stream of this call (the carrier's name, ours, the epoch of its document): do you let go of yours?
     Opened(String, u128, u32),
+    /// How did your calls fare?
+    Record,
 }
 
 /// What it is answered.
@@ -55,6 +58,8 @@ pub(in crate::server) enum Answer {
     NoCall,
     /// I know this of it.
     Call(Box<CallWords>),
+    /// My calls fared so.
+    Record(RecordWords),
 }
 
 /// How a node is, as it says itself.

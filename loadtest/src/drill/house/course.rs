@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::{
+    model::dials::End,
     report::{Course, Form, POINTS_MAX, Panel, Series},
     run::{
         callers::{Outcome, Told},
@@ -41,12 +42,14 @@ pub(super) fn of(
         .collect();
     let first = told.iter().map(|told| told.began).min();
     let span = (first.unwrap_or(begin).min(begin), over);
-    let panels = vec![
+    let mut panels = vec![
         calls(&told, span),
         gaps(&told),
         documents(&told, span),
         sessions(seen, span),
+        dials(seen, span),
     ];
+    panels.extend(fallback(seen, span));
     Course {
         span,
         marks: marks.to_vec(),
@@ -165,6 +168,65 @@ fn sessions(seen: &[Seen], span: Span) -> Panel {
         limit: None,
         series: series.collect(),
     }
+}
+
+/// Sessions that are begun, and dials that come to nothing, a second.
+fn dials(seen: &[Seen], span: Span) -> Panel {
+    let all = || seen.iter().flat_map(|seen| &seen.sessions);
+    let opened: Vec<_> = all().filter_map(|session| session.opened).collect();
+    let struck: Vec<_> = all().filter_map(|session| session.first_fault).collect();
+    let zero = span.0;
+    let dials = seen.iter().flat_map(|seen| &seen.dials.list.list);
+    let failed = dials.filter(|dial| !matches!(dial.end, End::Opened(_)));
+    let failed: Vec<_> = failed.map(|dial| zero + dial.at).collect();
+    Panel {
+        title: "sessions a second".into(),
+        limit: None,
+        series: vec![
+            rate("begun", &opened, span),
+            rate("dials that came to nothing", &failed, span),
+            rate("ended by a fault", &struck, span),
+        ],
+    }
+}
+
+/// The share of sessions that are not at the first of several models.
+fn fallback(seen: &[Seen], span: Span) -> Option<Panel> {
+    let (first, others) = seen
+        .split_first()
+        .filter(|(_, others)| !others.is_empty())?;
+    let lives = |seen: &Seen| {
+        let lives = seen.sessions.iter().filter_map(|session| {
+            let ended = session.ended.map_or(span.1, |ended| ended.at);
+            Some((session.opened?, ended))
+        });
+        lives.collect::<Vec<Span>>()
+    };
+    let (first, others) = (
+        lives(first),
+        others.iter().flat_map(lives).collect::<Vec<_>>(),
+    );
+    let under_way = |lives: &[Span], at: Duration| {
+        number(
+            lives
+                .iter()
+                .filter(|(from, to)| *from <= at && at < *to)
+                .count(),
+        )
+    };
+    let share = |at: Duration| {
+        let elsewhere = under_way(&others, at);
+        100.0 * elsewhere / (elsewhere + under_way(&first, at)).max(1.0)
+    };
+    Some(Panel {
+        title: "sessions that are not at the first model, %".into(),
+        limit: None,
+        series: vec![Series {
+            name: "of all sessions".into(),
+            form: Form::Steps,
+            points: steps(span.0, span.1).map(|at| (at, share(at))).collect(),
+        }],
+    })
 }
 
 /// How many of these are under way, step by step.

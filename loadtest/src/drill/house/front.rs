@@ -4,7 +4,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -60,9 +60,13 @@ struct Node {
 }
 
 impl Front {
-    /// Opens the address before these nodes, which are asked at `ready_path`.
-    pub(super) async fn open(nodes: &[SocketAddr], ready_path: Option<&str>) -> io::Result<Self> {
-        let any = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    /// Opens the address on this host before these nodes, which are asked at `ready_path`.
+    pub(super) async fn open(
+        host: Ipv4Addr,
+        nodes: &[SocketAddr],
+        ready_path: Option<&str>,
+    ) -> io::Result<Self> {
+        let any = SocketAddr::from((host, 0));
         let listener = TcpListener::bind(any).await?;
         let address = listener.local_addr()?;
         let node = |&address: &SocketAddr| Node {
@@ -172,7 +176,7 @@ mod tests {
 
     /// A node that says its name to whoever comes.
     async fn node(name: u8) -> (SocketAddr, JoinSet<()>) {
-        let any = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -197,7 +201,9 @@ mod tests {
     async fn whoever_asks_a_region_finds_a_node_that_lives_and_nobody_where_it_is_lost() {
         let (first, first_tasks) = node(1).await;
         let (second, _second_tasks) = node(2).await;
-        let mut front = Front::open(&[first, second], None).await.unwrap();
+        let mut front = Front::open(Ipv4Addr::LOCALHOST, &[first, second], None)
+            .await
+            .unwrap();
         let mut heard = Vec::new();
         for _ in 0..8 {
             heard.extend(ask(&front).await);

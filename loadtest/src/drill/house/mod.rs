@@ -1,15 +1,20 @@
 //! Drills of several nodes: two regions of real processes with a store between them, callers who come through a number, and harm that
 //! is done by a timetable.
 //!
-//! Owns the order of things. The processes are in [`nodes`] and [`store`], the regions' addresses in [`front`], what is done in
-//! [`harm`]; who calls and what is counted is what a [run](crate::run) has too, and what is drawn of it is in [`course`]. All processes
+//! Owns the order of things. How a house is put up is in [`building`], its processes are in [`nodes`] and [`store`], the regions'
+//! addresses in [`front`], what leads from one to the other in [`ways`] or [`grounds`], what is
+//! done in [`harm`]; who calls and what is counted is what a [run](crate::run) has too, and what is drawn of it is in [`course`]. All processes
 //! are children: they end with the drill, however it ends.
 
+mod building;
 mod course;
 mod front;
+mod grounds;
 mod harm;
 mod nodes;
+mod promised;
 mod store;
+mod ways;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -19,17 +24,18 @@ use std::{
 use tokio::task::JoinSet;
 
 use self::{
-    front::Front,
+    building::{build, numbers},
+    grounds::Grounds,
     harm::{Done, House},
-    nodes::{Common, Node},
-    store::Store,
+    nodes::Common,
 };
 use super::{DrillError, Drilled, story::Story};
 use crate::{
     arrivals::arrivals,
     carrier::CarrierSettings,
     net::Clock,
-    plan::{HousePlan, Plan, Server},
+    netns::Place,
+    plan::{HousePlan, Plan},
     recording::Recording,
     report::{Figure, Figures},
     run::{
@@ -42,7 +48,7 @@ use crate::{
         subject::Subject,
     },
     tls::Authority,
-    twilio::{number::Number, twiml::Link},
+    twilio::number::Number,
 };
 
 /// How often is looked what is due.
@@ -58,9 +64,10 @@ const END_MAX: Duration = Duration::from_secs(3);
 pub(super) async fn run(
     plan: &Plan,
     house: &HousePlan,
-    recordings: &[Arc<Recording>],
+    (recordings, place): (&[Arc<Recording>], Option<Place>),
     say: &mut dyn FnMut(&str),
 ) -> Result<Drilled, DrillError> {
+    let grounds = Grounds::new(place);
     let server = plan
         .server
         .as_ref()
@@ -74,11 +81,12 @@ pub(super) async fn run(
         authority: Authority::generate().map_err(RunError::from)?,
         folder: folder.0.clone(),
         clock,
+        host: grounds.world(),
     };
     stage.write_ca()?;
     let mut story = Story::new(clock, say);
     let models = Models::open(&stage, Subject::Server).await?;
-    let interface = Interface::open(plan, clock).await?;
+    let interface = Interface::open(plan, clock, stage.host).await?;
     let urls = models.urls();
     let common = Common {
         server,
@@ -87,8 +95,11 @@ pub(super) async fn run(
         rest_url: &interface.url.clone(),
         clock,
     };
-    let built = build(house, &stage, &common, &mut story).await?;
-    let number = number(server, house, &built).ok_or(DrillError::NotADrill("server.voice_path"))?;
+    let built = build(house, &stage, grounds, &common, &mut story).await?;
+    let numbers = numbers(server, house, &built);
+    if numbers.is_empty() {
+        return Err(DrillError::NotADrill("server.voice_path"));
+    }
     if let Some(front) = built.fronts.first() {
         interface.reach(plan, &front.address.to_string());
     }
@@ -100,72 +111,9 @@ pub(super) async fn run(
         models,
         story,
     };
-    Ok(drilling.through(number, recordings, &common, built).await?)
-}
-
-/// Starts the store, the nodes and the regions' addresses.
-async fn build(
-    plan: &HousePlan,
-    stage: &Stage<'_>,
-    common: &Common<'_>,
-    story: &mut Story<'_>,
-) -> Result<House, RunError> {
-    let clock = stage.clock;
-    let shared = Store::start(plan.store, &plan.regions, &stage.folder, clock).await?;
-    let mut nodes = Vec::new();
-    for named in plan.node_names() {
-        nodes.push(Node::plan(named, plan, &stage.folder, clock).await?);
-    }
-    let ready_path = common.server.ready_path.as_deref();
-    let mut fronts = Vec::new();
-    for region in &plan.regions {
-        let here = nodes.iter().filter(|node| node.region == *region);
-        let here: Vec<_> = here.map(|node| node.address).collect();
-        let front = Front::open(&here, ready_path).await;
-        fronts.push(front.map_err(|source| RunError::Listen {
-            what: format!("the address of {region}"),
-            source,
-        })?);
-    }
-    let named = |node: &Node| (node.region.clone(), node.name.clone(), node.url());
-    let all: Vec<_> = nodes.iter().map(named).collect();
-    for node in &mut nodes {
-        let place = plan.regions.iter().position(|it| *it == node.region);
-        let place = place.unwrap_or_default();
-        if let Some(front) = fronts.get(place) {
-            node.fill(front.address, &shared.url(), &all, place == 0)?;
-        }
-    }
-    for node in &mut nodes {
-        node.start(common, &mut |line| story.say(line)).await?;
-    }
-    story.say(&format!(
-        "{} nodes are up, in {}",
-        nodes.len(),
-        plan.regions.join(" and ")
-    ));
-    Ok(House {
-        nodes,
-        fronts,
-        store: shared,
-    })
-}
-
-/// The number as its owner has set it up: the first region, and the last one where that fails.
-fn number(server: &Server, plan: &HousePlan, house: &House) -> Option<Number> {
-    let (first, last) = (house.fronts.first()?, house.fronts.last()?);
-    let with = |link: Link| {
-        let joint = if plan.overrides.is_empty() { "" } else { "#" };
-        Link {
-            url: format!("{}{joint}{}", link.url, plan.overrides),
-            ..link
-        }
-    };
-    let mut number = server.number(&first.address.to_string())?;
-    let fallback = server.number(&last.address.to_string())?.fallback;
-    number.voice = with(number.voice);
-    number.fallback = fallback.map(with);
-    Some(number)
+    Ok(drilling
+        .through(numbers, recordings, &common, built)
+        .await?)
 }
 
 /// A drill while it runs.
@@ -181,7 +129,7 @@ struct Drilling<'a> {
 impl Drilling<'_> {
     async fn through(
         mut self,
-        number: Number,
+        numbers: Vec<Number>,
         recordings: &[Arc<Recording>],
         common: &Common<'_>,
         mut house: House,
@@ -189,7 +137,7 @@ impl Drilling<'_> {
         let (calls, clock) = (&self.plan.calls, self.clock);
         let begin = clock.now() + calls.ramp();
         let end = begin + calls.steady();
-        let callers = Arc::new(self.callers(number, recordings, end));
+        let callers = Arc::new(self.callers(numbers, recordings, end));
         let first = clock.now();
         self.models.begin(first);
         let mut lines = JoinSet::new();
@@ -227,13 +175,18 @@ impl Drilling<'_> {
         self.finish(outcomes, done, recordings, (begin, over)).await
     }
 
-    fn callers(&self, number: Number, recordings: &[Arc<Recording>], end: Duration) -> Callers {
+    fn callers(
+        &self,
+        numbers: Vec<Number>,
+        recordings: &[Arc<Recording>],
+        end: Duration,
+    ) -> Callers {
         let calls = &self.plan.calls;
         let account = &self.interface.account;
         Callers {
             way: Way::Number {
                 account: Arc::clone(account),
-                number,
+                numbers,
                 settings: Arc::new(self.plan.twilio.clone()),
             },
             recordings: recordings.to_vec(),
@@ -317,6 +270,7 @@ impl Drilling<'_> {
             zero: begin.saturating_sub(self.plan.calls.ramp()),
             drill: Some(collect::OfDrill {
                 harm: done.span(),
+                parted: done.parted,
                 quiet: over + QUIET,
             }),
         };
@@ -324,8 +278,12 @@ impl Drilling<'_> {
         let mut figures = collect::figures(&calls.outcomes, &seen, recordings, &window);
         self.interface.figures(&mut figures);
         done.figures(&mut figures);
+        let mut course = course::of(&calls.outcomes, &seen, (begin, over), &done.marks);
+        course
+            .panels
+            .extend(promised::panel(&self.interface, course.span));
         Ok(Drilled {
-            course: course::of(&calls.outcomes, &seen, (begin, over), &done.marks),
+            course,
             told: self.story.told(),
             figures,
         })
@@ -358,8 +316,13 @@ impl Done {
             (Figure::Kills, self.kills),
             (Figure::DrainsFailed, self.drains_failed),
             (Figure::NodesFell, self.fell),
+            (Figure::NeverReady, self.never_ready),
         ] {
             figures.set(figure, count.into());
         }
+        figures.set_some(
+            Figure::WithdrawnAfter,
+            self.withdrawn.map(|after| after.as_secs_f64() * 1_000.0),
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 
+use super::store::Site;
 use crate::{
     net::Clock,
     plan::{HousePlan, NODE_NAMES, Names, Server},
@@ -25,6 +26,7 @@ use crate::{
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) region: String,
+    host: Ipv4Addr,
     /// Where it listens.
     pub(super) address: SocketAddr,
     /// Where streams go that are its.
@@ -32,7 +34,36 @@ pub(super) struct Node {
     line: Option<Line>,
     folder: PathBuf,
     filled: Vec<(&'static str, String)>,
+    /// What stands before its command.
+    within: Vec<String>,
+    /// Its command, if it is not the plan's.
+    version: Option<Vec<String>>,
+    /// It serves no carrier, so it is ready for none.
+    is_witness: bool,
     child: Option<Child>,
+    /// When it was last ready.
+    ready_since: Duration,
+}
+
+/// A node, as others find it.
+#[derive(Clone)]
+pub(super) struct Neighbour {
+    pub(super) name: String,
+    pub(super) region: String,
+    pub(super) address: SocketAddr,
+}
+
+/// What a node is to find around it.
+pub(super) struct Surroundings {
+    /// The address of its region.
+    pub(super) region: SocketAddr,
+    /// Where the store is; empty: there is none.
+    pub(super) store_url: String,
+    pub(super) peers: Vec<Neighbour>,
+    /// It stands in the first region.
+    pub(super) is_first: bool,
+    /// Empty: there is none.
+    pub(super) witness_url: String,
 }
 
 /// A proxy before a node.
@@ -55,16 +86,17 @@ impl Node {
     pub(super) async fn plan(
         (region, name): (String, String),
         plan: &HousePlan,
-        folder: &Path,
-        clock: Clock,
+        site: Site<'_>,
     ) -> Result<Self, RunError> {
-        let address = local(free_port().map_err(refused)?);
-        let folder = folder.join(&name);
+        let address = site.grounds.at(&region, free_port().map_err(refused)?);
+        let folder = site.folder.join(&name);
         std::fs::create_dir(&folder).map_err(|source| RunError::File {
             path: folder.display().to_string(),
             source,
         })?;
         let mut node = Self {
+            within: site.grounds.within(&region),
+            host: site.grounds.host(&region),
             name,
             region,
             address,
@@ -72,12 +104,16 @@ impl Node {
             line: None,
             folder,
             filled: Vec::new(),
+            version: None,
+            is_witness: false,
             child: None,
+            ready_since: Duration::ZERO,
         };
         if plan.lines {
-            let listener = TcpListener::bind(local(0)).await.map_err(refused)?;
+            let at = site.grounds.world();
+            let listener = TcpListener::bind((at, 0)).await.map_err(refused)?;
             node.stream_address = listener.local_addr().map_err(refused)?;
-            let control = Control::new(clock);
+            let control = Control::new(site.clock);
             let carried = proxy::run(listener, address, Vec::new(), control.clone(), 1);
             let mut task = JoinSet::new();
             // A proxy that cannot go on is missed by whoever wants to pass.
@@ -91,34 +127,34 @@ impl Node {
     }
 
     /// What stands for each name in its files, where all of the house is known.
-    pub(super) fn fill(
-        &mut self,
-        region: SocketAddr,
-        store_url: &str,
-        all: &[(String, String, String)],
-        is_first: bool,
-    ) -> Result<(), RunError> {
-        let peers = all.iter().filter(|(_, node, _)| *node != self.name);
-        let peers = peers.map(|(region, node, url)| {
-            format!("{{ node = \"{node}\", region = \"{region}\", url = \"{url}\" }}")
+    pub(super) fn fill(&mut self, around: &Surroundings) -> Result<(), RunError> {
+        let peers = around.peers.iter().map(|peer| {
+            let Neighbour {
+                name,
+                region,
+                address,
+            } = peer;
+            format!("{{ node = \"{name}\", region = \"{region}\", url = \"http://{address}\" }}")
         });
         let peers: Vec<_> = peers.collect();
+        let admin = free_port().map_err(refused)?;
         let values = [
             self.name.clone(),
             self.region.clone(),
             self.url(),
-            format!("http://{region}"),
-            store_url.to_owned(),
-            (if is_first { "active" } else { "standby" }).to_owned(),
+            format!("http://{}", around.region),
+            around.store_url.clone(),
+            (if around.is_first { "active" } else { "standby" }).to_owned(),
             format!("[{}]", peers.join(", ")),
-            local(free_port().map_err(refused)?).to_string(),
+            SocketAddr::new(self.address.ip(), admin).to_string(),
+            around.witness_url.clone(),
         ];
         self.filled = NODE_NAMES.into_iter().zip(values).collect();
         Ok(())
     }
 
-    /// Its own address, by which streams and peers reach it.
-    pub(super) fn url(&self) -> String {
+    /// Its own address, by which streams reach it.
+    fn url(&self) -> String {
         format!("http://{}", self.stream_address)
     }
 
@@ -132,16 +168,57 @@ impl Node {
             return Ok(());
         }
         let names = Names {
+            host: self.host,
             port: self.address.port(),
+            within: &self.within,
             models: common.models,
             ca_file: common.ca_file,
             folder: &self.folder,
             rest_url: common.rest_url,
             node: &self.filled,
         };
-        let running = start_server(common.server, &names, common.clock, say).await?;
+        let mut server = common.server.clone();
+        if let Some(command) = &self.version {
+            server.command.clone_from(command);
+        }
+        if self.is_witness {
+            server.ready_path = None;
+        }
+        let running = start_server(&server, &names, common.clock, say).await?;
         self.child = running.child;
+        self.ready_since = common.clock.now();
         Ok(())
+    }
+
+    /// As it is, but a witness, started by this command.
+    pub(super) fn into_witness(mut self, command: &[String]) -> Self {
+        self.version = Some(command.to_vec());
+        self.is_witness = true;
+        self
+    }
+
+    /// From now on it is started by this command, or by the plan's; the one before.
+    pub(super) fn set_version(&mut self, command: Option<Vec<String>>) -> Option<Vec<String>> {
+        std::mem::replace(&mut self.version, command)
+    }
+
+    /// When it was last ready.
+    pub(super) fn ready_since(&self) -> Duration {
+        self.ready_since
+    }
+
+    /// Whether its process is gone, by itself or otherwise.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(Child::has_ended)
+    }
+
+    /// As others find it.
+    pub(super) fn neighbour(&self) -> Neighbour {
+        Neighbour {
+            name: self.name.clone(),
+            region: self.region.clone(),
+            address: self.stream_address,
+        }
     }
 
     /// Kills it with -9.
@@ -174,10 +251,6 @@ impl Node {
             let _ordered = proxy::obey(&line.control, "reset");
         }
     }
-}
-
-fn local(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 fn refused(source: std::io::Error) -> RunError {

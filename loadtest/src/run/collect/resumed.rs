@@ -78,6 +78,23 @@ pub(super) fn tally(
     }
 }
 
+/// When the streams of a call were lost, or moved by the server.
+pub(super) fn losses_at(told: &Told) -> Vec<Duration> {
+    let losses = told.voice().map(|voice| losses(voice, told.ended));
+    let losses = losses.into_iter().flatten();
+    losses.map(|loss| loss.at).collect()
+}
+
+/// From when to when a call was between two streams, and its carrier.
+pub(super) fn waits_of(told: &Told) -> Vec<(Duration, Duration, &VoiceReport)> {
+    let Some(voice) = told.voice() else {
+        return Vec::new();
+    };
+    let losses = losses(voice, told.ended).into_iter();
+    let waits = losses.filter_map(|loss| Some((loss.at, loss.opened?, voice)));
+    waits.collect()
+}
+
 /// Which calls went on without what was said; ten at most.
 pub(super) fn complaints(told: &[&Told], sessions: &Sessions<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
