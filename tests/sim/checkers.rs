@@ -305,8 +305,8 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
     Some((earliest(since, heard_by), frame(latest)))
 }
 
-/// Whether a pause of the caller was taken for the end of the turn, an answer to what came before was with the carrier when its
-/// session was lost, and the next one knows what the caller had said.
+/// Whether a pause of the caller was taken for the end of the turn, some of an answer to what came before was heard by the time its
+/// session was lost, and the next one knows what the caller had said. Whoever had finished before the answer came did not pause.
 fn is_half_told(life: &Life, attempt: AttemptId, (began, lost_at): (Duration, Duration)) -> bool {
     let mut sessions = life.sessions();
     let knows = |session: &SessionReport| {
@@ -315,7 +315,24 @@ fn is_half_told(life: &Life, attempt: AttemptId, (began, lost_at): (Duration, Du
     };
     let is_told = sessions.any(|(taker, session)| taker == attempt && knows(session));
     let mut items = life.phone.items.iter();
-    is_told && items.any(|item| began < item.received.0 && item.received.0 <= lost_at + IN_THE_AIR)
+    is_told
+        && items.any(|item| {
+            let (at, until) = (item.received.0, lost_at + IN_THE_AIR);
+            let is_heard = item.first_played.is_some_and(|heard| heard <= until);
+            began < at && is_heard && speaks_after(life, at, until)
+        })
+}
+
+/// Whether the caller speaks at any time between two.
+fn speaks_after(life: &Life, from: Duration, until: Duration) -> bool {
+    let mut turns = life.happenings.iter().filter_map(|(at, what)| match what {
+        Happening::TurnBegan { .. } => Some((*at, true)),
+        Happening::TurnEnded { .. } => Some((*at, false)),
+        _ => None,
+    });
+    let before = turns.clone().take_while(|(at, _)| *at <= from).last();
+    let was_speaking = before.is_some_and(|(_, begins)| begins);
+    was_speaking || turns.any(|(at, begins)| begins && from < at && at <= until)
 }
 
 /// A second of pre-roll, and what the network makes of it.
