@@ -89,6 +89,13 @@ impl Checkpoints {
         is_recent.then_some((left.by.card.id, left.checkpoint))
     }
 
+    /// The caller has heard nothing for so long since: the next stream is to break the silence the sooner.
+    pub(super) fn has_waited(&self, call: &CallSid, since: Duration) {
+        if let Some(kept) = self.lock().get_mut(call) {
+            kept.left.checkpoint.waited += since;
+        }
+    }
+
     /// The call is over: nobody goes on with it.
     pub(super) fn forget(&self, call: &CallSid) {
         self.lock().remove(call);
@@ -149,6 +156,21 @@ mod tests {
         checkpoints.recall(at(1), sid(1), left(1, Checkpoint::default()));
         assert_eq!(checkpoints.take(at(2), &sid(1)), Some((ID, checkpoint)));
         assert_eq!(checkpoints.take(at(2), &sid(1)), None);
+    }
+
+    #[test]
+    fn who_has_waited_for_the_carrier_has_waited_for_the_agent() {
+        let checkpoints = Checkpoints::default();
+        let checkpoint = Checkpoint {
+            waited: Duration::from_secs(1),
+            ..Checkpoint::default()
+        };
+        checkpoints.keep(at(0), sid(1), left(0, checkpoint));
+        checkpoints.has_waited(&sid(1), Duration::from_secs(2));
+        checkpoints.has_waited(&sid(2), Duration::from_secs(2));
+        let (_, kept) = checkpoints.take(at(1), &sid(1)).unwrap();
+        assert_eq!(kept.waited, Duration::from_secs(3));
+        assert_eq!(checkpoints.take(at(1), &sid(2)), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod rings;
 mod texts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
@@ -200,8 +201,12 @@ fn document(
     let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&prompts, &agent.name, "one_moment");
-    // Twilio has tried for seconds before it asks here, and nobody has answered the call yet or said a word since.
-    let has_waited = hook == Hook::Fallback;
+    // Twilio has tried for seconds before it asks here. Whose call rings hears Twilio say a word, for nobody else has yet; whose call goes
+    // on hears one of ours, and nobody waits for the end of it.
+    let has_waited = hook == Hook::Fallback && voice.progress == Progress::Ringing;
+    if hook == Hook::Fallback {
+        shared.checkpoints.has_waited(&voice.call, FALLBACK_AFTER);
+    }
     let about = About {
         call: voice.call,
         direction: voice.direction,
@@ -290,6 +295,9 @@ fn whisper(shared: &Shared, received: &Received) -> String {
     let words = &words;
     Document::Whisper(Words { language, words }).render()
 }
+
+/// How long a caller has heard nothing at least when Twilio asks the fallback URL: one attempt to connect, and a second one.
+const FALLBACK_AFTER: Duration = Duration::from_millis(1_500);
 
 /// No number has more digits (E.164).
 const CALLER_DIGITS_MAX: usize = 15;

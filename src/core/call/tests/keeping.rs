@@ -1,9 +1,11 @@
 //! What is kept of a call while it goes on, so that another stream could go on from there.
 
-use super::super::checkpoint::Checkpoint;
+use super::super::checkpoint::{Checkpoint, Origin};
 use super::super::input::ResponseOutcome;
 use super::super::memory::Speaker;
+use super::super::prompt::Prompt;
 use super::*;
+use crate::core::observation::Observation;
 
 const TURN: ItemId = ItemId(7);
 const ANSWER: ItemId = ItemId(8);
@@ -112,4 +114,23 @@ fn words_whose_answer_is_cut_are_kept_without_it() {
     assert_eq!(kept.len(), 1);
     assert_eq!(said(&kept[0]), ["Can I come on Thursday?"]);
     assert!(kept[0].is_mid_turn, "the caller goes on speaking");
+}
+
+#[test]
+fn who_has_waited_for_long_when_the_stream_begins_hears_a_word_at_once() {
+    let spoken = |waited| {
+        let mut story = Story::new();
+        story.pass(ms(4_000));
+        let checkpoint = Checkpoint {
+            waited,
+            ..Checkpoint::default()
+        };
+        let resumed = Input::Resumed(Origin::LineLost, Box::new(checkpoint));
+        story.call.handle(story.now, resumed, &mut story.effects);
+        story.start();
+        story.pass(ms(20));
+        story.wants(&Effect::Observe(Observation::Prompted(Prompt::OneMoment)))
+    };
+    assert!(spoken(ms(1_500)));
+    assert!(!spoken(ms(300)), "the agent may be faster");
 }
