@@ -39,7 +39,7 @@ const STYLE: &str = "
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1040px;margin:2em auto;padding:0 1em}
 h1{margin-bottom:0}h2{margin:1.6em 0 .3em;font-size:1.1em}.good{color:var(--good)}.bad{color:var(--bad)}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2em .6em;border-bottom:1px solid var(--faint);vertical-align:top}
-td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}svg{width:100%;height:auto;display:block}
+td.o{white-space:nowrap}td.n{text-align:right;white-space:nowrap;width:1%;font-variant-numeric:tabular-nums}svg{width:100%;height:auto;display:block}
 .grid{stroke:var(--faint)}.axis{fill:var(--ink);opacity:.7;font:10px sans-serif}.mark{stroke:var(--ink);stroke-dasharray:3 3;opacity:.6}
 text.mark{stroke:none;fill:var(--ink);font:10px sans-serif}.limit{stroke:var(--bad);stroke-dasharray:6 4}path{fill:none;stroke-width:1.6}circle{opacity:.7}
 path.c0{stroke:var(--c0)}path.c1{stroke:var(--c1)}path.c2{stroke:var(--c2)}path.c3{stroke:var(--c3)}
@@ -99,7 +99,7 @@ fn objectives(html: &mut String, page: &Page<'_>) {
         let about = escaped(objective.about());
         writeln!(
             html,
-            "<tr><td class=\"{class}\">{word}<td>{objective}<td class=\"n\">{value}<td>{about}"
+            "<tr><td class=\"{class}\">{word}<td class=\"o\">{objective}<td class=\"n\">{value}<td>{about}"
         )
         .expect(WRITES);
     }

@@ -28,7 +28,7 @@ pub const USUAL_FAULT_OF: u64 = 50;
 pub const WORSE_TIMES: u64 = 5;
 
 /// For how long it has to be so: not all notice at once that a provider is out.
-pub const WORSE_FOR: Duration = Duration::from_secs(3);
+pub const WORSE_FOR: Duration = Duration::from_secs(5);
 
 /// It is compared over this time at least, and twice this time at most.
 pub const COMPARED_OVER: Duration = Duration::from_secs(30);
@@ -165,6 +165,11 @@ impl Trial {
         }
     }
 
+    /// Another node is ill itself, or on trial: it is compared with anew once it is not.
+    pub fn forget(&mut self, node: Node) {
+        self.others.remove(&node);
+    }
+
     /// How it stands, by how our own calls fared: looked at before the others were asked, so that they know of whatever we know.
     pub fn judge(&mut self, now: Instant, own: Record) -> Verdict {
         if self.verdict != Verdict::Open {
@@ -252,7 +257,7 @@ mod tests {
     fn judged(trial: &mut Trial, own: Record) -> Verdict {
         let first = trial.judge(at(21), own);
         assert_ne!(first, Verdict::Worse, "nobody is condemned at a glance");
-        trial.judge(at(24), own)
+        trial.judge(at(26), own)
     }
 
     #[test]
@@ -303,6 +308,16 @@ mod tests {
     }
 
     #[test]
+    fn who_has_been_ill_is_compared_with_anew() {
+        let mut trial = beside(200, 0);
+        let (ill, other) = (record(0, 9), peer("east", "b", 1));
+        trial.forget(other.node);
+        trial.hear(at(21), other, record(1_200, 900), ill);
+        trial.hear(at(25), other, record(1_300, 900), ill);
+        assert_eq!(judged(&mut trial, ill), Verdict::Open);
+    }
+
+    #[test]
     fn who_is_silent_or_has_begun_anew_is_not_compared_with() {
         let mut trial = beside(200, 0);
         let ill = record(0, 30);
@@ -324,7 +339,7 @@ mod tests {
         let theirs = record(1_900, 912);
         trial.hear(at(23), peer("east", "b", 1), theirs, record(0, 3));
         assert_eq!(trial.judge(at(24), record(0, 3)), Verdict::Open, "anew");
-        assert_eq!(trial.judge(at(27), record(0, 3)), Verdict::Worse);
+        assert_eq!(trial.judge(at(29), record(0, 3)), Verdict::Worse);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) async fn answer(
             advice::hear(shared, nodes, shared.clock.now(), from, &words);
             Answer::Heard
         }
-        Question::Record => Answer::Record(nodes.own_record()),
+        Question::Record => Answer::Record(nodes.own_record(shared)),
         Question::Vote(words) => roles::answer(shared, nodes, from, &words),
         Question::Caller(words) => {
             if let Some((call, caller)) = words.read() {

@@ -15,6 +15,7 @@ use super::Nodes;
 use super::words::{Answer, Question};
 use crate::core::call::effect::Report;
 use crate::core::fault::Fault;
+use crate::core::pool::BreakerState;
 use crate::core::region::trial::{Record, Trial, Verdict};
 use crate::core::time::Instant;
 use crate::server::Shared;
@@ -31,8 +32,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 pub(in crate::server) struct RecordWords {
     answers: u64,
     faults: u64,
-    /// It is on trial no more.
-    has_passed: bool,
+    /// It is on trial no more, and no provider is ill as far as it knows.
+    is_to_be_compared_with: bool,
 }
 
 /// This node's trial, and what is counted for it and for those of others.
@@ -98,12 +99,16 @@ impl Nodes {
     }
 
     /// How the calls of this node fared.
-    pub(super) fn own_record(&self) -> RecordWords {
+    pub(super) fn own_record(&self, shared: &Shared) -> RecordWords {
         let Record { answers, faults } = self.on_trial.record();
+        let status = shared.providers.status(shared.clock.now());
+        let mut providers = status.providers.iter();
         RecordWords {
             answers,
             faults,
-            has_passed: self.on_trial.trial().verdict() == Verdict::Passed,
+            // With an open breaker its calls are spared what strikes ours.
+            is_to_be_compared_with: self.on_trial.trial().verdict() == Verdict::Passed
+                && providers.all(|it| it.breaker == BreakerState::Closed),
         }
     }
 }
@@ -154,8 +159,11 @@ async fn ask(shared: &Shared, nodes: &Nodes) {
             .await;
         if let Ok(heard) = heard
             && let Answer::Record(words) = heard.answer
-            && words.has_passed
         {
+            if !words.is_to_be_compared_with {
+                nodes.on_trial.trial().forget(heard.from.node);
+                return;
+            }
             let record = Record {
                 answers: words.answers,
                 faults: words.faults,
