@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loadtest::carrier::{Happening, PlayedItem, Violation};
-use loadtest::model::report::{Role, SessionReport};
+use loadtest::model::report::SessionReport;
 use ringback::core::call::effect::EndReason;
 use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
@@ -20,7 +20,8 @@ use crate::checkers::dials::{
 use crate::checkers::remembered::memory_handed_on;
 pub(crate) use crate::checkers::remembered::remembered;
 use crate::checkers::voices::{
-    continued, flood_ends, is_flood, one_after_the_other, turn_of_a_flood, unnoticed_since,
+    continued, flood_ends, is_flood, is_half_told, one_after_the_other, turn_of_a_flood,
+    unnoticed_since,
 };
 use crate::setup::{Life, Setup};
 use crate::succession::reigns;
@@ -303,36 +304,6 @@ fn first_allowed(life: &Life, attempt: AttemptId) -> Option<(u32, u32)> {
         .unwrap_or(began)
         .min(unnoticed_since(life, lost_at).unwrap_or(began));
     Some((earliest(since, heard_by), frame(latest)))
-}
-
-/// Whether a pause of the caller was taken for the end of the turn, some of an answer to what came before was heard by the time its
-/// session was lost, and the next one knows what the caller had said. Whoever had finished before the answer came did not pause.
-fn is_half_told(life: &Life, attempt: AttemptId, (began, lost_at): (Duration, Duration)) -> bool {
-    let mut sessions = life.sessions();
-    let knows = |session: &SessionReport| {
-        let mut seeds = session.seeds.list.iter();
-        seeds.any(|seed| seed.role == Role::User)
-    };
-    let is_told = sessions.any(|(taker, session)| taker == attempt && knows(session));
-    let mut items = life.phone.items.iter();
-    is_told
-        && items.any(|item| {
-            let (at, until) = (item.received.0, lost_at + IN_THE_AIR);
-            let is_heard = item.first_played.is_some_and(|heard| heard <= until);
-            began < at && is_heard && speaks_after(life, at, until)
-        })
-}
-
-/// Whether the caller speaks at any time between two.
-fn speaks_after(life: &Life, from: Duration, until: Duration) -> bool {
-    let mut turns = life.happenings.iter().filter_map(|(at, what)| match what {
-        Happening::TurnBegan { .. } => Some((*at, true)),
-        Happening::TurnEnded { .. } => Some((*at, false)),
-        _ => None,
-    });
-    let before = turns.clone().take_while(|(at, _)| *at <= from).last();
-    let was_speaking = before.is_some_and(|(_, begins)| begins);
-    was_speaking || turns.any(|(at, begins)| begins && from < at && at <= until)
 }
 
 /// A second of pre-roll, and what the network makes of it.

@@ -17,6 +17,13 @@ use crate::support::{Folder, Home, at, close, sid, state, tenure};
 /// Few names, so that they meet.
 const NAMES: u128 = 4;
 
+/// Tokens, each with an expiry of its own: that is a part of it, and the same whoever shows it.
+const TOKENS: u128 = 8;
+
+const fn expiry(token: u128) -> u64 {
+    3 + 7 * (token % TOKENS) as u64
+}
+
 /// Names are numbers below [`NAMES`], times are milliseconds.
 #[derive(Clone, Debug)]
 enum Step {
@@ -24,8 +31,8 @@ enum Step {
     Checkpoint(u128, u32, bool, u32, u64),
     /// Call, epoch and node of who ends it (`None`: the carrier), expiry.
     End(u128, Option<(u32, bool)>, u64),
-    /// Token, expiry.
-    Claim(u128, u64),
+    /// Token.
+    Claim(u128),
     /// Promise, caller, due time, expiry.
     Promise(u128, u128, Option<u64>, u64),
     /// Promise, revision, whether it is open, due time, expiry.
@@ -53,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         2 => (name(), prop::option::of((0..3_u32, any::<bool>())), expires())
             .prop_map(|(call, by, expires)| Step::End(call, by, expires)),
-        3 => (name(), expires()).prop_map(|(token, expires)| Step::Claim(token, expires)),
+        3 => (0..TOKENS).prop_map(Step::Claim),
         6 => (name(), name(), due(), expires())
             .prop_map(|(promise, caller, due, expires)| Step::Promise(promise, caller, due, expires)),
         6 => (name(), 0..3_u64, any::<bool>(), due(), expires()).prop_map(
@@ -126,7 +133,7 @@ impl<H: Home> World<H> {
                 let ends = ends.map(|(epoch, node)| by(call, epoch, node));
                 self.end(call, ends, at(expires)).await;
             }
-            Step::Claim(token, expires) => self.claim(token, expires).await,
+            Step::Claim(token) => self.claim(token).await,
             Step::Promise(promise, caller, due, expires) => {
                 let record = PromiseRecord {
                     id: PromiseId::from_bits(promise),
@@ -190,7 +197,8 @@ impl<H: Home> World<H> {
         }
     }
 
-    async fn claim(&mut self, token: u128, expires: u64) {
+    async fn claim(&mut self, token: u128) {
+        let expires = expiry(token);
         let claim = self
             .store
             .claim_token(TokenId(token), at(expires), self.now);

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use loadtest::carrier::{Happening, PlayedItem};
-use loadtest::model::report::{AskedBy, Outcome, Response};
+use loadtest::model::report::{AskedBy, Outcome, Response, Role, SessionReport};
 
 use ringback::core::fault::Fault;
+use ringback::core::ids::AttemptId;
 use ringback::core::observation::Observation;
 
-use super::Finding;
+use super::{Finding, IN_THE_AIR};
 use crate::setup::Life;
 use crate::succession::{Reign, failures, reigns};
 
@@ -188,4 +189,38 @@ fn spoke(life: &Life, from: Duration, to: Duration) -> bool {
 fn is_short(life: &Life, taker: &Reign<'_>) -> bool {
     let over = taker.until.min(life.phone.began + life.phone.lasted);
     over < taker.from + ASKED_WITHIN
+}
+
+/// Whether a pause of the caller was taken for the end of the turn, some of an answer to what came before was heard by the time its
+/// session was lost, and the next one knows what the caller had said. Whoever had finished before the answer came did not pause.
+pub(crate) fn is_half_told(
+    life: &Life,
+    attempt: AttemptId,
+    (began, lost_at): (Duration, Duration),
+) -> bool {
+    let mut sessions = life.sessions();
+    let knows = |session: &SessionReport| {
+        let mut seeds = session.seeds.list.iter();
+        seeds.any(|seed| seed.role == Role::User)
+    };
+    let is_told = sessions.any(|(taker, session)| taker == attempt && knows(session));
+    let mut items = life.phone.items.iter();
+    is_told
+        && items.any(|item| {
+            let (at, until) = (item.received.0, lost_at + IN_THE_AIR);
+            let is_heard = item.first_played.is_some_and(|heard| heard <= until);
+            began < at && is_heard && speaks_after(life, at, until)
+        })
+}
+
+/// Whether the caller speaks at any time between two.
+fn speaks_after(life: &Life, from: Duration, until: Duration) -> bool {
+    let mut turns = life.happenings.iter().filter_map(|(at, what)| match what {
+        Happening::TurnBegan { .. } => Some((*at, true)),
+        Happening::TurnEnded { .. } => Some((*at, false)),
+        _ => None,
+    });
+    let before = turns.clone().take_while(|(at, _)| *at <= from).last();
+    let was_speaking = before.is_some_and(|(_, begins)| begins);
+    was_speaking || turns.any(|(at, begins)| begins && from < at && at <= until)
 }
