@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use ringback::server::admin::view::{KeyView, Order, PoolView, ProviderView, TimesView, Verb};
 
-use super::operator::{Operator, OperatorError};
-use super::{EXIT_WRONG, say};
+use super::operator::{Operator, OperatorError, end};
 
 const PATH: &str = "/admin/v1/breakers";
 
@@ -56,20 +55,7 @@ pub(crate) fn run(args: &BreakerArgs) -> ExitCode {
         BreakerCommand::Close(target) => order(operator, target, Verb::Close),
         BreakerCommand::Isolate(target) => order(operator, target, Verb::Isolate),
     };
-    match told {
-        Ok(text) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            say(&error.to_string());
-            if error.is_wrong_request() {
-                ExitCode::from(EXIT_WRONG)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-    }
+    end(told)
 }
 
 fn status(
@@ -206,9 +192,4 @@ fn breaker(state: &str) -> String {
 fn times(times: Option<TimesView>) -> String {
     let told = times.map(|TimesView { p50_ms, p95_ms }| format!("{p50_ms}/{p95_ms} ms"));
     told.unwrap_or_else(|| "-".to_owned())
-}
-
-#[expect(clippy::print_stdout, reason = "this is what was asked for")]
-pub(super) fn print(text: &str) {
-    println!("{text}");
 }

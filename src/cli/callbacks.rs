@@ -9,9 +9,7 @@ use ringback::server::admin::view::{
 };
 use serde::de::DeserializeOwned;
 
-use super::breaker::print;
-use super::operator::{Operator, OperatorError};
-use super::{EXIT_WRONG, say};
+use super::operator::{Operator, OperatorError, end};
 
 const PATH: &str = "/admin/v1/callbacks";
 const FORGET: &str = "/admin/v1/forget";
@@ -92,23 +90,6 @@ pub(crate) fn forget(args: &ForgetArgs) -> ExitCode {
          what Twilio keeps of it is Twilio's to delete."
             .to_owned()
     }))
-}
-
-fn end(told: Result<String, OperatorError>) -> ExitCode {
-    match told {
-        Ok(text) => {
-            print(text.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            say(&error.to_string());
-            if error.is_wrong_request() {
-                ExitCode::from(EXIT_WRONG)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-    }
 }
 
 fn list(operator: &Operator, json: bool) -> Result<String, OperatorError> {

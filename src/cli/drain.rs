@@ -6,9 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use ringback::server::admin::view::DrainView;
 
-use super::breaker::print;
-use super::operator::{Operator, OperatorError};
-use super::{EXIT_WRONG, say};
+use super::operator::{Operator, OperatorError, failed, print};
 
 const PATH: &str = "/admin/v1/drain";
 
@@ -30,14 +28,7 @@ pub(crate) struct DrainArgs {
 pub(crate) fn run(args: &DrainArgs) -> ExitCode {
     match drain(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&error.to_string());
-            if error.is_wrong_request() {
-                ExitCode::from(EXIT_WRONG)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+        Err(error) => failed(&error),
     }
 }
 

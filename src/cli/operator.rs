@@ -1,6 +1,7 @@
 //! Asks the operators' listener of a running server: one request, one answer.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,8 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use ringback::config::{Environment, OPERATOR_TOKEN};
 use tokio::net::TcpStream;
+
+use super::{EXIT_WRONG, say};
 
 /// From the first packet to the end of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -231,4 +234,30 @@ async fn exchange(
     // The connection only moves bytes: whatever goes wrong with it, the request is told.
     let (answer, _) = tokio::join!(answer, connection);
     answer
+}
+
+/// Prints what the server has told, or says why it has not: with 0, with 2 if an argument is wrong, else with 1.
+pub(super) fn end(told: Result<String, OperatorError>) -> ExitCode {
+    match told {
+        Ok(text) => {
+            print(text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// Says why the server has told nothing.
+pub(super) fn failed(error: &OperatorError) -> ExitCode {
+    say(&error.to_string());
+    if error.is_wrong_request() {
+        ExitCode::from(EXIT_WRONG)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what was asked for")]
+pub(super) fn print(text: &str) {
+    println!("{text}");
 }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use ringback::server::admin::view::{RegionOrder, RegionView};
 
-use super::breaker::print;
-use super::operator::{Operator, OperatorError};
-use super::{EXIT_WRONG, say};
+use super::operator::{Operator, OperatorError, end};
 
 const PATH: &str = "/admin/v1/region";
 
@@ -50,20 +48,7 @@ pub(crate) fn run(args: &RegionArgs) -> ExitCode {
         RegionCommand::Promote { force } => order(&args.operator, RegionOrder::Promote { force }),
         RegionCommand::Demote => order(&args.operator, RegionOrder::Demote {}),
     };
-    match told {
-        Ok(text) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            say(&error.to_string());
-            if error.is_wrong_request() {
-                ExitCode::from(EXIT_WRONG)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-    }
+    end(told)
 }
 
 fn order(operator: &Operator, order: RegionOrder) -> Result<String, OperatorError> {
