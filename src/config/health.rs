@@ -7,7 +7,7 @@ use tokio_rustls::rustls::ClientConfig;
 use toml::{Table, Value};
 
 use super::environment::Environment;
-use super::keys::{Wanted, read_one};
+use super::keys::{PASSWORD, PLACE, URL, read_one};
 use super::problem::{Origin, Problems};
 use super::raw::{Entry, entries};
 use super::section::{Form, Section, at};
@@ -98,20 +98,6 @@ impl Kind {
 const NAME: Form = Form {
     allowed: "a name of 1 to 64 small letters, digits and hyphens",
     accepts: super::is_name,
-};
-
-const PLACE: &str = r#"{ env = "NAME" } or { file = "PATH" }"#;
-
-const URL: Wanted = Wanted {
-    noun: "address",
-    allowed: PLACE,
-    chars_min: 9,
-};
-
-const PASSWORD: Wanted = Wanted {
-    noun: "password",
-    allowed: PLACE,
-    chars_min: 1,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

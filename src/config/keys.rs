@@ -18,6 +18,23 @@ pub(super) const KEY: Wanted = Wanted {
     chars_min: 1,
 };
 
+/// How the place of one secret is written.
+pub(super) const PLACE: &str = r#"{ env = "NAME" } or { file = "PATH" }"#;
+
+/// An address that may hold a password.
+pub(super) const URL: Wanted = Wanted {
+    noun: "address",
+    allowed: PLACE,
+    chars_min: 9,
+};
+
+/// A password of its own.
+pub(super) const PASSWORD: Wanted = Wanted {
+    noun: "password",
+    allowed: PLACE,
+    chars_min: 1,
+};
+
 /// What kind of secret is read, for messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {

@@ -69,7 +69,7 @@ fn read_api_key(
                 &secret.value,
                 &secret.origin,
                 environment,
-                keys::KEY.at(ONE_PLACE),
+                keys::KEY.at(keys::PLACE),
             );
             match found {
                 Ok(found) => Ok(Some((sid.text, found))),
@@ -77,7 +77,7 @@ fn read_api_key(
             }
         }
         (Some(_), None) => {
-            section.missing(SECRET, ONE_PLACE);
+            section.missing(SECRET, keys::PLACE);
             Err(Told)
         }
         (None, Some(_)) => {
@@ -87,8 +87,6 @@ fn read_api_key(
         (None, None) => Ok(None),
     }
 }
-
-const ONE_PLACE: &str = r#"{ env = "NAME" } or { file = "PATH" }"#;
 
 const API_KEY: Form = Form {
     allowed: "an API key's SID: SK and 32 hexadecimal digits",

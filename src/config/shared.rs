@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::keys::{Wanted, read_one};
+use super::keys::{PASSWORD, PLACE, URL, Wanted, read_one};
 use super::section::{Form, Section, at};
 use super::{Layers, MINUTE, PATH};
 use crate::provider::tls::client_config;
@@ -27,21 +27,6 @@ const PREFIX: Form = Form {
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b".:_-{}".contains(&byte);
         (1..=64).contains(&text.len()) && text.bytes().all(is_fine)
     },
-};
-
-/// The places of secrets in the section.
-const PLACE: &str = r#"{ env = "NAME" } or { file = "PATH" }"#;
-
-const URL: Wanted = Wanted {
-    noun: "address",
-    allowed: PLACE,
-    chars_min: 9,
-};
-
-const PASSWORD: Wanted = Wanted {
-    noun: "password",
-    allowed: PLACE,
-    chars_min: 1,
 };
 
 const KEY: Wanted = Wanted {
