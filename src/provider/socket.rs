@@ -160,7 +160,7 @@ impl ProviderSocket {
             | ProviderCommand::Greet
             | ProviderCommand::Respond
             | ProviderCommand::Commit
-            | ProviderCommand::CancelResponse
+            | ProviderCommand::CancelResponse(_)
             | ProviderCommand::Truncate { .. }
             | ProviderCommand::Delete { .. }
             | ProviderCommand::Keys(_)

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use ringback::core::audio::Frame;
 use ringback::core::call::effect::{Occasion, ProviderCommand};
-use ringback::core::call::input::{Ignored, ProviderEvent, ToolCallId};
+use ringback::core::call::input::{Ignored, ProviderEvent, ResponseId, ToolCallId};
 use ringback::core::call::memory::Memory;
 use ringback::core::fault::Fault;
 use ringback::core::ids::ItemId;
@@ -217,8 +217,8 @@ fn commands_become_the_protocols_events() {
         ),
         (ProviderCommand::Respond, json!({"type": "response.create"})),
         (
-            ProviderCommand::CancelResponse,
-            json!({"type": "response.cancel"}),
+            ProviderCommand::CancelResponse(ResponseId(0)),
+            json!({"type": "response.cancel", "response_id": "resp_1"}),
         ),
         (
             ProviderCommand::Truncate { item, heard },
@@ -253,6 +253,7 @@ fn commands_become_the_protocols_events() {
     for nothing in [
         ProviderCommand::Ping,
         ProviderCommand::Append(Frame::from_raw(Bytes::new())),
+        ProviderCommand::CancelResponse(ResponseId(99)),
         ProviderCommand::Delete { item: ItemId(99) },
         ProviderCommand::Truncate {
             item: ItemId(99),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringback::core::audio::Frame;
 use ringback::core::call::effect::{Occasion, ProviderCommand};
-use ringback::core::call::input::ToolCallId;
+use ringback::core::call::input::{ResponseId, ToolCallId};
 use ringback::core::call::memory::{Memory, Speaker};
 use ringback::core::ids::ItemId;
 use ringback::provider::openai::quirks::Dialect;
@@ -111,7 +111,7 @@ fn everything(dialect: Dialect) -> Vec<Value> {
         ProviderCommand::Greet,
         ProviderCommand::Respond,
         ProviderCommand::Commit,
-        ProviderCommand::CancelResponse,
+        ProviderCommand::CancelResponse(ResponseId(0)),
         ProviderCommand::Truncate {
             item: ItemId(0),
             heard: Duration::from_millis(17),

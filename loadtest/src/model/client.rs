@@ -235,6 +235,7 @@ impl ModelSession {
 
     fn cancel(&mut self, now: Duration, event: &Value, out: &mut Outbox) -> Result<(), Refusal> {
         let wanted = event.get("response_id").and_then(Value::as_str);
+        self.report.violations.unnamed_cancels += u64::from(wanted.is_none());
         let active = self.response.as_ref().map(|response| response.id.as_str());
         let is_meant = wanted.is_none() || wanted == active;
         if is_meant && self.cut(now, Outcome::ClientCancelled, out) {

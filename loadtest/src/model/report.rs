@@ -242,6 +242,8 @@ pub struct Violations {
     pub unnamed_events: u64,
     /// Events with the `event_id` of a recent one.
     pub repeated_event_ids: u64,
+    /// `response.cancel` that named no response: it stops whichever is being made when it arrives.
+    pub unnamed_cancels: u64,
     /// Messages that are not JSON.
     pub not_json: u64,
     /// Binary messages.

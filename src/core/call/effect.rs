@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::core::audio::Frame;
 use crate::core::call::checkpoint::Checkpoint;
-use crate::core::call::input::{Mark, ToolCallId};
+use crate::core::call::input::{Mark, ResponseId, ToolCallId};
 use crate::core::call::memory::Memory;
 use crate::core::call::menu::{Record, Wish};
 use crate::core::fault::{Fault, Refusal};
@@ -96,8 +96,8 @@ pub enum ProviderCommand {
     /// What was appended is a turn of the caller's as a whole, whoever has the word. A call never asks for it, since its provider
     /// finds the ends of turns: recordings are transcribed so.
     Commit,
-    /// Stop making the response.
-    CancelResponse,
+    /// Stop making this response. Another one, which may have begun meanwhile, goes on.
+    CancelResponse(ResponseId),
     /// The caller heard only this much of an item.
     Truncate {
         /// The item.
@@ -133,7 +133,7 @@ impl fmt::Debug for ProviderCommand {
             Self::Greet => f.write_str("Greet"),
             Self::Respond => f.write_str("Respond"),
             Self::Commit => f.write_str("Commit"),
-            Self::CancelResponse => f.write_str("CancelResponse"),
+            Self::CancelResponse(response) => write!(f, "CancelResponse({response:?})"),
             Self::Truncate { item, heard } => write!(f, "Truncate({item}, {heard:?})"),
             Self::Delete { item } => write!(f, "Delete({item})"),
             Self::Keys(keys) => write!(f, "Keys({} keys)", keys.len()),

@@ -100,8 +100,8 @@ impl Session {
     /// Cuts everything that was begun so far; stops the response that is being made.
     pub(super) fn cut(&mut self, effects: &mut Effects) {
         self.cut = self.newest;
-        if self.is_responding {
-            effects.to_provider(self.attempt, ProviderCommand::CancelResponse);
+        if let Some(newest) = self.newest.filter(|_| self.is_responding) {
+            effects.to_provider(self.attempt, ProviderCommand::CancelResponse(newest));
         }
     }
 

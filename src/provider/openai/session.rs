@@ -133,7 +133,7 @@ impl Session {
             ProviderCommand::Greet => self.respond(greet(self.settings.greeting.as_deref()), out),
             ProviderCommand::Respond => self.respond(None, out),
             ProviderCommand::Commit => self.send("input_audio_buffer.commit", json!({}), out),
-            ProviderCommand::CancelResponse => self.send("response.cancel", json!({}), out),
+            ProviderCommand::CancelResponse(response) => self.cancel(*response, out),
             ProviderCommand::Truncate { item, heard } => self.truncate(*item, *heard, out),
             ProviderCommand::Delete { item } => self.delete(*item, out),
             ProviderCommand::Keys(keys) => self.keys(keys, out),
@@ -394,6 +394,15 @@ impl Session {
             json!({ "response": response })
         };
         self.send("response.create", body, out);
+    }
+
+    /// By its name: without one the provider stops whichever it is making when this arrives, which may be the answer to what the caller has
+    /// said since.
+    fn cancel(&mut self, response: ResponseId, out: &mut Outgoing) {
+        if let Some((name, ())) = self.responses.name(response.0) {
+            let body = json!({ "response_id": name });
+            self.send("response.cancel", body, out);
+        }
     }
 
     fn truncate(&mut self, item: ItemId, heard: Duration, out: &mut Outgoing) {

@@ -84,7 +84,10 @@ fn more_than_may_be_held_cancels_the_response_and_what_is_held_plays_on() {
     }
     let effects = story.take();
     assert!(effects.contains(&Effect::Observe(Observation::HeldOverflowed)));
-    assert!(effects.contains(&Effect::ToProvider(FIRST, ProviderCommand::CancelResponse)));
+    assert!(effects.contains(&Effect::ToProvider(
+        FIRST,
+        ProviderCommand::CancelResponse(ResponseId(0))
+    )));
     assert!(!effects.contains(&Effect::ToCarrier(CarrierCommand::Clear)));
 }
 
@@ -120,7 +123,10 @@ fn what_is_said_while_the_caller_speaks_is_no_answer_to_it() {
     story.provider(ProviderEvent::SpeechStopped);
     let effects = story.take();
     assert!(effects.contains(&Effect::ToCarrier(CarrierCommand::Clear)));
-    assert!(effects.contains(&Effect::ToProvider(FIRST, ProviderCommand::CancelResponse)));
+    assert!(effects.contains(&Effect::ToProvider(
+        FIRST,
+        ProviderCommand::CancelResponse(ResponseId(0))
+    )));
     story.audio(0, 0, &[SPEECH; 1_600]);
     assert!(story.played().0.is_empty());
 }
@@ -157,7 +163,7 @@ fn barge_in_clears_cancels_and_truncates_at_what_was_heard() {
     let wanted = [
         Effect::ToCarrier(CarrierCommand::Clear),
         Effect::Observe(Observation::BargedIn { heard: ms(500) }),
-        Effect::ToProvider(FIRST, ProviderCommand::CancelResponse),
+        Effect::ToProvider(FIRST, ProviderCommand::CancelResponse(ResponseId(0))),
         Effect::ToProvider(
             FIRST,
             ProviderCommand::Truncate {
@@ -196,7 +202,11 @@ fn what_was_not_heard_at_all_is_deleted() {
         .collect();
     assert_eq!(
         story.commands(),
-        [vec![ProviderCommand::CancelResponse], deleted].concat()
+        [
+            vec![ProviderCommand::CancelResponse(ResponseId(0))],
+            deleted
+        ]
+        .concat()
     );
 }
 
@@ -216,7 +226,10 @@ fn the_carrier_is_cleared_also_when_the_model_has_finished() {
     story.provider(ProviderEvent::SpeechStarted);
     let effects = story.take();
     assert!(effects.contains(&Effect::ToCarrier(CarrierCommand::Clear)));
-    assert!(!effects.contains(&Effect::ToProvider(FIRST, ProviderCommand::CancelResponse)));
+    assert!(!effects.contains(&Effect::ToProvider(
+        FIRST,
+        ProviderCommand::CancelResponse(ResponseId(0))
+    )));
 }
 
 #[test]
