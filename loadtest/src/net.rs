@@ -4,6 +4,7 @@
 //! business of the [`Peer`](crate::peer::Peer) at its end. Look next at [`couple`] for the loop, [`dial`] for the client's side
 //! and [`host`] for the server's; a [`Keeper`] decides who may come in.
 
+mod bind;
 mod clock;
 mod couple;
 mod dial;
@@ -11,6 +12,7 @@ mod door;
 mod host;
 mod keeper;
 
+pub(crate) use bind::bind;
 pub use clock::Clock;
 pub use couple::{Coupled, Ending, Reins, couple, couple_by};
 pub use dial::{DialError, dial, dial_with};

@@ -45,6 +45,7 @@ mod front;
 mod health;
 mod keeper;
 mod leaving;
+mod listen;
 mod lobby;
 mod menu;
 mod messages;
@@ -212,10 +213,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 impl Server {
     /// Takes the listener's address. Must be called within a Tokio runtime.
     pub async fn bind(config: Config, telemetry: Telemetry) -> Result<Self, StartError> {
-        let (listener, address) = listen("public.listen", config.public.listen).await?;
+        let (listener, address) = listen::listen("public.listen", config.public.listen)?;
         let admin = match &config.admin {
             Some(Admin { listen: at, token }) => {
-                let (listener, address) = listen("admin.listen", *at).await?;
+                let (listener, address) = listen::listen("admin.listen", *at)?;
                 tracing::info!(%address, "operators are listened to");
                 Some((listener, token.clone()))
             }
@@ -347,20 +348,6 @@ impl Server {
         let counts = shared.telemetry.counts();
         tracing::info!(live, handed_over, ended = cut, left, in_time, %counts, "stopped");
     }
-}
-
-async fn listen(
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let wrong = |source| StartError::Listen {
-        key,
-        address,
-        source,
-    };
-    let listener = TcpListener::bind(address).await.map_err(wrong)?;
-    let address = listener.local_addr().map_err(wrong)?;
-    Ok((listener, address))
 }
 
 impl Shared {
