@@ -6,9 +6,11 @@
 mod downlink;
 mod endings;
 mod gaps;
+mod greeted;
 mod handover;
 mod providers;
 mod resumed;
+mod silences;
 mod struck;
 mod uplink;
 mod voice;
@@ -123,7 +125,7 @@ pub(crate) fn failures(outcomes: &[Outcome], window: &Window) -> BTreeMap<String
     failures
 }
 
-/// Which calls went on without what had been said, and which waited long for a stream; the first few.
+/// Which calls went on without what had been said, which were greeted twice, and which waited long for the agent or for a stream; the first few.
 pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
     let told: Vec<&Told> = outcomes
         .iter()
@@ -132,7 +134,10 @@ pub(crate) fn complaints(outcomes: &[Outcome], seen: &[Seen]) -> Vec<String> {
             Outcome::Refused(_) => None,
         })
         .collect();
-    let mut complaints = resumed::complaints(&told, &Sessions::sort(seen));
+    let sessions = Sessions::sort(seen);
+    let mut complaints = resumed::complaints(&told, &sessions);
+    complaints.extend(greeted::complaints(&told, &sessions));
+    complaints.extend(silences::complaints(&told, &sessions));
     complaints.extend(struck::waits(&told));
     complaints
 }

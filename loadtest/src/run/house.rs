@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{RunError, round::Stage, subject::Subject};
 use crate::{
     model::{dials::Dials, house::ModelHouse, report::SessionReport, settings::ModelSettings},
-    net::{House, host_by},
+    net::{House, bind, host_by},
 };
 
 /// Between the numbers of two models' sessions: stamps hold sixteen times this.
@@ -37,13 +37,13 @@ pub(crate) struct Seen {
 }
 
 impl Models {
-    pub(crate) async fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
+    pub(crate) fn open(stage: &Stage<'_>, subject: Subject) -> Result<Self, RunError> {
         let mut models = Vec::new();
         for (nth, (name, mut settings)) in (0..).zip(stage.plan.models()) {
             if subject == Subject::Well {
                 settings.house_faults.0.clear();
             }
-            models.push(Model::open(stage, subject, nth, name, settings).await?);
+            models.push(Model::open(stage, subject, nth, name, settings)?);
         }
         Ok(Self(models))
     }
@@ -81,7 +81,7 @@ impl Models {
 }
 
 impl Model {
-    async fn open(
+    fn open(
         stage: &Stage<'_>,
         subject: Subject,
         nth: u16,
@@ -104,7 +104,7 @@ impl Model {
             what: format!("the address of {name}, {address}"),
             source,
         };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let listener = bind(address).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let scheme = if certificate.is_some() { "wss" } else { "ws" };
         let tls = certificate

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::RunError;
 use crate::{
     carrier::KnownPrompts,
-    net::Clock,
+    net::{Clock, bind},
     plan::{ACCOUNT_SID, AUTH_TOKEN, Plan},
     recording::Recording,
     report::{Figure, Figures},
@@ -35,7 +35,7 @@ pub(crate) struct Interface {
 
 impl Interface {
     /// Opens it as the plan says.
-    pub(crate) async fn open(plan: &Plan, clock: Clock, host: Ipv4Addr) -> Result<Self, RunError> {
+    pub(crate) fn open(plan: &Plan, clock: Clock, host: Ipv4Addr) -> Result<Self, RunError> {
         let refused = |source| RunError::Listen {
             what: "the address of Twilio's REST interface".into(),
             source,
@@ -56,7 +56,7 @@ impl Interface {
         account.set_faults(plan.rest_faults.clone());
         let account = Arc::new(account);
         let any = SocketAddr::from((host, 0));
-        let listener = TcpListener::bind(any).await.map_err(refused)?;
+        let listener = bind(any).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let mut serving = JoinSet::new();
         let served = Arc::clone(&account);

@@ -112,8 +112,8 @@ pub(super) async fn measure(
     round: u32,
     watch: &mut dyn Watch,
 ) -> Result<(Figures, Vec<Dialled>), RunError> {
-    let models = Models::open(stage, subject).await?;
-    let interface = Interface::open(stage.plan, stage.clock, stage.host).await?;
+    let models = Models::open(stage, subject)?;
+    let interface = Interface::open(stage.plan, stage.clock, stage.host)?;
     let running = start(stage, (subject, round), &models, &interface.url, watch).await?;
     interface.reach(stage.plan, &running.address);
     let idle = used(&running)?;

@@ -95,6 +95,16 @@ pub(super) fn waits_of(told: &Told) -> Vec<(Duration, Duration, &VoiceReport)> {
     waits.collect()
 }
 
+/// When streams of a call were lost, from when on the agent was missed, and until when it was.
+pub(super) fn unheard(told: &Told) -> impl Iterator<Item = (Duration, Duration, Duration)> {
+    let losses = told.voice().map(|voice| losses(voice, told.ended));
+    let losses = losses.into_iter().flatten();
+    losses.filter(|loss| loss.opened.is_some()).map(|loss| {
+        let (from, heard) = heard_after(&told.report, &loss);
+        (loss.at, from, heard.unwrap_or(loss.until))
+    })
+}
+
 /// Which calls went on without what was said; ten at most.
 pub(super) fn complaints(told: &[&Told], sessions: &Sessions<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -205,7 +215,8 @@ fn heard_after(report: &CallReport, loss: &Loss) -> (Duration, Option<Duration>)
             .min();
         let before = heard.unwrap_or(loss.until).min(from + FLOOR_MAX);
         let next = report.turns.iter().find_map(|turn| {
-            let ended = turn.ended?;
+            // Who speaks to the end of the call is owed nothing more.
+            let ended = turn.ended.unwrap_or(loss.until);
             (turn.began <= before && ended > from).then_some(ended)
         });
         match next {
@@ -392,8 +403,12 @@ mod tests {
             began: secs(began),
             ended: Some(secs(ended)),
         };
+        let last = crate::carrier::Turn {
+            began: secs(50),
+            ended: None,
+        };
         let report = CallReport {
-            turns: vec![turn(1, 2), turn(5, 8), turn(20, 21)],
+            turns: vec![turn(1, 2), turn(5, 8), turn(20, 21), last],
             ..CallReport::default()
         };
         let from = |at| {
@@ -407,5 +422,6 @@ mod tests {
         assert_eq!(from(6), secs(8), "it was being said");
         assert_eq!(from(4), secs(8), "it was begun a second later");
         assert_eq!(from(10), secs(10), "ten seconds are waiting");
+        assert_eq!(from(49), secs(60), "it was being said when the call ended");
     }
 }

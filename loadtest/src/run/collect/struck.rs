@@ -11,7 +11,7 @@ use crate::report::{Figure, Figures};
 const LATE_MAX: Duration = Duration::from_secs(5);
 
 /// Longer than this nobody should be without a stream.
-const LONG: Duration = Duration::from_millis(1_500);
+const LONG: Duration = Duration::from_secs(1);
 /// So many calls are told of.
 const WAITS_MAX: usize = 3;
 

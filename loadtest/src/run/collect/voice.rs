@@ -1,10 +1,9 @@
-//! What the front door did: documents, streams, and whether anybody was greeted twice.
+//! What the front door did: documents, streams, and how soon.
 
 use std::time::Duration;
 
-use super::{Sessions, Spread, Told, count, ms};
+use super::{Sessions, Spread, Told, count, greeted, ms};
 use crate::{
-    model::report::AskedBy,
     report::{Figure, Figures},
     run::beside::Beheld,
     twilio::{
@@ -37,10 +36,7 @@ pub(super) fn tally(told: &[&Told], sessions: &Sessions<'_>, figures: &mut Figur
     figures.set_some(Figure::BetweenStreams, between.at(1.0));
     figures.set_some(Figure::BetweenStreamsP99, between.at(0.99));
     answers(voices(), figures);
-    let twice = told
-        .iter()
-        .filter(|told| told.report.greeted_again > 0 || is_greeted_by_models(told, sessions));
-    figures.set(Figure::GreetedTwice, count(twice.count() as u64));
+    greeted::tally(told, sessions, figures);
 }
 
 /// How soon calls had their first document, wherever it came from.
@@ -121,14 +117,4 @@ fn voice_url(voice: &VoiceReport) -> Option<Duration> {
         Some((_, Note::Document { after, .. })) => Some(*after),
         Some(_) | None => None,
     }
-}
-
-/// Whether two models began the call: each was asked to speak first, was told of nothing that was said before, and spoke.
-fn is_greeted_by_models(told: &Told, sessions: &Sessions<'_>) -> bool {
-    let greets = sessions.of(told.report.number).iter().filter(|session| {
-        let first = session.responses.list.first();
-        session.seeds.list.is_empty()
-            && first.is_some_and(|it| it.asked_by == AskedBy::Client && it.first_audio.is_some())
-    });
-    greets.count() > 1
 }
