@@ -146,7 +146,7 @@ pub async fn run_at(
     }
     let folder = Folder::create()?;
     let clock = Clock::start();
-    let interface = Interface::open(plan, clock, Ipv4Addr::LOCALHOST).await?;
+    let interface = Interface::open(plan, clock, Ipv4Addr::LOCALHOST)?;
     let models = Models::reserve(plan, recordings, clock)?;
     let mut story = Story::new(clock, say);
     let victim = Victim::start(

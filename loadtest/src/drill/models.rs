@@ -7,11 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::{net::TcpSocket, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     model::{house::ModelHouse, settings::ModelSettings},
-    net::{Clock, House, host_by},
+    net::{Clock, House, bind, host_by},
     plan::Plan,
     recording::{Line, Recording},
     run::{RunError, subject::free_port},
@@ -72,14 +72,7 @@ impl Models {
     /// They are well, from now on.
     pub(super) fn open(&mut self) -> Result<(), RunError> {
         for model in &self.all {
-            let listening = || {
-                let socket = TcpSocket::new_v4()?;
-                // Its port was somebody's before.
-                socket.set_reuseaddr(true)?;
-                socket.bind(model.address)?;
-                socket.listen(1_024)
-            };
-            let listener = listening().map_err(|source| refused(&model.name, source))?;
+            let listener = bind(model.address).map_err(|source| refused(&model.name, source))?;
             let (closing, closed) = watch::channel(false);
             let house = House {
                 listener,

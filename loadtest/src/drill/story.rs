@@ -1,6 +1,7 @@
 //! What is told of a drill while it runs, and of what went wrong in the end.
 //!
-//! Owns the sentences. No number of a phone is in them: a text is named by its SID.
+//! Owns the sentences. No number of a phone is in them, but its last two digits, which is what `ringback callbacks list` shows of one; a
+//! text is named by its SID.
 
 use std::time::Duration;
 
@@ -78,16 +79,21 @@ impl<'a> Story<'a> {
 /// What went wrong with whom; ten phones at most.
 pub(super) fn complaints(interface: &Interface) -> Vec<String> {
     let tally = interface.account.network.tally();
-    let complaints = tally.phones().filter_map(|(_, seen)| complaint(seen));
+    let complaints = tally
+        .phones()
+        .filter_map(|(number, seen)| complaint(number, seen));
     complaints.take(COMPLAINTS_MAX).collect()
 }
 
-fn complaint(seen: &PhoneSeen) -> Option<String> {
+fn complaint(number: &str, seen: &PhoneSeen) -> Option<String> {
+    let end = number.get(number.len().saturating_sub(2)..);
+    let end = end.unwrap_or_default();
     let promised = seen.promised_at.unwrap_or_default().as_secs_f64();
     if seen.is_lost() {
         let refused = seen.texts.iter().filter(|text| !text.accepted).count();
+        let undelivered = seen.texts.len() - refused;
         return Some(format!(
-            "lost: promised at {promised:.1} s, {refused} texts refused, {} rings",
+            "lost: …{end}, promised at {promised:.1} s, {refused} texts refused, {undelivered} taken and not delivered, {} rings that never rang",
             seen.rings.len()
         ));
     }
@@ -99,7 +105,7 @@ fn complaint(seen: &PhoneSeen) -> Option<String> {
         let texts: Vec<_> = texts.collect();
         let calls = seen.calls;
         return Some(format!(
-            "too many texts for {calls} calls: {}",
+            "too many texts for {calls} calls of …{end}: {}",
             texts.join(", ")
         ));
     }

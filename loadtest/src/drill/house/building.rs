@@ -40,11 +40,11 @@ pub(super) async fn build(
     let shared = Store::start(plan.store, &plan.regions, site, &mut ways).await?;
     let mut nodes = Vec::new();
     for named in plan.node_names() {
-        nodes.push(Node::plan(named, plan, site).await?);
+        nodes.push(Node::plan(named, plan, site)?);
     }
     if !plan.witness.is_empty() {
         let named = (WITNESS.0.to_owned(), WITNESS.1.to_owned());
-        let witness = Node::plan(named, plan, site).await?;
+        let witness = Node::plan(named, plan, site)?;
         nodes.push(witness.into_witness(&plan.witness));
     }
     let ready_path = common.server.ready_path.as_deref();
@@ -52,11 +52,11 @@ pub(super) async fn build(
     for region in &plan.regions {
         let here = nodes.iter().filter(|node| node.region == *region);
         let here: Vec<_> = here.map(|node| node.address).collect();
-        let front = Front::open(grounds.world(), &here, ready_path).await;
+        let front = Front::open(grounds.world(), &here, ready_path);
         fronts.push(front.map_err(|source| refused(region, source))?);
     }
     let addresses: Vec<_> = fronts.iter().map(|front| front.address).collect();
-    introduce(plan, &mut nodes, &addresses, &shared, &mut ways).await?;
+    introduce(plan, &mut nodes, &addresses, &shared, &mut ways)?;
     for node in &mut nodes {
         node.start(common, &mut |line| story.say(line)).await?;
     }
@@ -75,7 +75,7 @@ pub(super) async fn build(
 }
 
 /// Writes into each node's files where it finds all the others.
-async fn introduce(
+fn introduce(
     plan: &HousePlan,
     nodes: &mut [Node],
     fronts: &[SocketAddr],
@@ -92,7 +92,7 @@ async fn introduce(
             if other.name == node.name || other.name == WITNESS.1 {
                 continue;
             }
-            let address = ways.lead(&node.region, &other.region, other.address).await;
+            let address = ways.lead(&node.region, &other.region, other.address);
             peers.push(Neighbour {
                 address: address.map_err(|source| refused(&other.region, source))?,
                 ..other.clone()
@@ -101,7 +101,7 @@ async fn introduce(
         let region = fronts.get(place.unwrap_or_default()).copied();
         node.fill(&Surroundings {
             region: region.unwrap_or(node.address),
-            store_url: store.url(&node.region, ways).await?,
+            store_url: store.url(&node.region, ways)?,
             peers,
             is_first: place == Some(0),
             witness_url: witness_url.clone(),

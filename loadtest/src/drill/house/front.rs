@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::process::is_ready;
+use crate::{net::bind, process::is_ready};
 
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -61,13 +61,13 @@ struct Node {
 
 impl Front {
     /// Opens the address on this host before these nodes, which are asked at `ready_path`.
-    pub(super) async fn open(
+    pub(super) fn open(
         host: Ipv4Addr,
         nodes: &[SocketAddr],
         ready_path: Option<&str>,
     ) -> io::Result<Self> {
         let any = SocketAddr::from((host, 0));
-        let listener = TcpListener::bind(any).await?;
+        let listener = bind(any)?;
         let address = listener.local_addr()?;
         let node = |&address: &SocketAddr| Node {
             address,
@@ -201,9 +201,7 @@ mod tests {
     async fn whoever_asks_a_region_finds_a_node_that_lives_and_nobody_where_it_is_lost() {
         let (first, first_tasks) = node(1).await;
         let (second, _second_tasks) = node(2).await;
-        let mut front = Front::open(Ipv4Addr::LOCALHOST, &[first, second], None)
-            .await
-            .unwrap();
+        let mut front = Front::open(Ipv4Addr::LOCALHOST, &[first, second], None).unwrap();
         let mut heard = Vec::new();
         for _ in 0..8 {
             heard.extend(ask(&front).await);

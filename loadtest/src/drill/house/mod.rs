@@ -85,8 +85,8 @@ pub(super) async fn run(
     };
     stage.write_ca()?;
     let mut story = Story::new(clock, say);
-    let models = Models::open(&stage, Subject::Server).await?;
-    let interface = Interface::open(plan, clock, stage.host).await?;
+    let models = Models::open(&stage, Subject::Server)?;
+    let interface = Interface::open(plan, clock, stage.host)?;
     let urls = models.urls();
     let common = Common {
         server,

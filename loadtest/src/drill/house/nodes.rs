@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::store::Site;
 use crate::{
-    net::Clock,
+    net::{Clock, bind},
     plan::{HousePlan, NODE_NAMES, Names, Server},
     process::Child,
     proxy::{self, Control},
@@ -83,7 +83,7 @@ pub(super) struct Common<'a> {
 
 impl Node {
     /// A node that is not started yet: its ports are known, and where its files go.
-    pub(super) async fn plan(
+    pub(super) fn plan(
         (region, name): (String, String),
         plan: &HousePlan,
         site: Site<'_>,
@@ -111,7 +111,7 @@ impl Node {
         };
         if plan.lines {
             let at = site.grounds.world();
-            let listener = TcpListener::bind((at, 0)).await.map_err(refused)?;
+            let listener = bind(SocketAddr::from((at, 0))).map_err(refused)?;
             node.stream_address = listener.local_addr().map_err(refused)?;
             let control = Control::new(site.clock);
             let carried = proxy::run(listener, address, Vec::new(), control.clone(), 1);

@@ -77,7 +77,7 @@ impl Store {
         };
         let primary = store.serve(first, None, site).await?;
         for region in wanted.iter().skip(1) {
-            let primary = ways.lead(region, first, primary).await.map_err(no_way)?;
+            let primary = ways.lead(region, first, primary).map_err(no_way)?;
             let replica = store.serve(region, Some(primary), site).await?;
             follows(replica, site.clock).await?;
         }
@@ -90,7 +90,7 @@ impl Store {
     }
 
     /// Where the nodes of a region find it; empty where there is none.
-    pub(super) async fn url(&self, region: &str, ways: &mut Ways) -> Result<String, RunError> {
+    pub(super) fn url(&self, region: &str, ways: &mut Ways) -> Result<String, RunError> {
         let sentinels = self.servers.iter().filter(|server| server.is_sentinel);
         let sentinels: Vec<_> = sentinels.map(|it| it.address.to_string()).collect();
         if !sentinels.is_empty() {
@@ -100,7 +100,7 @@ impl Store {
         let Some(primary) = self.servers.first() else {
             return Ok(String::new());
         };
-        let way = ways.lead(region, &primary.region, primary.address).await;
+        let way = ways.lead(region, &primary.region, primary.address);
         Ok(format!("redis://{}", way.map_err(no_way)?))
     }
 

@@ -8,11 +8,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::grounds::Grounds;
 use crate::{
-    net::Clock,
+    net::{Clock, bind},
     plan::HousePlan,
     proxy::{self, Control},
 };
@@ -49,12 +49,7 @@ impl Ways {
     }
 
     /// By which address this region reaches that one of another.
-    pub(super) async fn lead(
-        &mut self,
-        from: &str,
-        to: &str,
-        end: SocketAddr,
-    ) -> io::Result<SocketAddr> {
+    pub(super) fn lead(&mut self, from: &str, to: &str, end: SocketAddr) -> io::Result<SocketAddr> {
         let is_region = |name: &str| self.regions.iter().any(|region| region == name);
         if !self.are_there || from == to || !is_region(from) || !is_region(to) {
             return Ok(end);
@@ -66,7 +61,7 @@ impl Ways {
         if let Some(way) = known {
             return Ok(way.begin);
         }
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let begin = listener.local_addr()?;
         let control = Control::new(self.clock);
         let carried = proxy::run(listener, end, Vec::new(), control.clone(), 1);
@@ -111,7 +106,7 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
+        net::{TcpListener, TcpStream},
         time::timeout,
     };
 
@@ -151,10 +146,10 @@ mod tests {
             ..HousePlan::default()
         };
         let mut ways = Ways::new(&plan, &Grounds::default(), Clock::start());
-        assert_eq!(ways.lead("east", "east", there).await.unwrap(), there);
-        assert_eq!(ways.lead("elsewhere", "east", there).await.unwrap(), there);
-        let way = ways.lead("west", "east", there).await.unwrap();
-        assert_eq!(ways.lead("west", "east", there).await.unwrap(), way);
+        assert_eq!(ways.lead("east", "east", there).unwrap(), there);
+        assert_eq!(ways.lead("elsewhere", "east", there).unwrap(), there);
+        let way = ways.lead("west", "east", there).unwrap();
+        assert_eq!(ways.lead("west", "east", there).unwrap(), way);
         assert!(asks(way).await);
         let between = ["east", "west"].map(str::to_owned);
         ways.part(&between);
