@@ -30,8 +30,8 @@ pub(crate) struct Books {
     doubled_until: Duration,
     /// Names of nodes that were found to be those of two.
     pub(crate) noticed: BTreeSet<Name>,
-    /// An operator has promoted a region.
-    pub(crate) is_decreed: bool,
+    /// Nodes that an operator made active, and since when they have not needed that word any more.
+    decreed: BTreeMap<Name, Duration>,
     rung_by: Option<(Epoch, Region)>,
 }
 
@@ -246,9 +246,28 @@ impl Books {
         }
     }
 
+    /// An operator makes a node active: by that word it may be so alone.
+    pub(crate) fn decreed(&mut self, now: Duration, node: Name) {
+        self.decreed.insert(node, now);
+    }
+
+    /// A node is active with or without a majority in its reach, or a standby. A word ends with the emergency: who has reached a majority
+    /// for long enough rests on that, and the other side has given way.
+    pub(crate) fn needs_a_word(&mut self, now: Duration, node: Name, needs_it: bool) {
+        let Some(since) = self.decreed.get_mut(&node) else {
+            return;
+        };
+        if needs_it {
+            *since = now;
+        } else if now.saturating_sub(*since) > ROLES.lease + Duration::from_secs(5) {
+            self.decreed.remove(&node);
+            self.count("a word had done its work");
+        }
+    }
+
     /// A node acts as active, having reached no majority for so long.
-    pub(crate) fn is_active(&mut self, alone: Duration, who: impl FnOnce() -> String) {
-        if !self.is_decreed {
+    pub(crate) fn is_active(&mut self, node: Name, alone: Duration, who: impl FnOnce() -> String) {
+        if !self.decreed.contains_key(&node) {
             let is_alone = alone > ROLES.lease + Duration::from_secs(2);
             self.must(!is_alone, "the minority never rings", || {
                 format!("{}, alone for {alone:?}", who())
@@ -257,14 +276,11 @@ impl Books {
     }
 
     /// A node of this region rings, by this epoch, having reached no majority for so long.
-    pub(crate) fn rings_by(&mut self, epoch: Epoch, region: Region, alone: Duration) {
-        if self.is_decreed {
+    pub(crate) fn rings_by(&mut self, node: Name, epoch: Epoch, region: Region, alone: Duration) {
+        self.is_active(node, alone, || format!("{node} rings"));
+        if !self.decreed.is_empty() {
             return;
         }
-        let is_alone = alone > ROLES.lease + Duration::from_secs(2);
-        self.must(!is_alone, "the minority never rings", || {
-            format!("alone for {alone:?}")
-        });
         let is_older = self
             .rung_by
             .is_some_and(|(by, of)| by > epoch && of != region);

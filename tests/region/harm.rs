@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringback::core::region::Role;
+use ringback::core::region::{Epoch, Life, Role};
 
 use crate::carrier::Phase;
 use crate::sites::Site;
@@ -55,6 +55,7 @@ impl World {
             }
             Harm::Promoted { node, is_forced } if begins => self.is_promoted(node, is_forced),
             Harm::Demoted(node) if begins => self.is_demoted(node),
+            Harm::Rests { node, life, epoch } => self.rests(node, life, epoch),
             Harm::Noticed { node, since } => self.is_noticed(node, since),
             Harm::Mended => self.mends(),
             // They have no end.
@@ -188,7 +189,7 @@ impl World {
         let was = self.nodes[node].keeper.role(now);
         let promoted = self.nodes[node].keeper.promote(now, is_forced);
         if promoted.is_ok() && was == Role::Standby {
-            self.books.is_decreed = true;
+            self.books.decreed(self.now, name(node));
             self.books.count("promoted by an operator");
         } else if promoted.is_err() {
             self.books.count("a promotion was refused");
@@ -210,18 +211,43 @@ impl World {
         }
     }
 
+    /// An operator's word at one of its nodes; where both hear it, nobody of the region goes on by what it acted by before.
     fn is_demoted(&mut self, node: usize) {
-        let region = self.nodes[node].peer.region;
-        for place in 0..4 {
-            if self.nodes[place].peer.region == region && self.nodes[place].is_up {
-                let (now, _) = self.clocks(place);
-                let mut letters = Vec::new();
-                self.nodes[place].keeper.demote(now, &mut letters);
-                let whom = self.whom(place);
-                self.send(whom, letters);
-            }
+        if !self.nodes[node].is_up {
+            return;
         }
+        let (now, _) = self.clocks(node);
+        let mut letters = Vec::new();
+        self.nodes[node].keeper.demote(now, &mut letters);
+        let whom = self.whom(node);
+        self.send(whom, letters);
         self.books.count("demoted by an operator");
+        let beside = node ^ 1;
+        let there = &self.nodes[beside];
+        let hears = there.is_up && there.sleeps_until <= self.now;
+        let role = there.keeper.role(self.clocks(beside).0);
+        if let (true, Role::Active(epoch)) = (hears, role) {
+            let is_to_rest = Harm::Rests {
+                node: beside,
+                life: there.peer.life,
+                epoch,
+            };
+            self.after(Duration::from_millis(100), Event::Harm(is_to_rest, true));
+        }
+    }
+
+    /// The word has come to the node beside the one where it was given.
+    fn rests(&mut self, node: usize, life: Life, epoch: Epoch) {
+        let there = &self.nodes[node];
+        if !there.is_up || there.peer.life != life || there.sleeps_until > self.now {
+            return;
+        }
+        let role = there.keeper.role(self.clocks(node).0);
+        self.books
+            .must(role != Role::Active(epoch), "a demotion holds", || {
+                format!("{} is active by {epoch} after a demotion", name(node))
+            });
+        self.books.count("demoted by word of another node");
     }
 }
 

@@ -111,7 +111,7 @@ fn asked(name: &str) -> Option<u64> {
 }
 
 /// What the lives must have reached for their silence to mean something.
-const REACHED: [&str; 53] = [
+const REACHED: [&str; 55] = [
     "a call found nobody",
     "a claim was held",
     "a claim was outdated",
@@ -120,12 +120,14 @@ const REACHED: [&str; 53] = [
     "a name was noticed twice",
     "a promotion was refused",
     "a ring was taken back",
+    "a word had done its work",
     "answered by the other region",
     "apologies",
     "asked by the fallback",
     "claimed first",
     "claimed for longer",
     "claimed of another",
+    "demoted by word of another node",
     "drained",
     "fail-over of the store",
     "handed over",

@@ -224,8 +224,16 @@ impl World {
             }
             let alone = self.now.saturating_sub(self.nodes[node].majority_at);
             let (node, at) = (name(node), self.now);
-            self.books
-                .is_active(alone, || format!("{node} is active at {at:?}, {role:?}"));
+            self.books.is_active(node, alone, || {
+                format!("{node} is active at {at:?}, {role:?}")
+            });
+        }
+        let is_alone = role != Role::Standby && self.voters_awake(node) < 3;
+        self.books.needs_a_word(self.now, name(node), is_alone);
+        if let Role::Active(epoch) = role
+            && self.net.reaches(self.nodes[node].site, Site::Witness)
+        {
+            self.witness.hear(epoch, Some(beat.peer.region));
         }
         for to in (0..4).filter(|to| *to != node) {
             self.hears_beat(to, self.nodes[node].site, beat);
@@ -278,6 +286,13 @@ impl World {
                 .books
                 .find("names", "no room for four nodes".to_owned()),
         }
+    }
+
+    /// How many voters a node reaches that answer now.
+    fn voters_awake(&self, node: usize) -> usize {
+        let from = self.nodes[node].site;
+        let others = (0..4).filter(|to| self.is_heard(*to, from));
+        others.count() + usize::from(self.net.reaches(from, Site::Witness))
     }
 
     fn is_heard(&self, to: usize, from: Site) -> bool {

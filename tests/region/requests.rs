@@ -109,7 +109,8 @@ impl World {
             return;
         };
         let alone = self.now.saturating_sub(me.majority_at);
-        self.books.rings_by(epoch, me.peer.region, alone);
+        self.books
+            .rings_by(me.peer.node, epoch, me.peer.region, alone);
         self.say(|| format!("ring    {:?} by node {node}", row.id));
         self.books.count("rings");
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringback::core::ids::CallSid;
+use ringback::core::region::{Epoch, Life};
 
 use crate::carrier::{Call, Phase};
 use crate::sites::Site;
@@ -38,6 +39,12 @@ pub(crate) enum Harm {
         is_forced: bool,
     },
     Demoted(usize),
+    /// By then a node must have heard that the one beside it was told to be a standby, and not be active by that epoch.
+    Rests {
+        node: usize,
+        life: Life,
+        epoch: Epoch,
+    },
     /// By then the double of a name must be known.
     Noticed {
         node: usize,
@@ -173,6 +180,7 @@ impl Harm {
             | Self::NoProvider(_)
             | Self::Promoted { .. }
             | Self::Demoted(_)
+            | Self::Rests { .. }
             | Self::Noticed { .. }
             | Self::Mended => false,
         }

@@ -43,6 +43,8 @@ pub struct Ballot {
     /// It has just begun, and does not know what it gave in its life before.
     mute_until: Instant,
     highest: Epoch,
+    /// Whose that epoch is, where that is known: what is heard of it before it is asked for must not count against them.
+    highest_of: Option<Region>,
     granted: Option<Granted>,
 }
 
@@ -60,6 +62,7 @@ impl Ballot {
             lease,
             mute_until: now + lease,
             highest: Epoch::default(),
+            highest_of: None,
             granted: None,
         }
     }
@@ -67,16 +70,22 @@ impl Ballot {
     /// A region asks.
     pub fn ask(&mut self, now: Instant, region: Region, epoch: Epoch, plea: Plea) -> Vote {
         let held = self.granted.filter(|granted| now < granted.until);
-        let is_theirs = held.is_some_and(|granted| granted.to == region);
+        // An epoch is one region's, so who takes over has a higher one.
+        let is_new = epoch > self.highest;
+        let may_act = is_new || (epoch == self.highest && self.highest_of == Some(region));
         let may = match plea {
             Plea::Release => {
-                if is_theirs {
+                if held.is_some_and(|granted| granted.to == region) {
                     self.granted = None;
+                    self.highest_of = None;
                 }
                 false
             }
-            Plea::Decree => epoch > self.highest || (is_theirs && epoch == self.highest),
-            Plea::Lease => now >= self.mute_until && self.may_lease(held, region, epoch),
+            Plea::Decree => may_act,
+            Plea::Lease => {
+                let is_free = held.is_none_or(|held| held.to == region);
+                now >= self.mute_until && may_act && is_free
+            }
         };
         if !may {
             let is_deposed = held.is_some_and(|held| held.is_decreed && held.to != region);
@@ -91,6 +100,7 @@ impl Ballot {
             };
         }
         self.highest = epoch;
+        self.highest_of = Some(region);
         self.granted = Some(Granted {
             to: region,
             until: now + self.lease,
@@ -105,16 +115,14 @@ impl Ballot {
         held.map(|held| held.to)
     }
 
-    /// Somebody acts by this epoch: none below it is voted for.
-    pub fn hear(&mut self, epoch: Epoch) {
-        self.highest = self.highest.max(epoch);
-    }
-
-    fn may_lease(&self, held: Option<Granted>, region: Region, epoch: Epoch) -> bool {
-        // An epoch is one region's, so who takes over has a higher one.
-        let is_last = self.granted.is_some_and(|granted| granted.to == region);
-        let is_new = epoch > self.highest || (is_last && epoch == self.highest);
-        is_new && held.is_none_or(|held| held.to == region)
+    /// A region acts by this epoch, or somebody of whom no more is known: none below it is voted for, and by it that region alone.
+    pub fn hear(&mut self, epoch: Epoch, of: Option<Region>) {
+        if epoch > self.highest {
+            self.highest = epoch;
+            self.highest_of = of;
+        } else if epoch == self.highest {
+            self.highest_of = self.highest_of.or(of);
+        }
     }
 }
 
@@ -156,5 +164,24 @@ mod tests {
         assert!(ask(28, east, 5, Plea::Decree));
         let vote = ballot.ask(at(28), west, Epoch(4), Plea::Lease);
         assert_eq!(vote, Vote::Deposed(Epoch(5)));
+    }
+
+    #[test]
+    fn who_acts_by_an_epoch_may_ask_by_it_though_it_was_heard_of_before() {
+        let now = Instant::from_start(Duration::from_secs(20));
+        let [east, west] = ["east", "west"].map(|name| Region::parse(name).unwrap());
+        for plea in [Plea::Decree, Plea::Lease] {
+            let mut ballot = Ballot::new(Instant::ZERO, Duration::from_secs(10));
+            ballot.hear(Epoch(2), Some(east));
+            ballot.hear(Epoch(2), None);
+            let refused = ballot.ask(now, west, Epoch(2), plea);
+            assert_ne!(refused, Vote::Granted, "an epoch is one region's");
+            assert_eq!(ballot.ask(now, east, Epoch(2), plea), Vote::Granted);
+        }
+        let mut ballot = Ballot::new(Instant::ZERO, Duration::from_secs(10));
+        assert_eq!(ballot.ask(now, west, Epoch(1), Plea::Lease), Vote::Granted);
+        ballot.hear(Epoch(2), Some(east));
+        let refused = ballot.ask(now, west, Epoch(2), Plea::Lease);
+        assert_ne!(refused, Vote::Granted, "not by another's either");
     }
 }

@@ -81,6 +81,8 @@ pub struct Keeper {
     outbid: Epoch,
     /// By which epoch our own region was last known to be active.
     ours: Epoch,
+    /// The highest epoch that was known when an operator last made our region a standby: who acts by it has not heard of that yet.
+    demoted: Epoch,
     stand: Stand,
     /// When another region was last known to be active.
     other_active: Option<Instant>,
@@ -142,6 +144,7 @@ impl Keeper {
             highest: Epoch::default(),
             outbid: Epoch::default(),
             ours: Epoch::default(),
+            demoted: Epoch::default(),
             stand: Stand::Waiting {
                 until: Some(now + wait),
             },
@@ -198,7 +201,7 @@ impl Keeper {
                 };
             }
             Stand::Asking { .. } => self.ask_higher(now),
-            Stand::Decreed { .. } => {}
+            Stand::Decreed { .. } => self.decree_higher(now),
         }
         self.plead(now, letters);
     }
@@ -213,13 +216,22 @@ impl Keeper {
 
     /// A node of `region` acts as active by this epoch, as it says itself.
     pub fn heard_active(&mut self, now: Instant, region: Region, epoch: Epoch) {
-        self.ballot.hear(epoch);
+        self.ballot.hear(epoch, Some(region));
         self.highest = self.highest.max(epoch);
         if region == self.region {
             // One region, one epoch: that of whoever of us is ahead.
             self.ours = self.ours.max(epoch);
-            if let Stand::Asking { epoch: own, .. } = &mut self.stand {
-                *own = epoch.max(*own);
+            match &mut self.stand {
+                // Somebody has made it active again since: this node joins.
+                Stand::Waiting {
+                    until: until @ None,
+                } if epoch > self.demoted && !self.is_draining => {
+                    *until = Some(now);
+                }
+                Stand::Waiting { .. } => {}
+                Stand::Asking { epoch: own, .. } | Stand::Decreed { epoch: own, .. } => {
+                    *own = epoch.max(*own);
+                }
             }
             return;
         }
@@ -234,18 +246,20 @@ impl Keeper {
         }
     }
 
-    /// Somebody has acted by this epoch, as the store remembers: ours has to be above it. Where all nodes have begun anew nobody else
-    /// knows how far they had counted.
-    pub fn outdated(&mut self, epoch: Epoch) {
-        self.ballot.hear(epoch);
+    /// Somebody has acted by this epoch, as the store remembers, and which region, if it says so: ours has to be above it, unless it is
+    /// ours. Where all nodes have begun anew nobody else knows how far they had counted.
+    pub fn outdated(&mut self, epoch: Epoch, of: Option<Region>) {
+        self.ballot.hear(epoch, of);
         self.highest = self.highest.max(epoch);
     }
 
     /// Another node asks for this one's vote.
     pub fn asked(&mut self, now: Instant, region: Region, epoch: Epoch, plea: Plea) -> Vote {
         let vote = self.ballot.ask(now, region, epoch, plea);
-        if plea == Plea::Decree && vote == Vote::Granted {
-            self.heard_active(now, region, epoch);
+        match plea {
+            Plea::Decree if vote == Vote::Granted => self.heard_active(now, region, epoch),
+            Plea::Release if region == self.region => self.rest(epoch),
+            Plea::Lease | Plea::Decree | Plea::Release => {}
         }
         vote
     }
@@ -276,15 +290,22 @@ impl Keeper {
         Ok(epoch)
     }
 
-    /// An operator makes this region a standby: it does not ask again by itself until another one was active.
+    /// An operator makes this region a standby: it does not ask again by itself until another one was active, or an operator has made it
+    /// active again. The letters tell its other nodes as well.
     pub fn demote(&mut self, now: Instant, letters: &mut Vec<Letter>) {
         self.release(now, letters);
-        self.stand = Stand::Waiting { until: None };
+        self.rest(self.highest);
     }
 
     /// This node is about to leave: it rings no more and asks for no votes. The others of its region go on; it votes until its end.
     pub fn drain(&mut self) {
         self.is_draining = true;
+        self.stand = Stand::Waiting { until: None };
+    }
+
+    /// An operator's word, given at whichever node of ours: no node of the region goes on.
+    fn rest(&mut self, epoch: Epoch) {
+        self.demoted = self.highest.max(epoch);
         self.stand = Stand::Waiting { until: None };
     }
 
@@ -311,6 +332,20 @@ impl Keeper {
             if !is_active {
                 votes.clear();
             }
+        }
+    }
+
+    /// The same of an operator's word: it is above what others only asked by. Before one that acts it has given way.
+    fn decree_higher(&mut self, now: Instant) {
+        let is_late = |heard: Instant| now.since(heard) < self.settings.take_over_after;
+        if self.other_active.is_some_and(is_late) {
+            return;
+        }
+        let (highest, outbid) = (self.highest, self.outbid);
+        if let Stand::Decreed { epoch, .. } = &mut self.stand
+            && outbid >= *epoch
+        {
+            *epoch = highest.next();
         }
     }
 
@@ -376,7 +411,9 @@ impl Keeper {
         match &mut self.stand {
             Stand::Waiting { .. } => {}
             // Another node of ours asks with a higher epoch: one region, one epoch.
-            Stand::Asking { epoch, .. } if holder == Some(self.region) => {
+            Stand::Asking { epoch, .. } | Stand::Decreed { epoch, .. }
+                if holder == Some(self.region) =>
+            {
                 *epoch = highest.max(*epoch);
                 self.outbid = Epoch::default();
             }
@@ -389,6 +426,9 @@ impl Keeper {
             }
             Stand::Decreed { votes, .. } => {
                 votes.remove(&from);
+                if holder.is_none() {
+                    self.outbid = self.outbid.max(highest);
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Nodes;
 use super::words::{self, AdviceWords, Question};
@@ -41,6 +41,8 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
     let mut transitions = shared.providers.transitions();
     let mut heard = listen(&shared);
     let mut again = interval(AGAIN_EVERY);
+    // Telling may take its time where the others are slow: what was missed meanwhile is not said in one breath.
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // As many as there are providers.
     let mut out = BTreeSet::new();
     loop {
@@ -48,8 +50,8 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
             () = &mut draining => return,
             transition = transitions.recv() => match transition {
                 Ok(transition) => on_transition(&shared, nodes, &transition, &mut out).await,
-                // The oldest were dropped; what is out is said again.
-                Err(RecvError::Lagged(_)) => {}
+                // The oldest were dropped, and what they took back with them: nobody is to hear of an outage for ever.
+                Err(RecvError::Lagged(_)) => forget_closed(&shared, &mut out),
                 Err(RecvError::Closed) => return,
             },
             Some(advice) = heard.next() => {
@@ -72,6 +74,16 @@ fn listen(shared: &Shared) -> BoxStream<'static, State> {
         Some(store) => store.advice(),
         None => stream::pending().boxed(),
     }
+}
+
+/// Only what is not closed now is said again; that it closed the others find out by themselves.
+fn forget_closed(shared: &Shared, out: &mut BTreeSet<ProviderId>) {
+    let status = shared.providers.status(shared.clock.now());
+    let is_closed = |provider| {
+        let mut known = status.providers.iter();
+        known.any(|one| one.provider == provider && one.breaker == BreakerState::Closed)
+    };
+    out.retain(|provider| !is_closed(*provider));
 }
 
 async fn on_transition(
@@ -153,4 +165,34 @@ pub(super) fn hear(shared: &Shared, nodes: &Nodes, now: Instant, from: Peer, wor
     let name = shared.providers.names().nth(usize::from(provider.0));
     tracing::debug!(%node, provider = name, is_out, "advice");
     shared.providers.with(|pool, _| pool.warn(provider, warned));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+    use crate::core::pool::Control;
+    use crate::telemetry::Telemetry;
+
+    #[tokio::test]
+    async fn a_breaker_whose_closing_was_missed_is_not_warned_of_for_ever() {
+        let variables = [("RINGBACK__PUBLIC__AUTH".to_owned(), "none".to_owned())];
+        let environment: Environment = variables.into_iter().collect();
+        let config = config::load(None, &environment).unwrap();
+        let shared = Shared::new(config, Telemetry::default(), 0).unwrap();
+        let provider = ProviderId(0);
+        let mut out = BTreeSet::from([provider]);
+        let now = shared.clock.now();
+        let is_there = shared
+            .providers
+            .control(now, provider, None, Control::Isolate);
+        assert!(is_there);
+        forget_closed(&shared, &mut out);
+        assert!(out.contains(&provider), "it is out");
+        shared
+            .providers
+            .control(now, provider, None, Control::Close);
+        forget_closed(&shared, &mut out);
+        assert!(out.is_empty());
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use reqwest::{StatusCode, redirect};
 use ring::hmac;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::seal::{HEADER, PATH, Seal};
 use super::words::{self, Answer, Question, WORDS_BYTES_MAX};
@@ -22,6 +22,10 @@ use crate::telemetry::{Count, Telemetry};
 
 /// How many questions may be under way; beyond it further ones are not asked. Two for each of as many nodes as there may be.
 const ASKING_MAX: usize = 128;
+
+/// The same of votes and beats, which must not wait for what is asked about calls, however many of those there are: two pleas and two beats
+/// for each of as many as there may be.
+const STANDING_MAX: usize = 256;
 
 /// How long a connection is kept that nobody asks anything on: shorter than the other side keeps it, so that no question meets its end.
 const IDLE_MAX: Duration = Duration::from_secs(45);
@@ -37,6 +41,7 @@ pub(in crate::server) struct Peers {
     http: reqwest::Client,
     places: BTreeMap<Node, Place>,
     asking: Semaphore,
+    standing: Semaphore,
     telemetry: Telemetry,
 }
 
@@ -115,6 +120,7 @@ impl Peers {
             http,
             places: nodes.chain(witness).collect(),
             asking: Semaphore::new(ASKING_MAX),
+            standing: Semaphore::new(STANDING_MAX),
             telemetry,
         }
     }
@@ -127,11 +133,29 @@ impl Peers {
         within: Duration,
     ) -> Result<Heard, NoAnswer> {
         let place = self.places.get(&to).ok_or(NoAnswer::Unknown)?;
-        let _turn = self.asking.try_acquire().map_err(|_| NoAnswer::Crowded)?;
+        let _turn = self.turn(to, question)?;
         let asked = tokio::time::timeout(within, self.exchange(to, place, question)).await;
         let heard = asked.unwrap_or(Err(NoAnswer::Silent));
         self.note(to, place, heard.as_ref().err());
         heard
+    }
+
+    fn turn(&self, to: Node, question: &Question) -> Result<SemaphorePermit<'_>, NoAnswer> {
+        let turns = match question {
+            Question::Vote(_) | Question::Beat(_) => &self.standing,
+            Question::Call(_)
+            | Question::Opened(..)
+            | Question::Advice(_)
+            | Question::Record
+            | Question::Caller(_) => &self.asking,
+        };
+        turns.try_acquire().map_err(|_| {
+            let so_far = self.telemetry.count(Count::PeersUnasked);
+            if so_far.is_power_of_two() {
+                tracing::warn!(node = %to, so_far, "too many questions to other nodes are under way: this one is not asked");
+            }
+            NoAnswer::Crowded
+        })
     }
 
     /// The nodes among them, with their regions.
@@ -222,5 +246,61 @@ impl Peers {
         if !place.is_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(%node, %why, "a node does not answer");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::PeerPlace;
+    use crate::core::region::ballot::Plea;
+    use crate::core::region::{Epoch, Life};
+    use crate::provider::tls::client_config;
+    use crate::server::region::words::PleaWords;
+
+    #[tokio::test]
+    async fn questions_about_calls_do_not_keep_a_region_from_its_votes() {
+        // It takes connections, and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = silent.local_addr().unwrap();
+        let [east, west] = ["east", "west"].map(|name| Region::parse(name).unwrap());
+        let [me, other] = ["east-1", "west-1"].map(|name| Node::parse(name).unwrap());
+        let peer = PeerPlace {
+            node: other,
+            region: west,
+            url: PublicUrl::parse(&format!("http://{address}")).unwrap(),
+        };
+        let others = Others {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]),
+            peers: vec![peer],
+            witness: None,
+            tls: client_config(None).unwrap(),
+        };
+        let telemetry = Telemetry::default();
+        let own = Peer {
+            region: east,
+            node: me,
+            life: Life(1),
+        };
+        let peers = Peers::new(own, others, telemetry.clone());
+        let within = Duration::from_millis(200);
+        let about_calls = (0..=ASKING_MAX).map(|_| peers.ask(other, &Question::Record, within));
+        let plea = PleaWords::new(Epoch(1), Plea::Lease, Duration::from_secs(10));
+        let plea = Question::Vote(plea);
+        let (about_calls, vote) =
+            tokio::join!(join_all(about_calls), peers.ask(other, &plea, within));
+        let count = |why| {
+            let refused = about_calls
+                .iter()
+                .filter(|heard| heard.as_ref().err() == Some(&why));
+            refused.count()
+        };
+        assert_eq!(count(NoAnswer::Crowded), 1);
+        assert_eq!(count(NoAnswer::Silent), ASKING_MAX);
+        assert_eq!(vote, Err(NoAnswer::Silent), "it was asked");
+        assert_eq!(telemetry.counts().get(Count::PeersUnasked), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Nodes;
-use crate::core::region::{Epoch, Role};
+use crate::core::region::{Epoch, Region, Role};
 use crate::server::Shared;
 use crate::server::drain::Stage;
 use crate::store::State;
@@ -42,7 +42,8 @@ async fn look(shared: &Shared, nodes: &Nodes, store: &Redis) {
         return;
     };
     let highest = kept.as_ref().map_or(Epoch::default(), epoch_of);
-    nodes.roles().outdated(highest);
+    let of = kept.as_ref().and_then(|kept| Region::parse(&kept.owner));
+    nodes.roles().outdated(highest, of);
     let Role::Active(epoch) = nodes.role(shared.clock.now()) else {
         return;
     };

@@ -121,16 +121,16 @@ impl Roles {
         match &mut self.stand {
             Stand::Sole => {}
             Stand::Node(keeper) => keeper.heard_active(now, region, epoch),
-            Stand::Witness(ballot) => ballot.hear(epoch),
+            Stand::Witness(ballot) => ballot.hear(epoch, Some(region)),
         }
     }
 
-    /// Somebody has acted by this epoch before: ours has to be above it.
-    pub(super) fn outdated(&mut self, epoch: Epoch) {
+    /// Somebody has acted by this epoch before, of that region if it is known: ours has to be above it, unless it is ours.
+    pub(super) fn outdated(&mut self, epoch: Epoch, of: Option<Region>) {
         match &mut self.stand {
             Stand::Sole => {}
-            Stand::Node(keeper) => keeper.outdated(epoch),
-            Stand::Witness(ballot) => ballot.hear(epoch),
+            Stand::Node(keeper) => keeper.outdated(epoch, of),
+            Stand::Witness(ballot) => ballot.hear(epoch, of),
         }
     }
 

@@ -9,7 +9,8 @@ use super::words::{CallerWords, Question};
 use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::webhook::Voice;
 use crate::core::front::House;
-use crate::core::region::route::{Here, Route, route};
+use crate::core::ids::CallSid;
+use crate::core::region::route::{Here, Route, pass_on, route};
 use crate::core::region::{Node, Peer};
 use crate::server::Shared;
 use crate::server::callers::Caller;
@@ -57,6 +58,14 @@ pub(in crate::server) fn elsewhere<'a>(
         // The front door says the same of a house that is so.
         Route::Here | Route::Busy | Route::Apology | Route::Hangup => None,
     }
+}
+
+/// Whether another node would take a call that goes on, had this one to pass it on; `None`: no other node is known here.
+pub(in crate::server) fn is_taken_over(shared: &Shared, call: CallSid) -> Option<bool> {
+    let nodes = shared.nodes.as_ref()?;
+    let now = shared.clock.now();
+    let found = pass_on(now, &nodes.presence(), nodes.me.region, call);
+    Some(found.is_some())
 }
 
 /// Tells the node that gets a call who is calling: a stream does not say. Beside the document, which does not wait for it.
