@@ -52,3 +52,10 @@ pub enum StoreError {
     #[error("the store ran into a bug of its own")]
     Bug,
 }
+
+impl StoreError {
+    /// Whether it is about one record alone: the others are no worse for it.
+    pub const fn is_of_one_record(&self) -> bool {
+        matches!(self, Self::Newer(_) | Self::Damaged(_))
+    }
+}

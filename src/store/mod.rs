@@ -23,9 +23,9 @@ use futures_util::future::BoxFuture;
 pub use self::error::StoreError;
 pub use self::key::{KEY_FORM, KeyError, KeySource, SealingKey};
 pub use self::records::{
-    CallKey, CallRecord, CallerHash, Changed, Collected, EndedCall, KnownCall, NODE_BYTES_MAX,
-    PromiseChange, PromiseRecord, Promised, STATE_BYTES_MAX, SendId, SendRecord, SendStep, State,
-    TokenId,
+    CallKey, CallRecord, CallerHash, Changed, Collected, EndedCall, Found, KnownCall,
+    NODE_BYTES_MAX, PromiseChange, PromiseRecord, Promised, STATE_BYTES_MAX, SendId, SendRecord,
+    SendStep, State, TokenId,
 };
 use crate::core::ids::{CallId, PromiseId};
 use crate::core::region::owner::Ruling;
@@ -42,7 +42,8 @@ pub const LOOK_UP_MAX: usize = 1_000;
 /// What is kept, wherever it is.
 ///
 /// A write that was answered with `Ok` survives the end of the process and of the machine. Each method is one step: all of it
-/// is kept, or nothing. What has expired at the `now` that a method is told does not exist for it.
+/// is kept, or nothing. What has expired at the `now` that a method is told does not exist for it; but an open promise does not expire,
+/// whatever `now` is: whoever serves it ends it. One that is still open thirty days behind its expiry gives way to a new one of its caller.
 ///
 /// On the path of a call are [`claim_token`](Self::claim_token) and [`call`](Self::call) (once each at its start),
 /// [`promise`](Self::promise) (once, while a prompt plays) and [`end_call`](Self::end_call) (once, beside the goodbye); nobody
@@ -85,13 +86,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The open promise of a caller.
     fn open_promise(&self, caller: CallerHash, now: Utc) -> Answer<Option<PromiseRecord>>;
 
-    /// Promises in the order of their names, after `after`; at most `max`, and [`LOOK_UP_MAX`].
+    /// Promises in the order of their names, after `after`; at most `max`, and [`LOOK_UP_MAX`]. Fewer than both: there are no more.
+    /// Those that cannot be read are passed over, and told.
     fn promises(
         &self,
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Answer<Vec<PromiseRecord>>;
+    ) -> Answer<Found<PromiseRecord>>;
 
     /// Keeps how far a call in progress is beside an open promise as well, over what stood there: until the promise ends, or is
     /// thrown away. `false`: there is no such call, or no such promise.
@@ -116,7 +118,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// want nothing of us stays, by the hash alone.
     fn forget(&self, caller: CallerHash) -> Answer<usize>;
 
-    /// Throws away some of what has expired. To be called every few seconds, and again while it is not done.
+    /// Throws away some of what has expired, and can be read. To be called every few seconds, and again while it is not done.
     fn collect(&self, now: Utc) -> Answer<Collected>;
 
     /// Does what was asked for before, then closes. Later requests are refused.

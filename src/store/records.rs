@@ -3,7 +3,9 @@
 //! The bytes of a `state` begin with a version of their owner's; the store does not look into them. They are sealed on disk.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::LOOK_UP_MAX;
 use super::error::StoreError;
 use crate::core::ids::{CallId, CallSid, PromiseId};
 use crate::core::region::owner::{Tenure, Title};
@@ -201,11 +203,59 @@ pub enum Changed {
     Already(PromiseId),
 }
 
+/// What a look-up of many records has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found<T> {
+    /// The records.
+    pub records: Vec<T>,
+    /// Why others that stand there cannot be read: a newer version has written them, or they are damaged. They are left alone; at most
+    /// [`LOOK_UP_MAX`] are told.
+    pub unread: Vec<StoreError>,
+}
+
+impl<T> Found<T> {
+    pub(super) const fn nothing() -> Self {
+        Self {
+            records: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// One more, if it is to be found; one that cannot be read stops nobody. Fails where the store does.
+    pub(super) fn add(&mut self, read: Result<Option<T>, StoreError>) -> Result<(), StoreError> {
+        match read {
+            Ok(record) => self.records.extend(record),
+            Err(why) if why.is_of_one_record() => self.leave([why]),
+            Err(why) => return Err(why),
+        }
+        Ok(())
+    }
+
+    /// What comes after it.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.records.extend(next.records);
+        self.leave(next.unread);
+    }
+
+    fn leave(&mut self, unread: impl IntoIterator<Item = StoreError>) {
+        let room = LOOK_UP_MAX.saturating_sub(self.unread.len());
+        self.unread.extend(unread.into_iter().take(room));
+    }
+
+    /// The records, where all of them can be read.
+    pub(super) fn whole(self) -> Result<Vec<T>, StoreError> {
+        let why = self.unread.into_iter().next();
+        why.map_or(Ok(self.records), Err)
+    }
+}
+
 /// What was thrown away because its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// How many records.
     pub removed: usize,
+    /// How many more there are that cannot be read, or are of a kind that this version does not know: they are left alone.
+    pub left_alone: usize,
     /// Whether that was all: if not, ask again.
     pub is_done: bool,
 }
@@ -219,4 +269,14 @@ pub(super) fn check_length(what: &'static str, state: &State) -> Result<(), Stor
 /// Whether a record that expires then is gone.
 pub(super) const fn is_over(expires: u64, now: Utc) -> bool {
     expires <= now.millis()
+}
+
+/// How long behind its expiry an open promise stands in the way of a new one to its caller. Whoever serves it ends it long before; no
+/// clock does.
+pub(super) const OPEN_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
+
+/// Whether an open promise that expires then has been left open by everybody, and makes room for another one to its caller.
+pub(super) fn gives_way(expires: u64, now: Utc) -> bool {
+    let kept = u64::try_from(OPEN_KEPT_FOR.as_millis()).unwrap_or(u64::MAX);
+    is_over(expires.saturating_add(kept), now)
 }

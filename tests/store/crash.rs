@@ -130,7 +130,7 @@ async fn check(store: &Embedded, kept: &[u128]) -> u128 {
     let mut highest = 0;
     let mut after = None;
     loop {
-        let page = store.promises(after, 1_000, NOW).await.unwrap();
+        let page = store.promises(after, 1_000, NOW).await.unwrap().records;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         highest = highest.max(last.id.bits());

@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use redb::{Database, TableDefinition};
-use ringback::core::ids::CallId;
+use ringback::core::ids::{CallId, PromiseId};
 use ringback::store::embedded::{Embedded, EmbeddedSettings};
-use ringback::store::{CallKey, KeySource, SealingKey, Store as _, StoreError, TokenId};
+use ringback::store::{
+    CallKey, CallRecord, KeySource, Promised, SealingKey, Store as _, StoreError, TokenId,
+};
 
-use crate::support::{Folder, LATER, NOW, call, close, patient};
+use crate::support::{Folder, LATER, NOW, at, call, close, patient, promise};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("ringback");
 
@@ -148,6 +150,58 @@ async fn a_record_of_a_newer_version_is_refused_and_the_others_are_not() {
     assert_eq!(newer, Err(StoreError::Newer("checkpoint")));
     assert!(other.is_ok());
     assert!(of(3).await.unwrap().is_some());
+    close(store).await;
+}
+
+#[tokio::test]
+async fn promises_that_cannot_be_read_stop_no_others_and_are_left_alone() {
+    let folder = with_a_call().await;
+    let store = folder.open();
+    for number in [1, 4] {
+        let kept = store.promise(promise(&store, number), NOW).await;
+        assert_eq!(kept, Ok(Promised::Kept));
+    }
+    let early = CallRecord {
+        expires: at(5_000),
+        ..call(2)
+    };
+    store.checkpoint(early).await.unwrap();
+    close(store).await;
+    let database = Database::open(folder.file()).unwrap();
+    let txn = database.begin_write().unwrap();
+    let promises: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("promises");
+    let mut table = txn.open_table(promises).unwrap();
+    for (number, row) in [(2, &[200_u8, 1, 2][..]), (3, &[1, 7])] {
+        table.insert(number, row).unwrap();
+    }
+    drop(table);
+    // Those two, and a kind of record that is not known.
+    let expiry: TableDefinition<'_, (u64, u8, u128), ()> = TableDefinition::new("expiry");
+    let mut table = txn.open_table(expiry).unwrap();
+    for key in [(1, 200, 7), (2, 4, 2), (3, 4, 3)] {
+        table.insert(key, ()).unwrap();
+    }
+    drop(table);
+    txn.commit().unwrap();
+    drop(database);
+
+    let store = folder.open();
+    let page = async |after: Option<u128>, max| {
+        let after = after.map(PromiseId::from_bits);
+        let found = store.promises(after, max, NOW).await.unwrap();
+        let read: Vec<_> = found.records.iter().map(|one| one.id.bits()).collect();
+        (read, found.unread)
+    };
+    let unread = vec![StoreError::Newer("promise"), StoreError::Damaged("promise")];
+    assert_eq!(page(None, 10).await, (vec![1, 4], unread.clone()));
+    assert_eq!(page(None, 1).await, (vec![1], vec![]));
+    assert_eq!(page(Some(1), 1).await, (vec![4], unread));
+    // Nor do they stop what has expired from being thrown away.
+    for removed in [1, 0] {
+        let step = store.collect(at(5_000)).await.unwrap();
+        assert_eq!((step.removed, step.left_alone), (removed, 3));
+        assert!(step.is_done);
+    }
     close(store).await;
 }
 

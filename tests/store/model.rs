@@ -91,7 +91,9 @@ impl Model {
         self.calls.retain(|_, call| call.expires > now);
         self.ended.retain(|_, ended| ended.expires > now);
         self.tokens.retain(|_, expires| at(*expires) > now);
-        self.promises.retain(|_, promise| promise.expires > now);
+        // But what is open does not expire.
+        self.promises
+            .retain(|_, promise| promise.is_open || promise.expires > now);
     }
 
     fn title(&self, call: u128) -> Option<Title> {
@@ -307,7 +309,7 @@ impl<H: Home> World<H> {
         }
         let calls = self.store.calls(None, 100, now).await.unwrap();
         assert!(calls.iter().eq(model.calls.values()), "{calls:?}");
-        let promises = self.store.promises(None, 100, now).await.unwrap();
+        let promises = self.store.promises(None, 100, now).await.unwrap().records;
         assert!(promises.iter().eq(model.promises.values()), "{promises:?}");
         let due = self.store.due(100, now).await.unwrap();
         let is_due =

@@ -1,6 +1,7 @@
 //! Promises: one open one for each caller, none to those who want none, and no request that is not known of.
 
 use ringback::core::ids::CallId;
+use ringback::core::time::Utc;
 use ringback::store::{
     Changed, PromiseChange, PromiseRecord, Promised, SendId, SendStep, Store, StoreError,
 };
@@ -11,6 +12,8 @@ use crate::support::{
 
 both! {
     a_caller_has_one_open_promise,
+    an_open_promise_does_not_expire_by_a_clock,
+    one_that_nobody_has_ended_gives_way_after_a_month,
     of_two_who_change_a_promise_one_is_told_that_it_was_late,
     promises_come_due_in_the_order_of_their_time,
     a_request_is_known_from_before_it_is_made_until_its_end_is_known,
@@ -51,13 +54,67 @@ async fn a_caller_has_one_open_promise<H: Home>() {
     };
     let refused = store.change_promise(again, NOW).await;
     assert_eq!(refused, Ok(Changed::Already(second.id)));
-    // Nor is one that has expired in the way.
-    let third = PromiseRecord {
-        caller: first.caller,
-        expires: at(50_000),
-        ..promise(&store, 3)
+}
+
+/// So many days behind the expiry of what the stories keep.
+const fn days_later(days: u64) -> Utc {
+    at(LATER.millis() + days * 86_400_000)
+}
+
+async fn an_open_promise_does_not_expire_by_a_clock<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
+    let record = promise(&store, 1);
+    store.promise(record.clone(), NOW).await.unwrap();
+    // A clock that is weeks ahead, and collects; and one that is years ahead.
+    for now in [LATER, days_later(29)] {
+        assert_eq!(store.collect(now).await.unwrap().removed, 0);
+    }
+    for now in [LATER, days_later(29), days_later(1_000)] {
+        let all = store.promises(None, 10, now).await.unwrap();
+        assert_eq!(all.records, std::slice::from_ref(&record));
+        let found = store.promise_by_id(record.id, now).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&record));
+        let open = store.open_promise(record.caller, now).await.unwrap();
+        assert_eq!(open.as_ref(), Some(&record));
+    }
+    close(store).await;
+
+    let store = home.open().await;
+    let now = days_later(1_000);
+    let same = PromiseChange {
+        due: None,
+        ..change(&record, SendStep::None)
     };
-    assert_eq!(promised(&third, LATER).await, Ok(Promised::Kept));
+    assert_eq!(store.change_promise(same, now).await, Ok(Changed::Kept));
+    // Once its ledger has ended it, it is as old as it is.
+    let done = PromiseChange {
+        from_revision: 1,
+        is_open: false,
+        ..change(&record, SendStep::None)
+    };
+    assert_eq!(store.change_promise(done, now).await, Ok(Changed::Kept));
+    assert_eq!(store.promises(None, 10, now).await.unwrap().records, []);
+    assert!(store.collect(now).await.unwrap().is_done);
+    assert_eq!(store.promises(None, 10, NOW).await.unwrap().records, []);
+}
+
+async fn one_that_nobody_has_ended_gives_way_after_a_month<H: Home>() {
+    let home = H::new().await;
+    let store = home.open().await;
+    let old = promise(&store, 1);
+    store.promise(old.clone(), NOW).await.unwrap();
+    let next = PromiseRecord {
+        caller: old.caller,
+        expires: days_later(40),
+        ..promise(&store, 2)
+    };
+    let told = store.promise(next.clone(), days_later(29)).await;
+    assert_eq!(told, Ok(Promised::Already(old.id)));
+    let told = store.promise(next.clone(), days_later(31)).await;
+    assert_eq!(told, Ok(Promised::Kept));
+    let all = store.promises(None, 10, NOW).await.unwrap();
+    assert_eq!(all.records, [next]);
 }
 
 async fn of_two_who_change_a_promise_one_is_told_that_it_was_late<H: Home>() {
@@ -108,7 +165,7 @@ async fn promises_come_due_in_the_order_of_their_time<H: Home>() {
     store.change_promise(later, NOW).await.unwrap();
     assert_eq!(numbers(10, 3_000).await, [1]);
     assert_eq!(numbers(10, 9_000).await, [1, 2, 4]);
-    assert_eq!(numbers(10, 10_000).await, [0; 0], "expired");
+    assert_eq!(numbers(10, 10_000).await, [1, 2, 4], "still open");
 }
 
 async fn a_request_is_known_from_before_it_is_made_until_its_end_is_known<H: Home>() {
@@ -179,11 +236,20 @@ async fn a_person_is_forgotten_but_not_what_they_want<H: Home>() {
     store.change_promise(begin, NOW).await.unwrap();
     store.set_opted_out(record.caller, Some(NOW)).await.unwrap();
     assert_eq!(store.forget(record.caller).await, Ok(1));
-    assert_eq!(store.promises(None, 10, NOW).await.unwrap(), [other]);
+    assert_eq!(
+        store.promises(None, 10, NOW).await.unwrap().records,
+        [other]
+    );
     assert_eq!(store.sends(None, 10).await.unwrap(), []);
     assert_eq!(store.due(10, at(9_000)).await.unwrap().len(), 1);
     assert_eq!(store.opted_out(record.caller).await, Ok(Some(NOW)));
-    // Nothing is left that would have to be thrown away later.
+    // Nothing is left that would have to be thrown away later: of the two it is the other one alone.
+    let other = promise(&store, 2);
+    let done = PromiseChange {
+        is_open: false,
+        ..change(&other, SendStep::None)
+    };
+    assert_eq!(store.change_promise(done, NOW).await, Ok(Changed::Kept));
     let step = store.collect(LATER).await.unwrap();
     assert_eq!((step.removed, step.is_done), (1, true));
 }

@@ -18,7 +18,7 @@ use super::Heeded;
 use crate::core::ids::{CallId, CallSid};
 use crate::core::region::owner::Ruling;
 use crate::store::redis::Redis;
-use crate::store::{CallKey, CallRecord, EndedCall, KnownCall, Store as _, StoreError};
+use crate::store::{CallKey, CallRecord, Collected, EndedCall, KnownCall, Store as _, StoreError};
 use crate::telemetry::SharedMoment;
 
 /// Calls that wait to be written: beyond it further ones are left out, counted; they are in memory and in the file beside the
@@ -51,6 +51,8 @@ pub(super) struct Mirror {
     is_behind: AtomicBool,
     /// Whether the log knows that something is wrong.
     is_told: AtomicBool,
+    /// Whether the log knows that something is left alone.
+    is_told_of_others: AtomicBool,
     /// Whether promises could not be kept when that was last looked at.
     lacks_promises: AtomicBool,
     failed: AtomicU64,
@@ -82,6 +84,7 @@ impl Mirror {
             news: Notify::new(),
             is_behind: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
+            is_told_of_others: AtomicBool::new(false),
             lacks_promises: AtomicBool::new(false),
             failed: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
@@ -171,18 +174,26 @@ impl Mirror {
             Ok(Ok(known)) => Ok(known),
             // Why there is no primary matters more than why there is no replica.
             Ok(Err(error)) => at_replica().await.map_err(|_| error),
-            Err(_) => match select(at_primary, at_replica()).await {
-                Either::Left((Ok(known), _)) | Either::Right((Ok(known), _)) => Ok(known),
-                Either::Left((Err(error), at_replica)) => at_replica.await.map_err(|_| error),
-                Either::Right((Err(_), at_primary)) => at_primary.await,
-            },
+            Err(_) => of_both(at_primary, at_replica()).await,
         }
     }
 
     /// Throws away what has expired, as far as one step goes: other nodes do so too.
     pub(super) async fn collect(&self) {
-        if self.store.collect(Clock::utc()).await.is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+        match self.store.collect(Clock::utc()).await {
+            Ok(Collected { left_alone, .. }) => {
+                let is_told =
+                    left_alone == 0 || self.is_told_of_others.swap(true, Ordering::Relaxed);
+                if !is_told {
+                    tracing::warn!(
+                        records = left_alone,
+                        "what has expired in the shared store is not thrown away, for it cannot be read"
+                    );
+                }
+            }
+            Err(_) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -354,5 +365,52 @@ impl Entry {
             Self::Call(call) => call.expires,
             Self::Ended(ended) => ended.expires,
         }
+    }
+}
+
+/// What the primary and a replica say of a call, of whom each may come first: that a replica knows nothing of it is no news as long as
+/// the primary may answer, for a replica may be behind.
+async fn of_both<T>(
+    at_primary: impl Future<Output = Result<Option<T>, StoreError>> + Unpin,
+    at_replica: impl Future<Output = Result<Option<T>, StoreError>> + Unpin,
+) -> Result<Option<T>, StoreError> {
+    match select(at_primary, at_replica).await {
+        Either::Left((Ok(known), _)) | Either::Right((Ok(known @ Some(_)), _)) => Ok(known),
+        Either::Left((Err(error), at_replica)) => at_replica.await.map_err(|_| error),
+        Either::Right((Ok(None), at_primary)) => at_primary.await.or(Ok(None)),
+        Either::Right((Err(_), at_primary)) => at_primary.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replica_that_is_behind_does_not_speak_for_the_primary() {
+        let later = |answer: Result<Option<u8>, StoreError>| {
+            Box::pin(async move {
+                yield_now().await;
+                answer
+            })
+        };
+        let away = || Err(StoreError::Closed);
+        for (primary, replica, expected) in [
+            (Ok(Some(1)), Ok(None), Ok(Some(1))),
+            (Ok(Some(1)), Ok(Some(2)), Ok(Some(2))),
+            (Ok(Some(1)), away(), Ok(Some(1))),
+            (Ok(None), Ok(None), Ok(None)),
+            (away(), Ok(None), Ok(None)),
+            (away(), away(), away()),
+        ] {
+            let said = of_both(later(primary.clone()), ready(replica.clone())).await;
+            assert_eq!(said, expected, "{primary:?}, then {replica:?}");
+        }
+        let said = of_both(ready(Ok::<Option<u8>, _>(None)), later(Ok(Some(2)))).await;
+        assert_eq!(said, Ok(None), "the primary has the last word");
     }
 }

@@ -133,6 +133,7 @@ impl Keeper {
         let tally = Tally {
             telemetry,
             is_told: AtomicBool::new(false),
+            is_told_of_others: AtomicBool::new(false),
         };
         let store = match settings.place {
             StorePlace::Memory => None,
@@ -430,6 +431,7 @@ impl Keeper {
             while let Some(collected) = self.tally.note(store.collect(Clock::utc()).await) {
                 // The store has written something: a disk that refused does so no more.
                 self.tally.is_well();
+                self.tally.leaves_alone(collected.left_alone);
                 if collected.is_done {
                     break;
                 }

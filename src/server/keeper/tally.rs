@@ -13,12 +13,25 @@ pub(super) struct Tally {
     pub(super) telemetry: Telemetry,
     /// Whether the log knows that something is wrong.
     pub(super) is_told: AtomicBool,
+    /// Whether the log knows that something is left alone.
+    pub(super) is_told_of_others: AtomicBool,
 }
 
 impl Tally {
     /// Counts what failed, and tells when it begins: what comes after it gets no line of its own.
     pub(super) fn note<T>(&self, answer: Result<T, StoreError>) -> Option<T> {
         answer.map_err(|error| self.failed(&error)).ok()
+    }
+
+    /// What has expired and cannot be read stays, for a version that can: it is in nobody's way, and told once.
+    pub(super) fn leaves_alone(&self, records: usize) {
+        if records > 0 && !self.is_told_of_others.swap(true, Ordering::Relaxed) {
+            self.telemetry.count(Count::StoreFaults);
+            tracing::warn!(
+                records,
+                "what has expired is not thrown away, for it cannot be read"
+            );
+        }
     }
 
     /// Nothing has failed for a while.

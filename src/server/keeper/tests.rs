@@ -97,6 +97,7 @@ fn keeper(disk: &Disk, telemetry: &Telemetry) -> Keeper {
         tally: Arc::new(Tally {
             telemetry: telemetry.clone(),
             is_told: AtomicBool::new(false),
+            is_told_of_others: AtomicBool::new(false),
         }),
     }
 }

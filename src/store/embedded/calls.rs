@@ -225,7 +225,7 @@ impl Writing<'_> {
             .transpose()
     }
 
-    /// Throws away a call in progress that has expired. Its expiry is gone already.
+    /// Throws away a call in progress that has expired; its expiry goes with it elsewhere.
     pub(super) fn drop_call(&self, id: u128) -> Result<(), StoreError> {
         if let Some(row) = self.row::<CallRow>(CALLS, id)? {
             self.remove(CALLS, id)?;
@@ -293,12 +293,14 @@ impl Reading<'_> {
         max: usize,
         now: Utc,
     ) -> Result<Vec<CallRecord>, StoreError> {
-        self.rows_after(CALLS, after.map(CallId::bits), max, |id, row: CallRow| {
+        let after = after.map(CallId::bits);
+        let found = self.rows_after(CALLS, after, max, |id, row: CallRow| {
             let is_there = !is_over(row.expires, now);
             is_there
                 .then(|| self.in_progress(CallId::from_bits(id), &row))
                 .transpose()
-        })
+        });
+        found?.whole()
     }
 
     fn in_progress(&self, id: CallId, row: &CallRow) -> Result<CallRecord, StoreError> {

@@ -33,7 +33,7 @@ use self::worker::{ReadJob, Shared, Write, WriteJob, read_job};
 use super::records::CallerHash;
 use super::tokens::Tokens;
 use super::{
-    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, KnownCall, PromiseChange,
+    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, Found, KnownCall, PromiseChange,
     PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
 };
 use crate::core::ids::{CallId, PromiseId};
@@ -292,7 +292,7 @@ impl Store for Embedded {
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Answer<Vec<PromiseRecord>> {
+    ) -> Answer<Found<PromiseRecord>> {
         self.read(move |reading| reading.promises(after, max, now))
     }
 

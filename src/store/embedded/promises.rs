@@ -9,10 +9,10 @@ use super::tables::{
 };
 use crate::core::ids::PromiseId;
 use crate::core::time::Utc;
-use crate::store::records::{check_length, is_over};
+use crate::store::records::{check_length, gives_way, is_over};
 use crate::store::{
-    CallerHash, Changed, LOOK_UP_MAX, PromiseChange, PromiseRecord, Promised, SendId, SendRecord,
-    SendStep, StoreError,
+    CallerHash, Changed, Found, LOOK_UP_MAX, PromiseChange, PromiseRecord, Promised, SendId,
+    SendRecord, SendStep, StoreError,
 };
 
 /// How many requests of one promise may be in flight: more are a bug of whoever sends them.
@@ -31,6 +31,18 @@ pub(super) struct PromiseRow {
 impl Row for PromiseRow {
     const NAME: &'static str = "promise";
     const VERSION: u8 = 1;
+}
+
+impl PromiseRow {
+    /// Whether it has expired. What is open has not: a clock may be wrong, and whoever serves it ends it.
+    const fn is_over(&self, now: Utc) -> bool {
+        !self.is_open && is_over(self.expires, now)
+    }
+
+    /// When it expires.
+    fn ends(&self) -> Option<u64> {
+        (!self.is_open).then_some(self.expires)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +72,7 @@ impl Writing<'_> {
         if self.is_opted_out(promise.caller.0)? {
             return Ok(Promised::OptedOut);
         }
-        if let Some(other) = self.open_promise(promise.caller.0, now)? {
+        if let Some(other) = self.other_open(promise.caller.0, id, now)? {
             return Ok(Promised::Already(PromiseId::from_bits(other)));
         }
         // The same name twice is the same promise, which has been closed since.
@@ -97,8 +109,7 @@ impl Writing<'_> {
             return Ok(Changed::OptedOut);
         }
         if change.is_open
-            && let Some(other) = self.open_promise(before.caller, now)?
-            && other != id
+            && let Some(other) = self.other_open(before.caller, id, now)?
         {
             return Ok(Changed::Already(PromiseId::from_bits(other)));
         }
@@ -144,8 +155,8 @@ impl Writing<'_> {
         }
         let mut of_caller = self.txn.open_table(OF_CALLER)?;
         of_caller.insert((row.caller, id), ())?;
-        let expired = before.map(|before| before.expires);
-        self.expire(Kind::Promise, id, expired, Some(row.expires))?;
+        let expired = before.and_then(PromiseRow::ends);
+        self.expire(Kind::Promise, id, expired, row.ends())?;
         self.put(PROMISES, id, row)
     }
 
@@ -162,11 +173,21 @@ impl Writing<'_> {
         }
         self.txn.open_table(OF_CALLER)?.remove((row.caller, id))?;
         for send in self.sends_of(id)? {
-            self.end_send(send)?;
+            // As it is: it need not be readable to be thrown away.
+            self.remove(SENDS, send)?;
+            self.txn.open_table(OF_PROMISE)?.remove((id, send))?;
         }
         self.drop_context(id)?;
-        self.expire(Kind::Promise, id, Some(row.expires), None)?;
+        self.expire(Kind::Promise, id, row.ends(), None)?;
         self.remove(PROMISES, id)
+    }
+
+    /// Throws away a promise that has expired; one that was opened or is kept longer since stays.
+    pub(super) fn drop_over(&self, id: u128, now: Utc) -> Result<(), StoreError> {
+        match self.row::<PromiseRow>(PROMISES, id)? {
+            Some(row) if row.is_over(now) => self.drop_promise(id),
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(super) fn forget(&self, caller: CallerHash) -> Result<usize, StoreError> {
@@ -231,7 +252,7 @@ impl Writing<'_> {
     /// A promise; one that has expired is thrown away first.
     fn promise_row(&self, id: u128, now: Utc) -> Result<Option<PromiseRow>, StoreError> {
         let row: Option<PromiseRow> = self.row(PROMISES, id)?;
-        if row.as_ref().is_some_and(|row| is_over(row.expires, now)) {
+        if row.as_ref().is_some_and(|row| row.is_over(now)) {
             self.drop_promise(id)?;
             return Ok(None);
         }
@@ -243,13 +264,18 @@ impl Writing<'_> {
         Ok(self.promise_row(id, now)?.is_some_and(|row| row.is_open))
     }
 
-    /// The open promise of a caller; as above.
-    fn open_promise(&self, caller: u128, now: Utc) -> Result<Option<u128>, StoreError> {
+    /// The open promise of a caller, if it is another than this. One that everybody has left open gives way.
+    fn other_open(&self, caller: u128, this: u128, now: Utc) -> Result<Option<u128>, StoreError> {
         let open = self.txn.open_table(OPEN)?;
-        let id = open.get(caller)?.map(|id| id.value());
+        let other = open.get(caller)?.map(|id| id.value());
         drop(open);
-        let Some(id) = id else { return Ok(None) };
-        Ok(self.promise_row(id, now)?.map(|_| id))
+        let Some(id) = other.filter(|other| *other != this) else {
+            return Ok(None);
+        };
+        match self.row::<PromiseRow>(PROMISES, id)? {
+            Some(row) if !gives_way(row.expires, now) => Ok(Some(id)),
+            Some(_) | None => self.drop_promise(id).map(|()| None),
+        }
     }
 
     fn is_opted_out(&self, caller: u128) -> Result<bool, StoreError> {
@@ -265,7 +291,7 @@ impl Reading<'_> {
         now: Utc,
     ) -> Result<Option<PromiseRecord>, StoreError> {
         let row: Option<PromiseRow> = self.row(PROMISES, id.bits())?;
-        let row = row.filter(|row| !is_over(row.expires, now));
+        let row = row.filter(|row| !row.is_over(now));
         row.map(|row| self.promise(id.bits(), &row)).transpose()
     }
 
@@ -286,10 +312,10 @@ impl Reading<'_> {
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Result<Vec<PromiseRecord>, StoreError> {
+    ) -> Result<Found<PromiseRecord>, StoreError> {
         let after = after.map(PromiseId::bits);
         self.rows_after(PROMISES, after, max, |id, row: PromiseRow| {
-            let is_there = !is_over(row.expires, now);
+            let is_there = !row.is_over(now);
             is_there.then(|| self.promise(id, &row)).transpose()
         })
     }
@@ -313,14 +339,15 @@ impl Reading<'_> {
         max: usize,
     ) -> Result<Vec<SendRecord>, StoreError> {
         let after = after.map(|after| after.0);
-        self.rows_after(SENDS, after, max, |id, row: SendRow| {
+        let found = self.rows_after(SENDS, after, max, |id, row: SendRow| {
             Ok(Some(SendRecord {
                 id: SendId(id),
                 promise: PromiseId::from_bits(row.promise),
                 at: Utc::from_millis(row.at),
                 state: self.open::<SendRow>(SEND_PLACE, id, &row.sealed)?,
             }))
-        })
+        });
+        found?.whole()
     }
 
     pub(super) fn opted_out(&self, caller: CallerHash) -> Result<Option<Utc>, StoreError> {

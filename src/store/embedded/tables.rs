@@ -6,7 +6,7 @@ use super::row::Row;
 use crate::core::time::Utc;
 use crate::store::error::StoreError;
 use crate::store::sealer::{Place, Sealer};
-use crate::store::{LOOK_UP_MAX, State};
+use crate::store::{Found, LOOK_UP_MAX, State};
 
 pub(super) type Rows = TableDefinition<'static, u128, &'static [u8]>;
 
@@ -157,27 +157,29 @@ impl Reading<'_> {
         row(&self.txn.open_table(table)?, id)
     }
 
-    /// The rows after `after`, in order, as far as `keep` makes something of them; at most `max`, and [`LOOK_UP_MAX`].
+    /// The rows after `after`, in order, as far as `keep` makes something of them; at most `max`, and [`LOOK_UP_MAX`]. Those that cannot
+    /// be read are passed over.
     pub(super) fn rows_after<R: Row, T>(
         &self,
         table: Rows,
         after: Option<u128>,
         max: usize,
         mut keep: impl FnMut(u128, R) -> Result<Option<T>, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut kept = Vec::new();
+    ) -> Result<Found<T>, StoreError> {
+        let mut found = Found::nothing();
         let rows = self.txn.open_table(table)?;
         let Some(first) = after.map_or(Some(0), |after| after.checked_add(1)) else {
-            return Ok(kept);
+            return Ok(found);
         };
         for entry in rows.range(first..)? {
-            if kept.len() >= max.min(LOOK_UP_MAX) {
+            if found.records.len() >= max.min(LOOK_UP_MAX) {
                 break;
             }
             let (id, bytes) = entry?;
-            kept.extend(keep(id.value(), R::from_bytes(bytes.value())?)?);
+            let row = R::from_bytes(bytes.value());
+            found.add(row.and_then(|row| keep(id.value(), row)))?;
         }
-        Ok(kept)
+        Ok(found)
     }
 
     /// Opens a state that was sealed for its place.

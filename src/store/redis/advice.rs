@@ -67,7 +67,7 @@ async fn hear(known: &Known) -> Result<(), StoreError> {
 
 async fn subscribe(known: &Known) -> Result<PubSub, StoreError> {
     let address = &known.address;
-    let host = dial::primary(address).await?;
+    let host = dial::primary(address, known.settings.connect_timeout).await?;
     let stream = dial::connect(address, &host).await?;
     let login = dial::login(&address.login, address.database);
     let of_client = |error: redis::RedisError| fault::of_client(&error);

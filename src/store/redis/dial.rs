@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue as _, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,11 +20,11 @@ use super::address::{RedisAddress, RedisHost, RedisLogin, RedisPlace};
 use super::fault;
 use crate::store::error::StoreError;
 
-/// How long a Sentinel may take: one that is away must not cost the others their turn.
-const SENTINEL_TIMEOUT: Duration = Duration::from_millis(200);
-
-/// The same of a replica.
-const REPLICA_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long a Sentinel may take, or a replica, of all the time that there is to connect: one that is away must not cost the others their
+/// turn, and to reach one takes as many round trips as to reach a primary and ask it.
+fn share(connect_timeout: Duration) -> Duration {
+    connect_timeout * 2 / 5
+}
 
 /// Replicas that are tried at one Sentinel's word.
 const REPLICAS_MAX: usize = 8;
@@ -50,22 +52,32 @@ pub(super) async fn connect(
     Ok(Box::new(stream.await.map_err(away)?))
 }
 
-/// Where the primary is now.
-pub(super) async fn primary(address: &RedisAddress) -> Result<RedisHost, StoreError> {
+/// Where the primary is now, as more than half of the Sentinels say; where not so many answer in time, as most of those do.
+pub(super) async fn primary(
+    address: &RedisAddress,
+    connect_timeout: Duration,
+) -> Result<RedisHost, StoreError> {
     let (sentinels, name) = match &address.place {
         RedisPlace::Fixed(host) => return Ok(host.clone()),
         RedisPlace::Sentinels(sentinels, name) => (sentinels, name),
     };
     let answers = sentinels.iter().map(async |sentinel| {
-        let answer = timeout(SENTINEL_TIMEOUT, ask(address, sentinel, name));
+        let answer = timeout(share(connect_timeout), ask(address, sentinel, name));
         answer.await.unwrap_or(Err(StoreError::TimedOut))
     });
+    let mut answers: FuturesUnordered<_> = answers.collect();
     // What most of them say: one that was cut off from the others does not know what they agreed on.
     let mut votes: BTreeMap<(String, u16), usize> = BTreeMap::new();
     let mut why = StoreError::Away("there is no Sentinel".into());
-    for answer in join_all(answers).await {
+    while let Some(answer) = answers.next().await {
         match answer {
-            Ok(host) => *votes.entry((host.host, host.port)).or_default() += 1,
+            Ok(RedisHost { host, port }) => {
+                let for_it = votes.entry((host.clone(), port)).or_default();
+                *for_it += 1;
+                if *for_it * 2 > sentinels.len() {
+                    return Ok(RedisHost { host, port });
+                }
+            }
             Err(error) => why = error,
         }
     }
@@ -81,13 +93,15 @@ pub(super) async fn primary(address: &RedisAddress) -> Result<RedisHost, StoreEr
 /// A replica that can be connected to, as the Sentinels know them; an error where there are no Sentinels to ask, or no such replica.
 pub(super) async fn replica(
     address: &RedisAddress,
+    connect_timeout: Duration,
 ) -> Result<(RedisHost, Box<dyn Duplex>), StoreError> {
     let RedisPlace::Sentinels(sentinels, name) = &address.place else {
         return Err(StoreError::Away("nobody says where a replica is".into()));
     };
+    let share = share(connect_timeout);
     let mut why = StoreError::Away("no replica is known".into());
     for sentinel in sentinels {
-        let asked = timeout(SENTINEL_TIMEOUT, replicas(address, sentinel, name));
+        let asked = timeout(share, replicas(address, sentinel, name));
         let known = match asked.await.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(known) => known,
             Err(error) => {
@@ -96,7 +110,7 @@ pub(super) async fn replica(
             }
         };
         for host in known.into_iter().take(REPLICAS_MAX) {
-            match timeout(REPLICA_TIMEOUT, connect(address, &host)).await {
+            match timeout(share, connect(address, &host)).await {
                 Ok(Ok(stream)) => return Ok((host, stream)),
                 Ok(Err(error)) => why = error,
                 Err(_) => why = StoreError::TimedOut,

@@ -44,7 +44,8 @@ pub(super) fn of_client(error: &RedisError) -> StoreError {
     }
 }
 
-fn of_words(code: &str, details: &str) -> StoreError {
+/// What is said of a code and what stands behind it.
+pub(super) fn of_words(code: &str, details: &str) -> StoreError {
     if code == "ERR" {
         // Before its seventh version Redis put the code of what failed in a script into the text.
         let is_quoted = |code: &&str| details.contains(&format!("-{code} "));

@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use super::address::RedisAddress;
 use super::calls::check_node;
 use super::script::{Request, Script};
-use super::{LaneName, Redis, Way, dial, fault};
+use super::{LaneName, Redis, RedisSettings, Way, dial, fault};
 use crate::core::time::Utc;
 use crate::store::Answer;
 use crate::store::error::StoreError;
@@ -39,7 +39,7 @@ impl Redis {
 
 /// Asks any Redis for a sign of life: connects, logs in and sends `PING`. Leaves no connection. Whoever asks bounds the time.
 pub async fn ping(address: &RedisAddress) -> Result<(), StoreError> {
-    let host = dial::primary(address).await?;
+    let host = dial::primary(address, RedisSettings::default().connect_timeout).await?;
     let stream = dial::connect(address, &host).await?;
     let login = dial::login(&address.login, address.database);
     let opened = MultiplexedConnection::new(&login, stream).await;

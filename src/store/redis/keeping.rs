@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::ready;
 use tokio::time::timeout;
 
-use super::pages::{From, pages};
+use super::pages::{From, pages, whole};
 use super::script::{Request, Script};
 use super::{CLOSE_TIMEOUT, LaneName, Redis, Way, calls, lock, promises};
 use crate::core::ids::{CallId, PromiseId};
@@ -12,7 +12,7 @@ use crate::core::region::owner::Ruling;
 use crate::core::time::Utc;
 use crate::store::records::CallerHash;
 use crate::store::{
-    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, KnownCall, LOOK_UP_MAX,
+    Answer, CallKey, CallRecord, Changed, Collected, EndedCall, Found, KnownCall, LOOK_UP_MAX,
     PromiseChange, PromiseRecord, Promised, SendId, SendRecord, State, Store, StoreError, TokenId,
 };
 
@@ -53,14 +53,14 @@ impl Store for Redis {
     fn calls(&self, after: Option<CallId>, max: usize, now: Utc) -> Answer<Vec<CallRecord>> {
         let after = From::Name(after.map(CallId::bits));
         let request = move |from, max| page(Script::Calls, from, max).number(now.millis());
-        pages(
+        whole(pages(
             &self.asker,
             calls::CALL,
             after,
             max,
             request,
             calls::in_progress,
-        )
+        ))
     }
 
     fn claim_token(&self, token: TokenId, expires: Utc, now: Utc) -> Answer<bool> {
@@ -123,7 +123,7 @@ impl Store for Redis {
         after: Option<PromiseId>,
         max: usize,
         now: Utc,
-    ) -> Answer<Vec<PromiseRecord>> {
+    ) -> Answer<Found<PromiseRecord>> {
         let after = From::Name(after.map(PromiseId::bits));
         let request = move |from, max| page(Script::Promises, from, max).number(now.millis());
         pages(
@@ -157,27 +157,27 @@ impl Store for Redis {
 
     fn due(&self, max: usize, now: Utc) -> Answer<Vec<PromiseRecord>> {
         let request = move |from, max| page(Script::Due, from, max).number(now.millis());
-        pages(
+        whole(pages(
             &self.asker,
             promises::PROMISE,
             From::Place(0),
             max,
             request,
             promises::record,
-        )
+        ))
     }
 
     fn sends(&self, after: Option<SendId>, max: usize) -> Answer<Vec<SendRecord>> {
         let after = From::Name(after.map(|after| after.0));
         let request = |from, max| page(Script::Sends, from, max);
-        pages(
+        whole(pages(
             &self.asker,
             promises::SEND,
             after,
             max,
             request,
             promises::send,
-        )
+        ))
     }
 
     fn set_opted_out(&self, caller: CallerHash, at: Option<Utc>) -> Answer<()> {
@@ -224,6 +224,7 @@ impl Store for Redis {
                 Ok(Collected {
                     removed: fields.count()?,
                     is_done: fields.text()? == "done",
+                    left_alone: fields.count()?,
                 })
             },
         )

@@ -269,8 +269,11 @@ impl Lane {
         if !is_watched || is_early {
             return Ok(());
         }
+        let asked = dial::primary(&self.known.address, self.known.settings.connect_timeout);
+        let primary = asked.await;
+        // Not one time after the other: they may take long, and the connection serves others.
         self.asked = Some(Instant::now());
-        match dial::primary(&self.known.address).await {
+        match primary {
             Ok(primary) if primary != link.host => Err(StoreError::ReadOnly),
             Ok(_) | Err(_) => Ok(()), // It is the one, as far as anybody knows.
         }

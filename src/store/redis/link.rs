@@ -43,19 +43,18 @@ impl Link {
     /// Connects, and makes sure that what stands there is ours.
     pub(super) async fn open(known: &Known) -> Result<Self, StoreError> {
         let address = &known.address;
-        let host = dial::primary(address).await?;
+        let host = dial::primary(address, known.settings.connect_timeout).await?;
         let stream = dial::connect(address, &host).await?;
         let mut link = Self::over(known, host, stream).await?;
         link.is_primary = true;
-        link.check_role().await?;
-        link.check_marker(known).await?;
-        link.load().await?;
+        link.look_around(known).await?;
         Ok(link)
     }
 
     /// Connects to a replica. What is read there tells by its seal whether it is ours.
     pub(super) async fn open_replica(known: &Known) -> Result<Self, StoreError> {
-        let (host, stream) = dial::replica(&known.address).await?;
+        let limit = known.settings.connect_timeout;
+        let (host, stream) = dial::replica(&known.address, limit).await?;
         let mut link = Self::over(known, host, stream).await?;
         link.load().await?;
         Ok(link)
@@ -82,57 +81,41 @@ impl Link {
         })
     }
 
+    /// All that is looked at, and left there, before anything is asked: in one round trip, for the other end may be across an ocean.
+    async fn look_around(&mut self, known: &Known) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("ROLE");
+        ask_for_marker(&mut pipeline, known);
+        leave_scripts(&mut pipeline);
+        let mut said = self.send(&pipeline).await?.into_iter();
+        self.check_is_fit(said.next().unwrap_or_default())?;
+        check_marker(known, said.next().unwrap_or_default())?;
+        self.learn_names(said)
+    }
+
     /// Fails unless the other end is a primary, where it has to be one.
     pub(super) async fn check_role(&mut self) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("ROLE");
         let role = self.send(&pipeline).await?.pop().unwrap_or_default();
+        self.check_is_fit(role)
+    }
+
+    fn check_is_fit(&self, role: Value) -> Result<(), StoreError> {
         let role = Fields::of("role of Redis", role)?.bytes()?;
         let is_fit = !self.is_primary || role == b"master";
         is_fit.then_some(()).ok_or(StoreError::ReadOnly)
     }
 
-    async fn check_marker(&mut self, known: &Known) -> Result<(), StoreError> {
-        let unfit = |why: String| Err(StoreError::Unfit(why));
-        let prefix = &known.settings.prefix;
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .cmd("EVAL")
-            .arg(MARKER)
-            .arg(1)
-            .arg(format!("{prefix}store"))
-            .arg(FORM)
-            .arg(format!("{:032x}", known.sealer.fingerprint()));
-        let marker = self.send(&pipeline).await?.pop().unwrap_or_default();
-        let mut marker = Fields::of("marker", marker)?;
-        match marker.text()?.as_str() {
-            "ours" => Ok(()),
-            "newer" => {
-                let form = marker.text()?;
-                unfit(format!(
-                    "a newer version of ringback keeps its own there (form {form}, this version knows up to {FORM}): go back \
-                     to that version, or give this one another prefix (shared.prefix)"
-                ))
-            }
-            "key" => unfit(
-                "what stands there is sealed with another key: bring that key back (shared.key), or begin anew under \
-                 another prefix (shared.prefix), without the promises there"
-                    .into(),
-            ),
-            _ => unfit(format!(
-                "the key {prefix}store is somebody else's; it was left as it is: give ringback another prefix \
-                 (shared.prefix) or database"
-            )),
-        }
-    }
-
     /// Leaves the scripts there, to be called by the names that Redis gives them.
     async fn load(&mut self) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
-        for script in Script::ALL {
-            pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source());
-        }
+        leave_scripts(&mut pipeline);
         let names = self.send(&pipeline).await?;
+        self.learn_names(names)
+    }
+
+    fn learn_names(&mut self, names: impl IntoIterator<Item = Value>) -> Result<(), StoreError> {
         self.names.clear();
         for (script, name) in Script::ALL.iter().zip(names) {
             let name = Fields::of("script", Value::Array(vec![name]))?.text();
@@ -216,5 +199,47 @@ impl Link {
             Either::Left((done, _)) => Ok(done),
             Either::Right(((), _)) => Err(StoreError::Away(format!("{} hung up", self.host))),
         }
+    }
+}
+
+fn leave_scripts(pipeline: &mut Pipeline) {
+    for script in Script::ALL {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(script.source());
+    }
+}
+
+fn ask_for_marker(pipeline: &mut Pipeline, known: &Known) {
+    pipeline
+        .cmd("EVAL")
+        .arg(MARKER)
+        .arg(1)
+        .arg(format!("{}store", known.settings.prefix))
+        .arg(FORM)
+        .arg(format!("{:032x}", known.sealer.fingerprint()));
+}
+
+/// Fails unless what stands there is ours.
+fn check_marker(known: &Known, marker: Value) -> Result<(), StoreError> {
+    let unfit = |why: String| Err(StoreError::Unfit(why));
+    let prefix = &known.settings.prefix;
+    let mut marker = Fields::of("marker", marker)?;
+    match marker.text()?.as_str() {
+        "ours" => Ok(()),
+        "newer" => {
+            let form = marker.text()?;
+            unfit(format!(
+                "a newer version of ringback keeps its own there (form {form}, this version knows up to {FORM}): go back \
+                 to that version, or give this one another prefix (shared.prefix)"
+            ))
+        }
+        "key" => unfit(
+            "what stands there is sealed with another key: bring that key back (shared.key), or begin anew under \
+             another prefix (shared.prefix), without the promises there"
+                .into(),
+        ),
+        _ => unfit(format!(
+            "the key {prefix}store is somebody else's; it was left as it is: give ringback another prefix \
+             (shared.prefix) or database"
+        )),
     }
 }

@@ -56,7 +56,9 @@ pub struct RedisSettings {
     pub prefix: String,
     /// How many writes may wait, and how many look-ups; further ones are refused.
     pub queue_max: usize,
-    /// How long an attempt to connect may take, with all that is looked at then.
+    /// How long an attempt to connect may take, with all that is looked at then: twelve round trips at most. Sentinels take up to four
+    /// (TCP, TLS, login, question), the primary as many, and the scripts that are left there up to four windows of TCP. A Sentinel may
+    /// take two fifths of this time.
     pub connect_timeout: Duration,
     /// How long a write may take; longer than [`replica_timeout`](Self::replica_timeout).
     pub write_timeout: Duration,
@@ -75,7 +77,7 @@ impl Default for RedisSettings {
         Self {
             prefix: "ringback:".into(),
             queue_max: 4_096,
-            connect_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(2),
             write_timeout: Duration::from_millis(300),
             read_timeout: Duration::from_millis(200),
             replicas_min: 0,

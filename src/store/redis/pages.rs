@@ -10,7 +10,7 @@ use super::script::Request;
 use super::{Asker, LaneName, Way};
 use crate::store::error::StoreError;
 use crate::store::sealer::Sealer;
-use crate::store::{Answer, LOOK_UP_MAX};
+use crate::store::{Answer, Found, LOOK_UP_MAX};
 
 /// How many records a page has at most: four megabytes of the longest.
 const PAGE_MAX: usize = 64;
@@ -27,7 +27,7 @@ pub(super) enum From {
     Place(usize),
 }
 
-/// The records behind `from`; at most `max`, and [`LOOK_UP_MAX`]. `request` is told where a page begins and how many it may have.
+/// The records behind `from`; at most `max`, and [`LOOK_UP_MAX`]. Those that cannot be read are passed over. `request` is told where a page begins and how many it may have.
 pub(super) fn pages<T: Send + 'static>(
     asker: &Arc<Asker>,
     kind: &'static str,
@@ -35,15 +35,15 @@ pub(super) fn pages<T: Send + 'static>(
     max: usize,
     request: impl Fn(From, usize) -> Request + Send + 'static,
     read: fn(Fields, &Sealer) -> Result<T, StoreError>,
-) -> Answer<Vec<T>> {
+) -> Answer<Found<T>> {
     let asker = Arc::clone(asker);
     let limit = asker.known.settings.read_timeout;
     let mut from = from;
     let max = max.min(LOOK_UP_MAX);
     let look = async move {
-        let mut found = Vec::new();
-        while found.len() < max {
-            let room = (max - found.len()).min(PAGE_MAX);
+        let mut found = Found::nothing();
+        while found.records.len() < max {
+            let room = (max - found.records.len()).min(PAGE_MAX);
             let next = request(from, room);
             let way = Way::LOOK_UP;
             let page = asker.ask(
@@ -60,19 +60,22 @@ pub(super) fn pages<T: Send + 'static>(
                         }
                         From::Place(place) => From::Place(place + count),
                     };
-                    let mut records = Vec::new();
-                    while let Some(record) = fields.record()? {
-                        records.push(read(record, sealer)?);
+                    let mut page = Found::nothing();
+                    while let Some(mut record) = fields.record()? {
+                        page.add(match record.unread() {
+                            Some(why) => Err(why),
+                            None => read(record, sealer).map(Some),
+                        })?;
                     }
-                    Ok((count, last, records))
+                    Ok((count, last, page))
                 },
             );
-            let (count, last, records) = page.await?;
+            let (count, last, next) = page.await?;
             let is_last = match from {
                 From::Name(_) => count < room,
-                From::Place(_) => count < SCANNED_MAX && records.len() < room,
+                From::Place(_) => count < SCANNED_MAX && next.records.len() < room,
             };
-            found.extend(records);
+            found.extend(next);
             from = last;
             if is_last {
                 break;
@@ -86,4 +89,9 @@ pub(super) fn pages<T: Send + 'static>(
             .unwrap_or(Err(StoreError::TimedOut))
     }
     .boxed()
+}
+
+/// The same, where all of them must be readable.
+pub(super) fn whole<T: Send + 'static>(found: Answer<Found<T>>) -> Answer<Vec<T>> {
+    async move { found.await?.whole() }.boxed()
 }

@@ -91,6 +91,21 @@ impl Fields {
         next.map(|value| Self::of(kind, value)).transpose()
     }
 
+    /// Why this is no record that can be read, where the script says so.
+    pub(super) fn unread(&mut self) -> Option<StoreError> {
+        let mark = Value::BulkString(b"unread".to_vec());
+        if self.left.as_slice().first() != Some(&mark) {
+            return None;
+        }
+        self.left.next();
+        let words = self.text().unwrap_or_default();
+        let (code, details) = words.trim_start_matches('-').split_once(' ')?;
+        let why = fault::of_words(code, details);
+        // What stands there is none of ours: of this record that is all there is to say.
+        let is_known = why.is_of_one_record();
+        Some(if is_known { why } else { self.damaged() })
+    }
+
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.left.len() == 0

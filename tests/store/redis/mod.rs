@@ -2,6 +2,7 @@
 
 mod away;
 mod claims;
+mod distance;
 mod fail_over;
 mod nodes;
 mod server;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use ringback::core::ids::CallId;
 use ringback::core::region::owner::Ruling;
 use ringback::store::redis::{Redis, RedisAddress, RedisSettings};
-use ringback::store::{CallKey, CallRecord, SealingKey, Store as _, StoreError};
+use ringback::store::{CallKey, CallRecord, Promised, SealingKey, Store as _, StoreError};
 
 use super::server::Server;
 use super::{KEY, open, patient, ready};
-use crate::support::{NOW, call, promise};
+use crate::support::{NOW, at, call, promise};
 
 async fn refusal(store: &Redis) -> String {
     let refused = store.ready(Duration::from_secs(30)).await;
@@ -101,6 +101,75 @@ async fn a_record_of_a_newer_version_is_refused_and_the_others_are_not() {
     server.tell(&["COPY", &from, &to]).await;
     let moved = store.call(CallKey::Id(CallId::from_bits(3)), NOW).await;
     assert_eq!(moved, Err(StoreError::Damaged("checkpoint")));
+}
+
+#[tokio::test]
+async fn promises_that_cannot_be_read_stop_no_others_and_are_left_alone() {
+    let server = Server::start().await;
+    let store = ready(&server.url(), patient()).await;
+    for number in 1..=5 {
+        let kept = store.promise(promise(&store, number), NOW).await;
+        assert_eq!(kept, Ok(Promised::Kept));
+    }
+    let early = CallRecord {
+        expires: at(5_000),
+        ..call(1)
+    };
+    store.checkpoint(early).await.unwrap();
+    let key = |number: u128| format!("ringback:1:promise:{number:032x}");
+    server.tell(&["HSET", &key(2), "v", "2"]).await;
+    server.tell(&["HSET", &key(3), "sealed", "torn"]).await;
+    server.tell(&["SET", &key(4), "theirs"]).await;
+    for (at, name) in [("1", "x7".to_owned()), ("2", format!("p{:032x}", 2))] {
+        server.tell(&["ZADD", "ringback:1:expiry", at, &name]).await;
+    }
+    let found = store.promises(None, 10, NOW).await.unwrap();
+    let read: Vec<_> = found.records.iter().map(|one| one.id.bits()).collect();
+    assert_eq!(read, [1, 5]);
+    let damaged = StoreError::Damaged("promise");
+    let unread = [StoreError::Newer("promise"), damaged.clone(), damaged];
+    assert_eq!(found.unread, unread);
+    // Nor do they stop what has expired from being thrown away.
+    for removed in [1, 0] {
+        let step = store.collect(at(5_000)).await.unwrap();
+        assert_eq!((step.removed, step.left_alone), (removed, 2));
+        assert!(step.is_done);
+    }
+    let kept: Option<String> = server.ask(&["HGET", &key(2), "v"]).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("2"), "it is left alone");
+}
+
+#[tokio::test]
+async fn a_promise_that_cannot_be_read_does_not_keep_the_others_from_whoever_asks() {
+    let server = Server::start().await;
+    let store = ready(&server.url(), patient()).await;
+    // More than a page, and what cannot be read is at its begin, within, and is all of another one.
+    let is_bad = |number: u128| number % 3 == 1 || (65..=140).contains(&number);
+    let mut good = Vec::new();
+    for number in 1..=150 {
+        let record = promise(&store, number);
+        store.promise(record.clone(), NOW).await.unwrap();
+        let key = format!("ringback:1:promise:{number:032x}");
+        match number % 2 {
+            _ if !is_bad(number) => good.push(record),
+            _ if number % 5 == 0 => {
+                server.tell(&["DEL", &key]).await;
+                server.tell(&["SET", &key, "theirs"]).await;
+            }
+            0 => server.tell(&["HSET", &key, "v", "2"]).await,
+            _ => server.tell(&["HSET", &key, "sealed", "broken"]).await,
+        }
+    }
+    let bad = 150 - good.len();
+    let all = store.promises(None, 1_000, NOW).await.unwrap();
+    assert_eq!((all.records, all.unread.len()), (good.clone(), bad));
+    let first = store.promises(None, 1, NOW).await.unwrap().records;
+    assert_eq!(first, good[..1], "behind one that cannot be read");
+    let next = store.promises(Some(good[41].id), 3, NOW).await.unwrap();
+    assert_eq!(next.records, good[42..45], "a whole page of those");
+    let other = promise(&store, 4);
+    let refused = store.promise_by_id(other.id, NOW).await;
+    assert!(refused.is_err(), "asked for by name it is refused");
 }
 
 #[tokio::test]

@@ -8,6 +8,10 @@ local GRACE = 60000
 -- Ten years: the longest time that Redis is asked to wait.
 local LONGEST = 315360000000
 
+-- Thirty days: how long behind its expiry an open promise is kept, by the clock of Redis. Whoever serves it ends it long before; it is
+-- never over by the clock of a node alone.
+local OPEN_KEPT = 2592000000
+
 local function number(hex)
   return tonumber(hex, 16)
 end
@@ -15,6 +19,12 @@ end
 local function ttl(expires, now)
   local left = math.max(number(expires) - number(now), 0)
   return string.format('%.0f', math.min(left, LONGEST) + GRACE)
+end
+
+-- The same for a promise.
+local function promise_ttl(open, expires, now)
+  local kept = open == '1' and OPEN_KEPT or 0
+  return string.format('%.0f', tonumber(ttl(expires, now)) + kept)
 end
 
 -- The time by the clock of Redis, in milliseconds.
@@ -25,7 +35,10 @@ end
 
 -- Some fields of a record, its version first; nil: there is none. The second result says why it is not to be touched.
 local function look(kind, key, ...)
-  local found = redis.call('HMGET', key, 'v', ...)
+  local found = redis.pcall('HMGET', key, 'v', ...)
+  if found.err then
+    return nil, found
+  end
   if found[1] == '1' then
     return found
   end
@@ -92,13 +105,14 @@ end
 
 -- Writes a promise and all that it is found by; `before` says whether it was open.
 local function put_promise(id, caller, revision, open, due, expires, sealed, now, was_open)
-  local life = ttl(expires, now)
+  local life = promise_ttl(open, expires, now)
   local key = P .. 'promise:' .. id
   redis.call('HSET', key, 'v', '1', 'caller', caller, 'revision', revision, 'open', open, 'due', due,
     'expires', expires, 'sealed', sealed)
   redis.call('PEXPIRE', key, life)
   redis.call('ZADD', P .. 'promises', 0, id)
-  redis.call('ZADD', P .. 'expiry', number(expires), 'p' .. id)
+  local kept = open == '1' and OPEN_KEPT or 0
+  redis.call('ZADD', P .. 'expiry', string.format('%.0f', number(expires) + kept), 'p' .. id)
   redis.call('SADD', P .. 'of_caller:' .. caller, id)
   last(P .. 'of_caller:' .. caller, life)
   last(P .. 'of_promise:' .. id, life)
@@ -115,20 +129,25 @@ local function put_promise(id, caller, revision, open, due, expires, sealed, now
   end
 end
 
--- The open promise of a caller, if it is not over.
-local function open_promise(caller, now)
+-- The open promise of a caller, if it is another than `this`. One that everybody has left open gives way.
+local function other_open(caller, this, now)
   local id = redis.call('GET', P .. 'open:' .. caller)
-  if not id then
+  if not id or id == this then
     return nil
   end
   local found, bad = look('promise', P .. 'promise:' .. id, 'expires')
-  if found and found[2] > now then
+  if not found then
+    return nil, bad
+  end
+  if number(found[2]) + OPEN_KEPT > number(now) then
     return id
   end
-  return nil, bad
+  drop_promise(id, caller)
+  return nil
 end
 
--- A page of names behind one of them, with what `read` makes of each: how many names there were, the last, the records.
+-- A page of names behind one of them, with what `read` makes of each: how many names there were, the last, the records. What cannot be
+-- read stops nobody: why stands in its place.
 local function page(index, after, max, read)
   local from = after == '' and '-' or '(' .. after
   local ids = redis.call('ZRANGEBYLEX', P .. index, from, '+', 'LIMIT', 0, max)
@@ -136,9 +155,8 @@ local function page(index, after, max, read)
   for _, id in ipairs(ids) do
     local record, bad = read(id)
     if bad then
-      return bad
-    end
-    if record then
+      answer[#answer + 1] = { 'unread', bad.err }
+    elseif record then
       answer[#answer + 1] = record
     end
   end
@@ -147,7 +165,7 @@ end
 
 local function read_promise(id, now)
   local found, bad = look('promise', P .. 'promise:' .. id, 'caller', 'revision', 'open', 'due', 'expires', 'sealed')
-  if found and found[6] > now then
+  if found and (found[4] == '1' or found[6] > now) then
     found[1] = id
     return found
   end
