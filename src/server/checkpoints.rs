@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::core::call::checkpoint::Checkpoint;
 use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Version;
-use crate::core::region::owner::Tenure;
+use crate::core::region::owner::{NOT_COUNTED, Tenure};
 use crate::core::region::resume::{Fate, Resumed};
 use crate::core::time::Instant;
 
@@ -54,9 +54,15 @@ impl Left {
 }
 
 impl Checkpoints {
-    /// The call stands here now.
+    /// The call stands here now, unless a newer stream has said where it stands since: one that is being replaced still speaks. Streams
+    /// of documents that are not ours are not counted, so of those the last one that speaks counts.
     pub(super) fn keep(&self, now: Instant, call: CallSid, left: Left) {
         let mut calls = self.lock();
+        let is_counted = left.by.card.epoch != NOT_COUNTED;
+        let newest = calls.get(&call).map(|kept| kept.left.version());
+        if is_counted && newest.is_some_and(|newest| newest > left.version()) {
+            return;
+        }
         if calls.len() >= CALLS_MAX && !calls.contains_key(&call) {
             let oldest = calls.iter().min_by_key(|(_, kept)| kept.at);
             if let Some(oldest) = oldest.map(|(call, _)| *call) {
@@ -156,6 +162,25 @@ mod tests {
         checkpoints.recall(at(1), sid(1), left(1, Checkpoint::default()));
         assert_eq!(checkpoints.take(at(2), &sid(1)), Some((ID, checkpoint)));
         assert_eq!(checkpoints.take(at(2), &sid(1)), None);
+    }
+
+    #[test]
+    fn a_stream_that_is_being_replaced_does_not_speak_for_the_newer_one() {
+        let checkpoints = Checkpoints::default();
+        let of = |epoch, turn| {
+            let mut left = left(turn, Checkpoint::default());
+            left.by.card.epoch = epoch;
+            left
+        };
+        checkpoints.keep(at(0), sid(1), of(1, 7));
+        checkpoints.keep(at(1), sid(1), of(2, 0));
+        checkpoints.keep(at(2), sid(1), of(1, 8));
+        assert_eq!(checkpoints.known(at(2), &sid(1)), Some(of(2, 0)));
+        checkpoints.keep(at(3), sid(1), of(2, 1));
+        assert_eq!(checkpoints.known(at(3), &sid(1)), Some(of(2, 1)));
+        // Nobody counts those.
+        checkpoints.keep(at(4), sid(1), of(NOT_COUNTED, 0));
+        assert_eq!(checkpoints.known(at(4), &sid(1)), Some(of(NOT_COUNTED, 0)));
     }
 
     #[test]

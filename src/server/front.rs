@@ -316,6 +316,19 @@ impl Front {
         self.twilio.action_url.http(&format!("{path}/{sealed}"))
     }
 
+    /// The same for a document that somebody on the line waits for.
+    pub(super) fn document_link(&self, path: &str, kind: SendKind, send: SendId) -> String {
+        self.insistent(self.link(path, kind, send))
+    }
+
+    /// A URL that Twilio is to try as hard as the settings say: somebody hears nothing meanwhile.
+    fn insistent(&self, url: String) -> String {
+        match &*self.twilio.connection_overrides {
+            "" => url,
+            overrides => format!("{url}#{overrides}"),
+        }
+    }
+
     /// The text or ring that such a path is about.
     pub(super) fn sent(&self, kind: SendKind, send: &str, token: &str) -> Option<SendId> {
         self.twilio.keyring.open_send(kind, send, token).ok()
@@ -335,10 +348,7 @@ impl Front {
         let url = self
             .action_url(about)
             .http(&format!("/twiml/next?ticket={ticket}"));
-        match &*self.twilio.connection_overrides {
-            "" => url,
-            overrides => format!("{url}#{overrides}"),
-        }
+        self.insistent(url)
     }
 
     /// Where Twilio asks what comes next: at an address of several nodes if there is one, else where the stream is.

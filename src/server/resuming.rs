@@ -175,8 +175,15 @@ impl Shared {
         self.tasks.spawn("newer stream", async move {
             let Some(nodes) = &shared.nodes else { return };
             let question = words::Question::Opened(call.to_string(), card.id.bits(), card.epoch);
-            let others = nodes.peers.nodes();
-            let told = others.map(|(node, _)| nodes.peers.ask(node, &question, ANSWER_WITHIN));
+            // Nodes that are gone would only keep others from their turn.
+            let believed: Vec<_> = {
+                let presence = nodes.presence();
+                let beats = presence.believed(shared.clock.now());
+                beats.map(|beat| beat.peer.node).collect()
+            };
+            let told = believed
+                .into_iter()
+                .map(|node| nodes.peers.ask(node, &question, ANSWER_WITHIN));
             // Who does not hear it is told by the store.
             drop(join_all(told).await);
         });

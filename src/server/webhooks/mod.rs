@@ -93,41 +93,13 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         shared.telemetry.refused(Count::WebhooksForeign);
         return StatusCode::FORBIDDEN.into_response();
     }
-    let (verdict, elsewhere) = match hook {
-        // A call that comes to its number again after it was answered may be one that goes on.
-        Hook::Answer => match ask(hook, shared, front, &voice, &received).await {
-            None => (None, elsewhere(shared, front, &voice)),
-            verdict @ Some(_) => (verdict, None),
-        },
-        Hook::Next | Hook::Fallback | Hook::Whisper | Hook::StreamStatus | Hook::CallStatus => {
-            (None, None)
-        }
-    };
-    if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
-        shared.telemetry.refused(Count::WebhooksLeaving);
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let is_left = is_for_others(hook, shared.tasks.stage());
+    if !is_left && let Some(before) = before(hook, shared, front, (&voice, &received)) {
+        return xml(&before); // Nobody else is asked again.
     }
     match hook {
-        Hook::Answer => {
-            introduce(shared, &voice, &received);
-            if let Some(Elsewhere { peer, .. }) = elsewhere
-                && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
-            {
-                routing::introduce(shared, peer.node, &voice, &caller);
-            }
-            let found = (elsewhere, verdict);
-            xml(&document(hook, shared, front, (&voice, &received), found))
-        }
-        Hook::Next | Hook::Fallback => {
-            introduce(shared, &voice, &received);
-            let verdict = ask(hook, shared, front, &voice, &received).await;
-            let found = (None, verdict);
-            let document = document(hook, shared, front, (&voice, &received), found);
-            if voice.progress == Progress::Over {
-                keep_end(shared, front, voice.call);
-            }
-            xml(&document)
-        }
+        Hook::Answer => begin(shared, front, &voice, &received).await,
+        Hook::Next | Hook::Fallback => go_on(hook, shared, front, &voice, &received).await,
         Hook::Whisper => xml(&whisper(shared, &received)),
         Hook::CallStatus => {
             if voice.progress == Progress::Over {
@@ -139,6 +111,97 @@ async fn handle(hook: Hook, shared: &Arc<Shared>, peer: Peer, request: Request) 
         }
         Hook::StreamStatus => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+/// A call comes to its number.
+async fn begin(
+    shared: &Arc<Shared>,
+    front: &Front,
+    voice: &Voice,
+    received: &Received,
+) -> Response {
+    let hook = Hook::Answer;
+    // One that comes to its number again after it was answered may be one that goes on.
+    let verdict = ask(hook, shared, front, voice, received).await;
+    let elsewhere = match &verdict {
+        None => elsewhere(shared, front, voice),
+        Some(_) => None,
+    };
+    if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
+        return leave(shared);
+    }
+    introduce(shared, voice, received);
+    if let Some(Elsewhere { peer, .. }) = elsewhere
+        && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
+    {
+        routing::introduce(shared, peer.node, voice, &caller);
+    }
+    let ground = Ground {
+        elsewhere,
+        verdict,
+        is_at_end: false,
+    };
+    xml(&document(hook, shared, front, (voice, received), ground))
+}
+
+/// A call goes on, or is over.
+async fn go_on(
+    hook: Hook,
+    shared: &Arc<Shared>,
+    front: &Front,
+    voice: &Voice,
+    received: &Received,
+) -> Response {
+    let is_at_end = is_for_others(hook, shared.tasks.stage());
+    // Where no other node is known here, a balancer or the fallback URL may know one.
+    if is_at_end && routing::is_taken_over(shared, voice.call) != Some(false) {
+        return leave(shared);
+    }
+    introduce(shared, voice, received);
+    let verdict = ask(hook, shared, front, voice, received).await;
+    let is_to_be_here = matches!(verdict, Some(Verdict::Here { .. }));
+    if is_to_be_here && !can_take(shared, voice) {
+        // A node that can has the call's memory of those who were asked here.
+        let is_over = front
+            .memory()
+            .endings
+            .is_over(shared.clock.now(), voice.call);
+        if !is_over && routing::is_taken_over(shared, voice.call) == Some(true) {
+            return leave(shared);
+        }
+    }
+    let ground = Ground {
+        elsewhere: None,
+        verdict,
+        is_at_end,
+    };
+    let document = document(hook, shared, front, (voice, received), ground);
+    if voice.progress == Progress::Over {
+        keep_end(shared, front, voice.call);
+    }
+    xml(&document)
+}
+
+/// Whether a call that goes on here has a seat, and somebody or something to talk to.
+fn can_take(shared: &Shared, voice: &Voice) -> bool {
+    let (agent, _) = shared.agents.find(None, Some(&voice.ours));
+    shared.calls.has_room() && house(shared, agent).has_words()
+}
+
+/// The carrier is to ask another process: by the fallback URL, or through a balancer.
+fn leave(shared: &Shared) -> Response {
+    shared.telemetry.refused(Count::WebhooksLeaving);
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+/// What is known when a question is decided.
+struct Ground<'a> {
+    /// Who gets a new call in our place.
+    elsewhere: Option<Elsewhere<'a>>,
+    /// What follows from what others know of the call, where they were asked.
+    verdict: Option<Verdict<Checkpoint>>,
+    /// A stream here would soon be let go again, and nobody else is there.
+    is_at_end: bool,
 }
 
 /// Whether another process is to be asked, for this one is on its way out: for a new call at once, for one that goes on when its
@@ -171,33 +234,47 @@ fn elsewhere<'a>(shared: &'a Shared, front: &Front, voice: &Voice) -> Option<Els
     routing::elsewhere(shared, nodes, front, voice, house(shared, agent))
 }
 
-/// The document that answers this question: the one that answered it before, or a new one. `elsewhere` is who gets a new call in our
-/// place; `verdict` is what follows from what others know of the call, where they were asked.
+/// The document that answered this question before.
+fn before(
+    hook: Hook,
+    shared: &Shared,
+    front: &Front,
+    (voice, received): (&Voice, &Received),
+) -> Option<Arc<str>> {
+    let question = received.question(hook, voice.call)?;
+    let before = front.memory().answered(shared.clock.now(), &question)?;
+    shared.telemetry.count(Count::WebhooksRepeated);
+    Some(before)
+}
+
+/// The document that answers this question: the one that answered it before, or a new one.
 fn document(
     hook: Hook,
     shared: &Shared,
     front: &Front,
     (voice, received): (&Voice, &Received),
-    (elsewhere, verdict): (Option<Elsewhere<'_>>, Option<Verdict<Checkpoint>>),
+    ground: Ground<'_>,
 ) -> Arc<str> {
     let now = shared.clock.now();
-    let question = received.question(hook, voice.call);
-    let before = question
-        .as_ref()
-        .and_then(|question| front.memory().answered(now, question));
-    if let Some(before) = before {
-        shared.telemetry.count(Count::WebhooksRepeated);
+    // It may have come a second time while others were asked.
+    if let Some(before) = before(hook, shared, front, (voice, received)) {
         return before;
     }
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
-    let Given { next, opening } = match elsewhere {
-        Some(Elsewhere { peer, url }) => {
-            // Nothing is remembered of it here: it is the other node's.
-            shared.telemetry.count(Count::CallsGivenAway);
-            Given::away(new_call(), (peer, url))
+    let given = if let Some(Elsewhere { peer, url }) = ground.elsewhere {
+        // Nothing is remembered of it here: it is the other node's.
+        shared.telemetry.count(Count::CallsGivenAway);
+        Given::away(new_call(), (peer, url))
+    } else {
+        let known = (ground.verdict, &**agent);
+        let given = decide(hook, shared, front, voice, received, known);
+        if ground.is_at_end {
+            given.at_end(front, now, voice.call)
+        } else {
+            given
         }
-        None => decide(hook, shared, front, voice, received, (verdict, agent)),
     };
+    let Given { next, opening } = given;
     let prompts = shared.prompts.now();
     let apology = Spoken::find(&prompts, &agent.name, "apology_only");
     let moment = Spoken::find(&prompts, &agent.name, "one_moment");
@@ -220,7 +297,7 @@ fn document(
     let document: Arc<str> = front.document(&about, &next).into();
     let node = opening.home.map(|(home, _)| display(home.node));
     tracing::info!(carrier_call = %voice.call, asked = hook.path(), answer = answer_name(&next), node, "document");
-    if let Some(question) = question {
+    if let Some(question) = received.question(hook, voice.call) {
         front.memory().answer(now, question, Arc::clone(&document));
     }
     document

@@ -20,6 +20,7 @@ use crate::core::ids::{CallId, CallSid};
 use crate::core::region::Peer;
 use crate::core::region::owner::Tenure;
 use crate::core::region::resume::{Account, Fate, Memory, Question, Resumed, StoreSays, Verdict};
+use crate::core::time::Instant;
 use crate::telemetry::Count;
 
 /// What a caller gets next, and what its document says of the stream, where there is one.
@@ -44,6 +45,17 @@ impl<'a> Given<'a> {
         };
         let next = Next::Stream(Card { id, epoch: 1 });
         Self { next, opening }
+    }
+
+    /// The same by a node whose streams are let go, where there is nobody else: who would have got one here hears our apology.
+    pub(super) fn at_end(self, front: &Front, now: Instant, call: CallSid) -> Self {
+        match self.next {
+            Next::Stream(_) if self.opening.home.is_none() => {
+                front.memory().endings.is_told_over(now, call);
+                Self::none(Next::Apologize)
+            }
+            Next::Stream(_) | Next::Hangup | Next::Busy | Next::Apologize | Next::Dial(..) => self,
+        }
     }
 
     /// A call that goes on.

@@ -1,4 +1,5 @@
 //! What becomes of those who are rung back: `/twiml/ring` says what whoever answers gets, `/ring/status` how a ring goes on.
+//! The former is the fallback URL of the call as well.
 //!
 //! A person gets the agent, who remembers the call that was lost; a machine gets nothing. Each ring is a call with a name of its
 //! own, made of the ring's, so that the end of the call that was lost is not its end.
@@ -14,12 +15,12 @@ use axum::routing::post;
 
 use super::receive::Received;
 use super::texts::{received, told};
-use super::{Spoken, introduce, keep_end, xml};
+use super::{Hook, Spoken, go_on, introduce, is_for_others, keep_end, xml};
 use crate::carrier::twilio::twiml::Document;
 use crate::carrier::twilio::webhook::Voice;
 use crate::core::callback::input::{Input, RingStatus};
 use crate::core::callback::promise::{Promise, SendId, SendKind};
-use crate::core::front::{Card, House, Next, Progress, receive as welcome};
+use crate::core::front::{Card, Failed, House, Next, Progress, receive as welcome};
 use crate::core::ids::{CallId, PromiseId};
 use crate::core::region::owner::Tenure;
 use crate::core::region::resume::{Fate, Resumed};
@@ -44,7 +45,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 
 /// A ring that the carrier asks or tells about.
 struct Ring<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     front: &'a Front,
     callbacks: &'a Callbacks,
     send: SendId,
@@ -61,6 +62,7 @@ async fn document(
     request: Request,
 ) -> Response {
     match Ring::read(&shared, peer, path, request).await {
+        Ok(ring) if ring.goes_on() => ring.next().await,
         Ok(ring) => xml(&ring.document().await),
         Err(status) => status.into_response(),
     }
@@ -121,6 +123,30 @@ impl<'a> Ring<'a> {
             voice,
             received,
         })
+    }
+
+    /// Whether the carrier asks here because of something later in the call, or because it cannot carry out what it got here: then this
+    /// is the fallback URL like any other.
+    fn goes_on(&self) -> bool {
+        let failed = self.received.form.get("ErrorUrl");
+        let is_later = failed.is_some_and(|url| !url.contains(DOCUMENT));
+        is_later || self.voice.failed == Failed::Document
+    }
+
+    async fn next(&self) -> Response {
+        let Self {
+            shared,
+            front,
+            voice,
+            received,
+            ..
+        } = self;
+        let hook = Hook::Fallback;
+        if is_for_others(hook, shared.tasks.stage()) {
+            shared.telemetry.refused(Count::WebhooksLeaving);
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        go_on(hook, shared, front, voice, received).await
     }
 
     /// What whoever answers gets: what they got before, if the carrier asks again.

@@ -69,6 +69,92 @@ async fn a_node_on_its_way_out_gives_new_calls_to_another_one_and_refuses_them_w
     assert_eq!(refused.send(&first).await.status, 503);
 }
 
+/// Waits until a node that leaves lets its calls go.
+async fn hands_over(server: &Server) {
+    let handing = timeout(DEADLINE, async {
+        loop {
+            let (_, view) = operators::ask(server, "GET /admin/v1/drain", HOST).await;
+            let view: serde_json::Value = serde_json::from_str(&view).unwrap();
+            if view["stage"] == "handing_over" {
+                return;
+            }
+        }
+    });
+    handing.await.expect("it lets its calls go");
+}
+
+/// Asks a question of a call; the status.
+async fn status(server: &Server, path: &str, call: u32) -> u16 {
+    let form = crate::twilio::form(call, &[]);
+    let asked = crate::twilio::Request::signed(server, path, form);
+    asked.send(server).await.status
+}
+
+#[tokio::test]
+async fn the_last_node_there_is_apologises_itself_while_it_hands_over() {
+    let model = Model::start(Manner::Floods).await;
+    let [one, other] = places([("east-1", "east"), ("west-1", "west")]);
+    let slow = "[calls]\ndrain_grace = \"0s\"\n[call]\nhand_over_max = \"1m\"\n";
+    let mut first = node(&one, &[&other], &model.url(), (slow, &[])).await;
+    let second = node(&other, &[&one], &model.url(), ("", &[])).await;
+    until(&first, "ringback_nodes_heard", |heard| heard > 0.5).await;
+    // Its caller never hears the model out, so it has no pause.
+    let held = ask(&first, ANSWER, 1, &RINGING).await;
+    let mut held = held.stream(&first, 1).await;
+    held.hear_audio(160).await;
+    let document = ask(&first, ANSWER, 2, &RINGING).await;
+    let mut live = document.stream(&first, 2).await;
+    live.hear_audio(160).await;
+    live.hang_up().await;
+    first.ended("caller_hung_up").await;
+    first.terminate();
+    hands_over(&first).await;
+    for path in [document.action.as_str(), "/twiml/fallback"] {
+        assert_eq!(status(&first, path, 2).await, 503, "somebody else takes it");
+    }
+    second.kill();
+    until(&first, "ringback_nodes_heard", |heard| heard < 0.5).await;
+    let next = ask(&first, &document.action, 2, &[]).await;
+    assert_eq!(next.verbs, ["Say", "Hangup"], "{}", first.log());
+}
+
+#[tokio::test]
+async fn a_call_that_goes_on_is_left_to_a_node_that_has_a_seat_and_nobody_is_asked_twice() {
+    let model = Model::start(Manner::Greets).await;
+    let names = [("east-1", "east"), ("east-2", "east"), ("west-1", "west")];
+    let [full, home, other] = places(names);
+    let narrow = "[calls]\ncalls_max = 1\n";
+    let first = node(&full, &[&home, &other], &model.url(), (narrow, &[])).await;
+    let second = node(&home, &[&full, &other], &model.url(), ("", &[])).await;
+    let third = node(&other, &[&full, &home], &model.url(), ("", &[])).await;
+    for server in [&first, &third] {
+        until(server, "ringback_nodes_heard", |heard| heard > 1.5).await;
+    }
+    let document = ask(&first, ANSWER, 1, &RINGING).await;
+    let mut taken = document.stream(&first, 1).await;
+    taken.hear_audio(160).await;
+    let document = ask(&second, ANSWER, 2, &RINGING).await;
+    let mut lost = document.stream(&second, 2).await;
+    lost.hear_audio(160).await;
+    second.kill();
+    until(&first, "ringback_nodes_heard", |heard| heard < 1.5).await;
+
+    assert_eq!(status(&first, &document.action, 2).await, 503);
+    let next = ask(&third, &document.action, 2, &[]).await;
+    assert_eq!(next.stream_url, format!("ws://{}/media", third.address));
+    let again = ask(&third, &document.action, 2, &[]).await;
+    assert_eq!(again.parameters, next.parameters, "the same document");
+    let resumed = scrape(&third)
+        .await
+        .get("ringback_calls_resumed_total", &[]);
+    assert_eq!(resumed, Some(1.0), "once");
+
+    // Where nobody else has one either, it is answered here.
+    third.kill();
+    until(&first, "ringback_nodes_heard", |heard| heard < 0.5).await;
+    assert_eq!(status(&first, &document.action, 2).await, 200);
+}
+
 /// How many attempts at the provider have failed.
 async fn failures(server: &Server) -> f64 {
     let metrics = scrape(server).await;
