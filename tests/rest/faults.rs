@@ -62,6 +62,8 @@ async fn each_refusal_says_what_to_do() {
             Advice::Retry(60 * second),
         ),
         (400, 99_999, Code::Other(99_999), Advice::Never),
+        // Whatever it is called: there was too much.
+        (429, 99_999, Code::TooManyRequests, Advice::Retry(second)),
     ] {
         let (told, what) = text_meets(error(status, number)).await;
         let RestError::Refused(refusal) = told else {
@@ -182,15 +184,18 @@ async fn a_server_that_is_not_trusted_is_told_nothing() {
 
 #[tokio::test]
 async fn a_rest_that_twilio_asks_for_is_kept() {
-    let limited = Reaction::Answer(429, "retry-after: 7\r\n", r#"{"code":20429}"#.into());
-    let server = Server::new([limited]).await;
-    let rest = rest(settings(&server.url));
-    let told = text(&rest).await.unwrap_err();
-    let seven = Duration::from_secs(7);
-    assert_eq!(told.advice(), Advice::Retry(seven));
-    let told = text(&rest).await.unwrap_err();
-    assert_eq!(told, RestError::NotSent(NotSent::Resting(seven)));
-    assert_eq!(server.asked().len(), 1);
+    for code in [20_429, 99_999] {
+        let body = format!(r#"{{"code":{code}}}"#);
+        let limited = Reaction::Answer(429, "retry-after: 7\r\n", body);
+        let server = Server::new([limited]).await;
+        let rest = rest(settings(&server.url));
+        let told = text(&rest).await.unwrap_err();
+        let seven = Duration::from_secs(7);
+        assert_eq!(told.advice(), Advice::Retry(seven), "{code}");
+        let told = text(&rest).await.unwrap_err();
+        assert_eq!(told, RestError::NotSent(NotSent::Resting(seven)));
+        assert_eq!(server.asked().len(), 1);
+    }
 }
 
 #[tokio::test]

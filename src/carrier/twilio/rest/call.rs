@@ -41,6 +41,9 @@ pub struct NewCall<'a> {
     pub from: &'a str,
     /// What they hear.
     pub answer: Answer<'a>,
+    /// What they hear where that cannot be had, and where Twilio asks if a later document of the call cannot; `None`: Twilio says that
+    /// something is wrong, and hangs up.
+    pub fallback: Option<&'a str>,
     /// Where Twilio tells how it goes. Put a name of ours in its path: it is how a call whose request was lost is known.
     pub status_callback: Option<&'a str>,
     /// How long it rings, in seconds; Twilio's default is 60.
@@ -74,6 +77,8 @@ pub struct Call {
     pub created: Option<String>,
     /// Whether we have made it.
     pub is_outbound: bool,
+    /// Twilio's word for who has answered it, once it has found that out.
+    pub answered_by: Option<String>,
 }
 
 /// How far a call is.
@@ -128,7 +133,13 @@ impl Rest {
         let mut form = Form::new()
             .field("To", call.to)
             .field("From", call.from)
-            .field(name, value)
+            .field(name, value);
+        if let Some(url) = call.fallback {
+            form = form
+                .field("FallbackUrl", url)
+                .field("FallbackMethod", "POST");
+        }
+        form = form
             .optional("Timeout", seconds.as_deref())
             .optional("TimeLimit", talk.as_deref());
         if let Some(url) = call.status_callback {
@@ -202,6 +213,7 @@ struct Wire {
     status: String,
     date_created: Option<String>,
     direction: Option<String>,
+    answered_by: Option<String>,
 }
 
 fn sid<'de, D: serde::Deserializer<'de>>(from: D) -> Result<CallSid, D::Error> {
@@ -217,6 +229,7 @@ impl From<Wire> for Call {
             status: CallStatus::parse(&wire.status),
             created: wire.date_created,
             is_outbound: direction.starts_with("outbound"),
+            answered_by: wire.answered_by.filter(|who| !who.is_empty()),
         }
     }
 }

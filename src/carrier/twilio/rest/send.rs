@@ -212,16 +212,23 @@ struct Reason {
 fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Refusal {
     let reason: Option<Reason> = serde_json::from_slice(body).ok();
     let number = reason.and_then(|reason| reason.code);
-    // A proxy on the way knows the status only.
+    // A proxy on the way knows the status only, and tomorrow there are codes that are not known today.
     let of_status = match status {
         StatusCode::UNAUTHORIZED => Code::Unauthorized,
         StatusCode::NOT_FOUND => Code::NotFound,
         StatusCode::TOO_MANY_REQUESTS => Code::TooManyRequests,
         _ => Code::Other(0),
     };
+    let code = number.map_or(of_status, Code::of);
+    let is_unknown = matches!(code, Code::Other(_));
     Refusal {
         status: status.as_u16(),
-        code: number.map_or(of_status, Code::of),
+        // Whatever there was too much of, it was not looked at, and another time it may be.
+        code: if is_unknown && status == StatusCode::TOO_MANY_REQUESTS {
+            Code::TooManyRequests
+        } else {
+            code
+        },
         retry_after,
     }
 }
