@@ -166,8 +166,8 @@ fn read(section: &mut Section<'_>, shares: bool) -> Option<Callbacks> {
         ],
     );
     let hours = Daily {
-        from: section.integer("hours_from", 0..=22),
-        until: section.integer("hours_until", 1..=23),
+        from: section.integer("hours_from", 0..=23),
+        until: section.integer("hours_until", 1..=24),
     };
     if hours.from >= hours.until {
         let value = hours.from.to_string();

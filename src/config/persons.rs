@@ -59,8 +59,8 @@ pub(super) fn read(section: &mut Section<'_>, language: Option<&str>) -> Persons
     let addresses = section.optional_texts("persons", PERSONS_MAX, ADDRESS);
     let timeout = Duration::from_secs(5)..=Duration::from_mins(1);
     let timeout = section.optional_duration("persons_timeout", timeout);
-    let from = section.optional_integer("persons_from", 0..=22);
-    let until = section.optional_integer("persons_until", 1..=23);
+    let from = section.optional_integer("persons_from", 0..=23);
+    let until = section.optional_integer("persons_until", 1..=24);
     let hours = match (from, until) {
         (None, None) => None,
         (Some(from), Some(until)) if from < until => Some(Daily { from, until }),

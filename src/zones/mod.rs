@@ -19,8 +19,18 @@ use crate::core::time::Utc;
 pub struct Daily {
     /// The first hour.
     pub from: u8,
-    /// The hour behind the last, at most 23.
+    /// The hour behind the last, at most 24: midnight.
     pub until: u8,
+}
+
+/// Midnight behind the day.
+const MIDNIGHT: u8 = 24;
+
+impl Daily {
+    /// Whether no hour is left out: then it does not matter what the clocks show, nor that they skip an hour or show one twice.
+    const fn is_always(self) -> bool {
+        self.from == 0 && self.until >= MIDNIGHT
+    }
 }
 
 impl Default for Daily {
@@ -153,13 +163,16 @@ fn in_zone(zone: &TimeZone, daily: Daily, now: Utc, days: u8) -> AllowedHours {
     };
     let stretch = |day: i64| {
         let date = today.checked_add((day - 1).days()).ok()?;
-        let clock = |hour: u8| Some(date.at(i8::try_from(hour).ok()?, 0, 0, 0));
+        let clock = |hour: u8| match hour {
+            MIDNIGHT.. => Some(date.tomorrow().ok()?.at(0, 0, 0, 0)),
+            ..MIDNIGHT => Some(date.at(i8::try_from(hour).ok()?, 0, 0, 0)),
+        };
         let from = zone
             .to_ambiguous_timestamp(clock(daily.from)?)
             .later()
             .ok()?;
         let until = zone
-            .to_ambiguous_timestamp(clock(daily.until.min(23))?)
+            .to_ambiguous_timestamp(clock(daily.until)?)
             .earlier()
             .ok()?;
         Some(Stretch {
@@ -167,7 +180,14 @@ fn in_zone(zone: &TimeZone, daily: Daily, now: Utc, days: u8) -> AllowedHours {
             until: utc(until)?,
         })
     };
-    AllowedHours::new((0..=i64::from(days)).filter_map(stretch))
+    let all = (0..=i64::from(days)).filter_map(stretch);
+    if daily.is_always() {
+        return AllowedHours::new(all.reduce(|first, last| Stretch {
+            from: first.from,
+            until: last.until,
+        }));
+    }
+    AllowedHours::new(all)
 }
 
 fn timestamp(utc: Utc) -> Option<Timestamp> {

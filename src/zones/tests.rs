@@ -107,6 +107,53 @@ fn days_of_23_and_of_25_hours_begin_and_end_by_the_clock_on_the_wall() {
 }
 
 #[test]
+fn hours_may_end_at_midnight() {
+    let zones = zones();
+    let (now, paris) = (at("2026-07-01T00:00:00Z"), number("+33123456789"));
+    let late = Daily {
+        from: 20,
+        until: 24,
+    };
+    let hours = zones.hours(paris, late, now, 1);
+    let last = at("2026-07-01T21:59:59Z");
+    assert!(hours.allow(last) && !hours.allow(at("2026-07-01T22:00:00Z")));
+}
+
+#[test]
+fn all_hours_are_all_of_them_whatever_a_clock_does_at_midnight() {
+    let zones = zones();
+    let always = Daily { from: 0, until: 24 };
+    // Santiago skips the hour behind midnight in September and has the one before it twice in April; the Azores have the one behind it
+    // twice in October. Of Newfoundland to Hawaii all are asked.
+    for (text, now, until) in [
+        (
+            "+56212345678",
+            "2026-09-05T12:00:00Z",
+            "2026-09-07T12:00:00Z",
+        ),
+        (
+            "+56212345678",
+            "2026-04-03T12:00:00Z",
+            "2026-04-06T00:00:00Z",
+        ),
+        (
+            "+351212345678",
+            "2026-10-24T00:00:00Z",
+            "2026-10-26T00:00:00Z",
+        ),
+        (
+            "+12995550123",
+            "2026-03-07T00:00:00Z",
+            "2026-03-09T00:00:00Z",
+        ),
+    ] {
+        let hours = zones.hours(number(text), always, at(now), 3);
+        let is_all = |one: &Stretch| one.from <= at(now) && at(until) <= one.until;
+        assert!(hours.stretches().iter().any(is_all), "{text}: {hours:?}");
+    }
+}
+
+#[test]
 fn a_time_is_the_next_of_its_kind_at_which_we_ring() {
     let zones = zones();
     let paris = number("+33123456789");

@@ -72,6 +72,8 @@ fn what_contradicts_itself_or_is_out_of_bounds_is_told_with_what_is_allowed() {
             "money_per_day = 3",
             "is less than the 3.30 that one promise may cost; allowed: at least 4",
         ),
+        ("hours_from = 24", "0 to 23"),
+        ("hours_until = 25", "1 to 24"),
         ("zone = \"Europe/Atlantis\"", "a zone of the IANA database"),
         ("from = \"555\"", "a number with its country"),
         ("allowed = [\"44\"]", "a calling code"),
@@ -85,6 +87,12 @@ fn what_contradicts_itself_or_is_out_of_bounds_is_told_with_what_is_allowed() {
         let said = |problem: &String| problem.contains(part);
         assert!(told.iter().any(said), "{line}: {told:?}");
     }
+}
+
+#[test]
+fn the_hours_may_be_all_that_there_are() {
+    let read = callbacks("hours", "[callbacks]\nhours_from = 0\nhours_until = 24\n").unwrap();
+    assert_eq!((read.hours.from, read.hours.until), (0, 24));
 }
 
 #[test]
