@@ -88,14 +88,14 @@ impl Telemetry {
                     "the carrier took on twice what it had not listed in time: callbacks.list_lag is too short for it"
                 );
             }
-            Seen::Capped(cap) => {
+            Seen::Capped(cap) | Seen::Waits(cap) => {
                 callbacks.capped.add(cap.name());
                 let so_far = callbacks.capped.get(cap.name());
                 if so_far.is_power_of_two() {
                     tracing::warn!(
                         cap = cap.name(),
                         so_far,
-                        "a cap was reached: callers are not promised what they want"
+                        "a cap was reached: callers are not promised what they want, or wait for it"
                     );
                 }
             }

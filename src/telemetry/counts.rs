@@ -100,7 +100,7 @@ counts! {
     WebhooksMalformed = "webhooks_malformed",
     /// Webhooks that were asked a second time and answered with the same document.
     WebhooksRepeated = "webhooks_repeated",
-    /// Webhooks that were left to another process because this one was on its way out.
+    /// Webhooks that were left to another process because this one was on its way out, or had no seat or nobody to talk to.
     WebhooksLeaving = "webhooks_leaving",
     /// Tickets that were not ours, or no longer good; the question was answered without.
     TicketsRefused = "tickets_refused",
@@ -160,6 +160,8 @@ counts! {
     PeersRefusing = "peers_refusing",
     /// Answers of other nodes that were not theirs.
     PeersMistaken = "peers_mistaken",
+    /// Questions to other nodes that were not asked because too many were under way.
+    PeersUnasked = "peers_unasked",
     /// Questions of nodes whose seal was none, or whose words were not.
     PeersMalformed = "peers_malformed",
     /// Questions of nodes that were signed with another key.

@@ -21,15 +21,17 @@ use crate::operators;
 use crate::server::{Folder, Server, output, ringback};
 use crate::twilio::{Answer, Document, Request, VARIABLES, ask, form};
 
+mod fallback;
 mod killed;
 mod nodes;
 mod on_the_line;
 mod operated;
+mod restored;
 mod whole_way;
 
 /// What waits for the carrier is short, and the hours are all that there are.
 const SECTIONS: &str = "[callbacks]\nenabled = \"on\"\nrequest_timeout = \"1s\"\nlist_lag = \"1s\"\n\
-    texts_per_second = 20\nrings_per_second = 20\nringing_max = 1000\nring_after = \"0s\"\nhours_from = 0\nhours_until = 23\n\
+    texts_per_second = 20\nrings_per_second = 20\nringing_max = 1000\nring_after = \"0s\"\nhours_from = 0\nhours_until = 24\n\
     [call]\ncarrier_silence_max = \"1m\"\n";
 
 const CALLED: &str = "+14155550100";

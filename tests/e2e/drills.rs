@@ -191,11 +191,14 @@ async fn regions_that_are_cut_from_each_other_keep_their_calls_and_ring_nobody_t
     let harm = [
         (14_000, What::Part(between.clone())),
         (32_000, What::Join(between)),
+        (42_000, What::Kill("west-1".to_owned())),
+        (46_000, What::Start("west-1".to_owned())),
     ];
-    let mut plan = of_nodes("region-partition", 12, 45_000, &harm);
+    let mut plan = of_nodes("region-partition", 12, 55_000, &harm);
     plan.house.as_mut().unwrap().settle_max_ms = 60_000;
     let objectives = limits([
-        ("harms_min", 2.0),
+        ("harms_min", 4.0),
+        ("kills_min", 1.0),
         ("streams_lost_parted_max", 0.0),
         ("calls_lost_max", 0.0),
         ("calls_failed_max", 0.0),

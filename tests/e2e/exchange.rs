@@ -34,9 +34,9 @@ impl Taken {
         format!("CA{:032x}", self.number)
     }
 
-    /// The path of one of its addresses.
+    /// The path of one of its addresses, without its overrides.
     pub(crate) fn path(&self, name: &str) -> String {
-        let url = self.get(name);
+        let url = self.get(name).split('#').next().unwrap();
         format!("/{}", url.splitn(4, '/').nth(3).unwrap_or_default())
     }
 }
@@ -152,12 +152,14 @@ async fn read(stream: &mut TcpStream) -> Option<(String, String)> {
     }
 }
 
-const ASKED: [&str; 8] = [
+const ASKED: [&str; 10] = [
     "To",
     "From",
     "Body",
     "StatusCallback",
     "Url",
+    "FallbackUrl",
+    "FallbackMethod",
     "Timeout",
     "TimeLimit",
     "MachineDetection",

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ringback::core::callback::caps::Cap;
 use ringback::core::callback::effect::{
     Answer, Cannot, Reply, RingRequest, Seen, TextRequest, Told, Write,
 };
 use ringback::core::callback::input::{InboundText, Input, Models, RingStatus, Stored};
 use ringback::core::callback::intent::Intent;
 use ringback::core::callback::number::{Number, Prefix};
-use ringback::core::callback::promise::{End, Promise, SendId, Source, Stage};
+use ringback::core::callback::promise::{End, Promise, SendId, Source, Stage, Why};
 use ringback::core::callback::settings::Settings;
 use ringback::core::ids::{CallId, MessageSid, PromiseId};
 use ringback::core::time::Utc;
@@ -44,6 +45,7 @@ pub(crate) struct Books {
     rings: Vec<(Duration, Number, PromiseId)>,
     last_text: Option<Duration>,
     forgotten: BTreeSet<Number>,
+    is_clock_stepped: bool,
 }
 
 impl Books {
@@ -67,7 +69,17 @@ impl Books {
 
     pub(crate) fn sees(&mut self, seen: &Seen) {
         match seen {
-            Seen::Ended(_, end) => self.count(&format!("ended {}", end.name())),
+            Seen::Ended(id, end) => {
+                self.count(&format!("ended {}", end.name()));
+                if *end == End::GaveUp(Why::Unanswered) {
+                    let was_rung = self.rings.iter().any(|(_, _, rung)| rung == id);
+                    self.must(
+                        was_rung,
+                        "nobody is lost",
+                        "given up as unanswered, and never rung",
+                    );
+                }
+            }
             Seen::Told(_) => {}
             Seen::Requested(kind)
             | Seen::Unknown(kind)
@@ -77,12 +89,17 @@ impl Books {
             | Seen::Refused(kind)
             | Seen::Double(kind) => self.count(&format!("{} {kind:?}", variant(seen))),
             Seen::Capped(cap) => self.count(&format!("capped {cap:?}")),
+            Seen::Waits(cap) => self.count(&format!("waits {cap:?}")),
             Seen::ClockUnsure | Seen::ClockSane | Seen::WriteFailed | Seen::Stranger => {
                 self.count(&variant(seen));
             }
         }
         if let Seen::Double(kind) = seen {
             self.find("no doubles", format!("{kind:?}"));
+        }
+        // Who is alone has the money for what was promised, unless it is another day all of a sudden.
+        if *seen == Seen::Waits(Cap::Money) && !self.is_clock_stepped {
+            self.find("what is promised is paid for", "a request waits".to_owned());
         }
     }
 
@@ -207,12 +224,23 @@ impl Books {
         }
     }
 
+    /// The answer to a text stands, though nobody waits for it any more.
+    pub(crate) fn has_reply(&mut self, message: MessageSid, answer: Answer) {
+        if matches!(answer, Answer::Reply(_)) {
+            self.replied.insert(message);
+        }
+    }
+
     pub(crate) fn carrier_stops(&mut self, number: Number) {
         self.at_the_carrier.insert(number);
     }
 
     pub(crate) fn is_stopped_at_the_carrier(&self, number: Number) -> bool {
         self.at_the_carrier.contains(&number)
+    }
+
+    pub(crate) fn clock_steps(&mut self) {
+        self.is_clock_stepped = true;
     }
 
     pub(crate) fn forgets(&mut self, number: Number) {

@@ -64,12 +64,12 @@ impl Carrier {
         is_landline: bool,
         is_stopped: bool,
     ) -> Fate<TextOutcome> {
-        if let Some(fate) = self.fate(
-            rng,
-            TextOutcome::NotSent,
-            TextOutcome::Unknown,
+        let later = [
             TextOutcome::Refused(TextRefusal::Later),
-        ) {
+            TextOutcome::NotSent,
+            TextOutcome::Held(rest(rng)),
+        ];
+        if let Some(fate) = self.fate(rng, later, TextOutcome::Unknown) {
             return fate;
         }
         let soon = millis(rng, 50, 500);
@@ -86,33 +86,37 @@ impl Carrier {
     }
 
     pub(crate) fn ring_fate(&self, rng: &mut Rng) -> Fate<RingOutcome> {
-        self.fate(
-            rng,
-            RingOutcome::NotSent,
-            RingOutcome::Unknown,
+        let later = [
             RingOutcome::Later,
-        )
-        .unwrap_or(Fate::TakenOn {
-            after: millis(rng, 50, 500),
-            answers: true,
-        })
+            RingOutcome::NotSent,
+            RingOutcome::Held(rest(rng)),
+        ];
+        self.fate(rng, later, RingOutcome::Unknown)
+            .unwrap_or(Fate::TakenOn {
+                after: millis(rng, 50, 500),
+                answers: true,
+            })
     }
 
-    fn fate<T>(&self, rng: &mut Rng, not_sent: T, unknown: T, later: T) -> Option<Fate<T>> {
+    /// `later`: put off, not sent, held.
+    fn fate<T>(&self, rng: &mut Rng, later: [T; 3], unknown: T) -> Option<Fate<T>> {
         let soon = millis(rng, 50, 500);
+        let [put_off, not_sent, held] = later;
         if self.is_out {
-            return Some(match rng.u8(..2) {
+            return Some(match rng.u8(..3) {
                 0 => Fate::Not(not_sent, soon),
+                1 => Fate::Not(held, soon),
                 _ => Fate::Not(unknown, TIMEOUT),
             });
         }
         if rng.u32(..1_000) >= self.trouble {
             return None;
         }
-        Some(match rng.u8(..5) {
-            0 => Fate::Not(later, soon),
+        Some(match rng.u8(..6) {
+            0 => Fate::Not(put_off, soon),
             1 => Fate::Not(not_sent, soon),
             2 => Fate::Not(unknown, soon),
+            3 => Fate::Not(held, soon),
             // The answer is lost, or comes when nobody waits any more.
             _ => Fate::TakenOn {
                 after: millis(rng, 50, 20_000),
@@ -169,7 +173,7 @@ impl Carrier {
         to: Number,
     ) -> LookedUp<(MessageSid, TextStatus)> {
         if self.is_out || rng.u32(..1_000) < self.deaf {
-            return LookedUp::Unavailable;
+            return unheard(rng);
         }
         let reference = send.reference();
         let mut found = self
@@ -192,7 +196,7 @@ impl Carrier {
         known: Option<CallSid>,
     ) -> LookedUp<(CallSid, RingStatus)> {
         if self.is_out || rng.u32(..1_000) < self.deaf {
-            return LookedUp::Unavailable;
+            return unheard(rng);
         }
         let is_it = |ring: &&Ring| match known {
             Some(known) => ring.sid == known,
@@ -218,6 +222,19 @@ impl Carrier {
         self.sids += 1;
         self.sids
     }
+}
+
+/// What a look-up says that was not answered, or not made.
+fn unheard<T>(rng: &mut Rng) -> LookedUp<T> {
+    match rng.u8(..3) {
+        0 => LookedUp::NotAsked(rest(rng)),
+        _ => LookedUp::Unavailable,
+    }
+}
+
+/// How long the way to the carrier rests.
+fn rest(rng: &mut Rng) -> Duration {
+    millis(rng, 100, 80_000)
 }
 
 fn lag(rng: &mut Rng) -> Duration {

@@ -2,7 +2,7 @@
 //!
 //! What the server does around the ledger there is done here as well: a change bears the name of its desk, a desk that was not
 //! heard of is followed by the other, what is asked about at one is taken over from the other, and a request is made soon after it
-//! is kept as begun, by a desk that holds its claim, or not at all.
+//! is kept as begun, by a desk that holds its claim, or not at all. In some lives a cap is low and callers are many.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use ringback::core::callback::CallbackLedger;
+use ringback::core::callback::caps::Cap;
 use ringback::core::callback::effect::{
     Answer, Effect, Effects, Seen, SendNote, Told, Write, WriteId,
 };
@@ -26,13 +27,20 @@ use crate::keeper::Keeper;
 use crate::world::BEGIN_MILLIS;
 
 mod outside;
+mod purse;
+mod sharing;
 mod store;
+
+use self::purse::{Purse, Scarce};
 
 /// Nothing goes wrong from then on.
 const CALM_FROM: Duration = Duration::from_mins(100);
 
 /// When every promise must have ended.
 const UNTIL: Duration = Duration::from_hours(56);
+
+/// Many times what a life takes.
+const TURNS_MAX: u32 = 500_000;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -99,6 +107,11 @@ pub(crate) struct Desks {
     called: BTreeMap<Number, Duration>,
     stopped: BTreeMap<Number, Duration>,
     both: [Desk; 2],
+    scarce: Scarce,
+    settings: Settings,
+    purse: Purse,
+    /// Until then a desk may not have heard what the other one has done: it slept, or the store was away.
+    unaware_until: [Duration; 2],
     told: BTreeSet<PromiseId>,
     wanted: BTreeMap<CallId, Number>,
     pub(crate) findings: Vec<(&'static str, String)>,
@@ -106,18 +119,14 @@ pub(crate) struct Desks {
     pub(crate) trace: String,
 }
 
-fn settings() -> Settings {
-    Settings {
-        shared_within: Some(WITHIN),
-        ..Settings::default()
-    }
-}
-
 impl Desks {
     pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let scarce = Scarce::of(seed);
+        let settings = scarce.settings(&mut rng);
         let desk = |name| Desk {
             name,
-            ledger: CallbackLedger::new(settings()),
+            ledger: CallbackLedger::new(settings.clone()),
             born: Duration::ZERO,
             is_up: false,
             sleeps_until: Duration::ZERO,
@@ -125,7 +134,7 @@ impl Desks {
             begun: BTreeMap::new(),
         };
         let mut desks = Self {
-            rng: Rng::with_seed(seed),
+            rng,
             now: Duration::ZERO,
             events: BTreeMap::new(),
             number: 10,
@@ -138,6 +147,10 @@ impl Desks {
             called: BTreeMap::new(),
             stopped: BTreeMap::new(),
             both: [desk(1), desk(2)],
+            scarce,
+            settings,
+            purse: Purse::default(),
+            unaware_until: [Duration::ZERO; 2],
             told: BTreeSet::new(),
             wanted: BTreeMap::new(),
             findings: Vec::new(),
@@ -153,12 +166,22 @@ impl Desks {
         for desk in 0..2 {
             self.after(Duration::ZERO, Event::Begin(desk));
         }
-        for _ in 0..self.rng.u8(1..=3) {
-            let (from, who) = (self.some(1_000, 600_000), self.rng.usize(..2));
+        let (callers, times, until) = match self.scarce {
+            Scarce::Nothing => (2, self.rng.u8(1..=3), 600_000),
+            Scarce::Only(_) => (self.scarce.callers(), 40, 4_000_000),
+        };
+        for _ in 0..times {
+            let (from, who) = (self.some(1_000, until), self.rng.usize(..callers));
             self.after(from, Event::Wants(who));
             // The same caller soon after, often at the other one.
             let again = from + self.some(10, 60_000);
             self.after(again, Event::Wants(who));
+        }
+        // At once, so that neither has heard of the other: more than there is money for.
+        let volley = self.some(1_000, 1_200_000);
+        for who in 0..self.scarce.volley() {
+            let at = volley + self.some(0, 1_500);
+            self.after(at, Event::Wants(who));
         }
         for _ in 0..self.rng.u8(..4) {
             let at = self.some(1_000, 5_000_000);
@@ -187,15 +210,26 @@ impl Desks {
     }
 
     pub(crate) fn run(&mut self) {
-        while self.now < UNTIL && !self.is_over() {
+        // What waits for money waits for another day: that is told elsewhere.
+        let until = match self.scarce {
+            Scarce::Nothing => UNTIL,
+            Scarce::Only(_) => CALM_FROM,
+        };
+        let mut turns = 0;
+        while self.now < until && !self.is_over() {
             let next = self.events.first_key_value().map(|((at, _), _)| *at);
             let wanted = [0, 1].into_iter().filter_map(|place| self.wakes(place));
             let wanted = wanted.min();
             let due = [next, wanted.map(|(at, _)| at)].into_iter().flatten().min();
-            let Some(due) = due.filter(|due| *due < UNTIL) else {
+            let Some(due) = due.filter(|due| *due < until) else {
                 break;
             };
             self.now = self.now.max(due);
+            turns += 1;
+            if turns > TURNS_MAX {
+                self.find("every promise reaches an end", "it goes round".to_owned());
+                return;
+            }
             if next.is_some_and(|next| next <= self.now) {
                 let (_, event) = self.events.pop_first().unwrap();
                 self.happen(event);
@@ -203,7 +237,14 @@ impl Desks {
                 self.tell(place, Input::Tick);
             }
         }
-        self.at_the_end();
+        match self.scarce {
+            Scarce::Nothing => self.at_the_end(),
+            // Otherwise nobody would find out that more is counted than was spent.
+            Scarce::Only(Cap::Money) if self.purse.requests() >= 12 => {
+                self.count("spent the money");
+            }
+            Scarce::Only(_) => {}
+        }
     }
 
     /// Nothing is left to do, and nothing more goes wrong.
@@ -293,12 +334,16 @@ impl Desks {
             Event::Sleeps(place, long) => {
                 self.count("slept");
                 self.both[place].sleeps_until = self.now + long;
+                self.unaware(place, self.now + long);
                 self.say(&format!("desk {place} sleeps for {long:?}"));
             }
             Event::Away(is_away) => {
                 self.say(&format!("store away: {is_away}"));
                 self.count("store away");
                 self.is_away = is_away;
+                for place in 0..2 {
+                    self.unaware(place, self.now);
+                }
             }
         }
     }
@@ -317,7 +362,7 @@ impl Desks {
         let name = Name::try_from(self.number).unwrap();
         self.both[place] = Desk {
             name,
-            ledger: CallbackLedger::new(settings()),
+            ledger: CallbackLedger::new(self.settings.clone()),
             born: self.now,
             is_up: true,
             sleeps_until: Duration::ZERO,
@@ -325,10 +370,14 @@ impl Desks {
             begun: BTreeMap::new(),
         };
         self.say(&format!("desk {place} begins as {name}"));
-        let over = self.keeper.promises.values();
-        let over = over.filter(|(promise, _)| !promise.stage.is_open());
-        for (promise, revision) in over.cloned().collect::<Vec<_>>() {
-            self.tell(place, Input::Restored(Box::new(promise), revision));
+        let kept = self.keeper.promises.values().cloned();
+        for (promise, revision) in kept.collect::<Vec<_>>() {
+            let told = if promise.stage.is_open() {
+                Input::Sighted(Box::new(promise), revision)
+            } else {
+                Input::Restored(Box::new(promise), revision)
+            };
+            self.tell(place, told);
         }
         self.tell(place, Input::Ready);
         self.tell(
@@ -339,51 +388,6 @@ impl Desks {
             }),
         );
         self.after(Duration::ZERO, Event::Look(name));
-    }
-
-    /// Asks for the claim, then looks through the store.
-    fn look(&mut self, name: Name) {
-        self.after(LOOK_EVERY, Event::Look(name));
-        let Some(place) = self.place(name).filter(|_| !self.is_away) else {
-            return;
-        };
-        self.leases.insert(name, self.now + LEASE);
-        self.both[place].claimed = Some(self.now);
-        let all = self.keeper.promises.iter();
-        let all: Vec<_> = all
-            .map(|(id, (promise, revision))| (*id, *revision, promise.stage.is_open()))
-            .collect();
-        for (id, revision, is_open) in all {
-            let by = self.serves[&id];
-            if self.both[place].ledger.revision_of(id).is_some() {
-                if by != name {
-                    self.tell(place, Input::LetGo(id, revision));
-                }
-            } else if is_open && (by == name || !self.holds(by)) {
-                self.count("followed");
-                self.take_over(place, id);
-            }
-        }
-    }
-
-    fn holds(&self, name: Name) -> bool {
-        self.leases
-            .get(&name)
-            .is_some_and(|until| self.now < *until)
-    }
-
-    /// A change that changes nothing but who serves the promise.
-    fn take_over(&mut self, place: usize, id: PromiseId) {
-        let name = self.both[place].name;
-        let Some((promise, revision)) = self.keeper.promises.get_mut(&id) else {
-            return;
-        };
-        *revision += 1;
-        let restored = Input::Restored(Box::new(promise.clone()), *revision);
-        self.serves.insert(id, name);
-        // The answer takes its time.
-        let after = self.some(0, 50);
-        self.after(after, Event::Told(name, restored));
     }
 
     fn tell(&mut self, place: usize, input: Input) {
@@ -454,6 +458,13 @@ impl Desks {
             Effect::Observe(Seen::Double(kind)) => {
                 self.find("no doubles", format!("{kind:?} was taken on twice"));
             }
+            Effect::Observe(Seen::Capped(cap)) => self.count(match cap {
+                Cap::Destination => "capped destination",
+                Cap::Caller => "capped caller",
+                Cap::Prefix => "capped prefix",
+                Cap::Money => "capped money",
+            }),
+            Effect::Observe(Seen::Waits(Cap::Money)) => self.count("waits for money"),
             Effect::Observe(_) => {}
         }
     }

@@ -111,18 +111,25 @@ fn lives_of_two_desks_over_one_store_do_nothing_twice() {
 }
 
 /// What the lives of two desks must have reached.
-const DESKS_REACHED: [&str; 11] = [
+const DESKS_REACHED: [&str; 18] = [
     "a request waited",
     "asked for",
+    "capped caller",
+    "capped destination",
+    "capped money",
+    "capped prefix",
     "followed",
     "killed",
     "rings",
     "served elsewhere",
+    "sighted",
     "slept",
+    "spent the money",
     "store away",
     "texts",
     "told already",
     "told that it cannot be",
+    "waits for money",
 ];
 
 #[test]

@@ -9,6 +9,8 @@ mod carrier;
 #[cfg(test)]
 mod desks;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod keeper;
 #[cfg(test)]
 mod kept;
@@ -16,6 +18,8 @@ mod kept;
 mod line;
 #[cfg(test)]
 mod lives;
+#[cfg(test)]
+mod lost;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]

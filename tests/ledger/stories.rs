@@ -37,6 +37,15 @@ impl Desk {
         desk
     }
 
+    /// One that was not told yet what is kept.
+    pub(crate) fn not_ready(settings: Settings) -> Self {
+        Self {
+            ledger: CallbackLedger::new(settings),
+            now: Duration::ZERO,
+            keeps: true,
+        }
+    }
+
     pub(crate) fn utc(&self) -> Utc {
         Utc::from_millis(BEGIN + u64::try_from(self.now.as_millis()).unwrap())
     }

@@ -99,7 +99,10 @@ impl World {
             Weather::CarrierOut(is_out) => self.carrier.is_out = is_out,
             Weather::StoreSlow(is_slow) => self.store_is_slow = is_slow,
             Weather::StoreOut(is_out) => self.store_is_out = is_out,
-            Weather::Step(by) => self.clock_error += by,
+            Weather::Step(by) => {
+                self.clock_error += by;
+                self.books.clock_steps();
+            }
             Weather::Crash if !self.is_down => {
                 self.is_down = true;
                 self.epoch += 1;

@@ -340,6 +340,8 @@ impl World {
     fn answer(&mut self, message: MessageSid, answer: Answer) {
         self.books.count(&format!("answer {}", variant(&answer)));
         let Some(text) = self.unanswered.remove(&message) else {
+            // Whoever asks again gets this, whatever has happened since.
+            self.books.has_reply(message, answer);
             return;
         };
         if answer == Answer::Again && text.intent != Intent::Start {

@@ -1,14 +1,19 @@
 //! What may be spent on whom: so that nobody can make us text and ring whomever they like, as often as they like.
 //!
 //! A promise is only given if all that it may lead to is within the money of the day, with what was spent and what other open
-//! promises may still cost. What was spent is rebuilt from the kept promises after a restart.
+//! promises may still cost; and a request is only made if the money is there, for another desk may have spent it since. What was
+//! spent is counted from the promises: those that are served here as it happens, all others ([`super::others`]) by what was last
+//! heard of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::core::callback::number::{Number, Prefix};
+use crate::core::callback::others::{Account, Others};
 use crate::core::callback::promise::SendKind;
 use crate::core::callback::settings::{CapSettings, REMEMBERED_FOR};
+use crate::core::callback::window::Window;
+use crate::core::ids::PromiseId;
 use crate::core::time::Utc;
 
 /// Which cap was reached.
@@ -38,9 +43,6 @@ impl Cap {
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The most events of a window; when it is full, its cap is reached. With the default prices the money is spent far earlier.
-const EVENTS_MAX: usize = 200_000;
-
 /// Counts over the windows of the caps.
 #[derive(Debug)]
 pub(super) struct Caps {
@@ -54,8 +56,9 @@ pub(super) struct Caps {
     answers: Window<Number>,
     /// By what it was: what it cost follows from that.
     acts: Window<SendKind>,
-    /// What open promises may cost.
+    /// What open promises that are served here may cost.
     reserved: u64,
+    others: Others,
 }
 
 impl Caps {
@@ -69,6 +72,7 @@ impl Caps {
             answers: Window::new(HOUR),
             acts: Window::new(REMEMBERED_FOR),
             reserved: 0,
+            others: Others::default(),
         }
     }
 
@@ -81,7 +85,9 @@ impl Caps {
         cents: u32,
         waiting: u32,
     ) -> Result<(), Cap> {
+        self.tidy(now);
         let prefix = self.prefix(to);
+        let waiting = waiting.saturating_add(self.others.waiting(prefix));
         let per_caller = match by {
             Some(_) => self.settings.per_caller,
             None => self.settings.withheld,
@@ -95,8 +101,12 @@ impl Caps {
         if self.texts.count(now, prefix).saturating_add(waiting) >= self.settings.per_prefix {
             return Err(Cap::Prefix);
         }
-        let spent = self.spent(now).saturating_add(self.reserved);
-        if spent.saturating_add(u64::from(cents)) > u64::from(self.settings.cents) {
+        let elsewhere = u64::from(self.others.open()) * u64::from(cents);
+        let reserved = self.reserved.saturating_add(elsewhere);
+        let spent = self.spent(now).saturating_add(reserved);
+        // What there is no room to know of may have cost anything.
+        let is_spent = spent.saturating_add(u64::from(cents)) > u64::from(self.settings.cents);
+        if is_spent || self.others.is_full() {
             return Err(Cap::Money);
         }
         Ok(())
@@ -106,6 +116,12 @@ impl Caps {
     pub(super) fn promised(&mut self, at: Utc, to: Number, by: Option<Number>) {
         self.to.add(at, to);
         self.by.add(at, by);
+    }
+
+    /// It was not given, or nothing is to be known of it any more. What was spent on it stays spent.
+    pub(super) fn unpromised(&mut self, at: Utc, to: Number, by: Option<Number>) {
+        self.to.remove(at, to);
+        self.by.remove(at, by);
     }
 
     /// An open promise may cost this.
@@ -118,14 +134,21 @@ impl Caps {
         self.reserved = self.reserved.saturating_sub(u64::from(cents));
     }
 
-    /// Whether one more of its kind may go to a number in this hour.
-    pub(super) fn admits(&mut self, now: Utc, kind: SendKind, to: Number) -> bool {
+    /// Whether one more of its kind may go to a number in this hour, and can be paid for.
+    pub(super) fn admits(&mut self, now: Utc, kind: SendKind, to: Number) -> Result<(), Cap> {
         let prefix = self.prefix(to);
-        let window = match kind {
-            SendKind::Text => &mut self.texts,
-            SendKind::Ring => &mut self.rings,
+        let (window, cents) = match kind {
+            SendKind::Text => (&mut self.texts, self.settings.text_cents),
+            SendKind::Ring => (&mut self.rings, self.settings.ring_cents),
         };
-        window.count(now, prefix) < self.settings.per_prefix
+        if window.count(now, prefix) >= self.settings.per_prefix {
+            return Err(Cap::Prefix);
+        }
+        // What is promised here alone is paid for in advance; of what others have promised meanwhile one hears later.
+        if self.spent(now).saturating_add(cents.into()) > u64::from(self.settings.cents) {
+            return Err(Cap::Money);
+        }
+        Ok(())
     }
 
     /// Something is about to be requested, or was.
@@ -135,7 +158,7 @@ impl Caps {
             SendKind::Text => self.texts.add(at, prefix),
             SendKind::Ring => self.rings.add(at, prefix),
         }
-        self.acts.add(at, kind);
+        self.acts.add(second(at), kind);
     }
 
     /// It was not, or was refused.
@@ -145,7 +168,84 @@ impl Caps {
             SendKind::Text => self.texts.remove(at, prefix),
             SendKind::Ring => self.rings.remove(at, prefix),
         }
-        self.acts.remove(at, kind);
+        self.acts.remove(second(at), kind);
+    }
+
+    /// A promise that is not served here stands so: what was counted for it by an earlier revision is replaced.
+    pub(super) fn sighted(&mut self, now: Utc, id: PromiseId, account: Account) {
+        self.tidy(now);
+        if self.others.knows(id, account.revision) {
+            return;
+        }
+        self.taken(id);
+        if self.others.is_full() {
+            return;
+        }
+        self.promised(account.promised, account.to, account.caller);
+        for act in &account.acts {
+            self.act(act.at, act.kind, account.to);
+        }
+        self.left(id, account);
+    }
+
+    /// A promise is no longer served here. It stays counted as it was; for good, where there is no room to know more of it.
+    pub(super) fn left(&mut self, id: PromiseId, account: Account) {
+        if !self.others.is_full() {
+            let prefix = self.prefix(account.to);
+            self.others.open_account(id, account, prefix);
+        }
+    }
+
+    /// A promise is to be served here, and counted anew for that.
+    pub(super) fn taken(&mut self, id: PromiseId) {
+        if let Some(account) = self.close(id) {
+            self.unpromised(account.promised, account.to, account.caller);
+            for act in &account.acts {
+                self.undo(act.at, act.kind, account.to);
+            }
+        }
+    }
+
+    /// Whether nothing is to be learnt from this revision of a promise that is not served here.
+    pub(super) fn knows(&self, id: PromiseId, revision: u64) -> bool {
+        self.others.knows(id, revision)
+    }
+
+    /// What stands in the store was looked through. Of what is there no more no number is left: somebody wanted it to be
+    /// forgotten, or its time is over. What was spent on it stays spent.
+    pub(super) fn looked_through(&mut self, now: Utc, there: &BTreeSet<PromiseId>) {
+        self.tidy(now);
+        for id in self.others.gone(there) {
+            self.drop_number(id);
+        }
+    }
+
+    /// No number is left of a person.
+    pub(super) fn forget(&mut self, number: Number) {
+        for id in self.others.to(number) {
+            self.drop_number(id);
+        }
+        self.to.forget(number);
+        self.by.forget(Some(number));
+        self.answers.forget(number);
+    }
+
+    fn drop_number(&mut self, id: PromiseId) {
+        if let Some(account) = self.close(id) {
+            self.unpromised(account.promised, account.to, account.caller);
+        }
+    }
+
+    /// Of what is kept nowhere any longer nothing is remembered.
+    fn tidy(&mut self, now: Utc) {
+        while let Some(id) = self.others.over(now) {
+            self.taken(id);
+        }
+    }
+
+    fn close(&mut self, id: PromiseId) -> Option<Account> {
+        let digits = self.settings.prefix_digits;
+        self.others.close(id, |number| number.prefix(digits))
     }
 
     /// Whether a text of this number may be answered; if so, it is.
@@ -168,60 +268,9 @@ impl Caps {
     }
 }
 
-/// How often what happened within a stretch of time.
-#[derive(Debug)]
-struct Window<K> {
-    lasts: Duration,
-    /// In the order of their time.
-    events: VecDeque<(Utc, K)>,
-    counts: BTreeMap<K, u32>,
-}
-
-impl<K: Ord + Copy> Window<K> {
-    const fn new(lasts: Duration) -> Self {
-        Self {
-            lasts,
-            events: VecDeque::new(),
-            counts: BTreeMap::new(),
-        }
-    }
-
-    fn count(&mut self, now: Utc, key: K) -> u32 {
-        while let Some(&(at, old)) = self.events.front()
-            && now.since(at) >= self.lasts
-        {
-            self.events.pop_front();
-            self.lower(old);
-        }
-        if self.events.len() >= EVENTS_MAX {
-            return u32::MAX;
-        }
-        self.counts.get(&key).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, at: Utc, key: K) {
-        if self.events.len() < EVENTS_MAX {
-            let place = self.events.partition_point(|(other, _)| *other <= at);
-            self.events.insert(place, (at, key));
-            *self.counts.entry(key).or_default() += 1;
-        }
-    }
-
-    fn remove(&mut self, at: Utc, key: K) {
-        if let Some(place) = self.events.iter().rposition(|event| *event == (at, key)) {
-            self.events.remove(place);
-            self.lower(key);
-        }
-    }
-
-    fn lower(&mut self, key: K) {
-        if let Some(count) = self.counts.get_mut(&key) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.counts.remove(&key);
-            }
-        }
-    }
+/// The end of the second in which something happened: so all seconds of a day have room in a window.
+const fn second(at: Utc) -> Utc {
+    Utc::from_millis(at.millis().div_ceil(1_000).saturating_mul(1_000))
 }
 
 #[cfg(test)]
@@ -285,11 +334,12 @@ mod tests {
         for _ in 0..2 {
             caps.act(at(0), SendKind::Text, number);
         }
-        assert!(!caps.admits(at(0), SendKind::Text, number));
-        assert!(caps.admits(at(0), SendKind::Ring, number));
+        let full = Err(Cap::Prefix);
+        assert_eq!(caps.admits(at(0), SendKind::Text, number), full);
+        assert_eq!(caps.admits(at(0), SendKind::Ring, number), Ok(()));
         caps.undo(at(0), SendKind::Text, number);
-        assert!(caps.admits(at(0), SendKind::Text, number));
-        assert_eq!(caps.check(at(0), number, None, 1, 1), Err(Cap::Prefix));
-        assert!(caps.admits(at(1), SendKind::Text, number));
+        assert_eq!(caps.admits(at(0), SendKind::Text, number), Ok(()));
+        assert_eq!(caps.check(at(0), number, None, 1, 1), full);
+        assert_eq!(caps.admits(at(1), SendKind::Text, number), Ok(()));
     }
 }

@@ -230,8 +230,10 @@ pub enum Seen {
     LookUpFailed(SendKind),
     /// Our side is at fault: the operator has to do something.
     Refused(SendKind),
-    /// A cap was reached: the operator is warned.
+    /// A cap was reached, and nothing is promised: the operator is warned.
     Capped(Cap),
+    /// A cap was reached, and what was promised waits: the operator is warned.
+    Waits(Cap),
     /// The carrier took on twice what was requested once more after the bound on its lists' lag.
     Double(SendKind),
     /// The clock was stepped, or not checked yet: nothing is texted or rung.

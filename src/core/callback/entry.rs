@@ -1,8 +1,10 @@
 //! An open promise with what is only true of this process: which write is out, which request, and who waits for the outcome.
 
+use std::time::Duration;
+
 use crate::core::callback::effect::{Reply, Told, WriteId};
 use crate::core::callback::ledger::later;
-use crate::core::callback::promise::{Promise, SendId};
+use crate::core::callback::promise::{Promise, SendId, Stage, Texted};
 use crate::core::ids::{CallId, MessageSid};
 use crate::core::time::{Instant, Utc};
 
@@ -61,6 +63,17 @@ impl Entry {
     }
 }
 
+/// By how much what many are about to do at once is spread: one of a hundred parts each.
+const SPREAD: Duration = Duration::from_millis(40);
+
+impl Entry {
+    /// By how much later than others it does what many want to do at once: up to four seconds.
+    pub(super) fn spread(&self) -> Duration {
+        let part = u32::try_from(self.place % 100).unwrap_or(0);
+        SPREAD.saturating_mul(part)
+    }
+}
+
 /// What is on its way to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
@@ -113,6 +126,9 @@ impl Step {
     }
 }
 
+/// How often a request has to be missing in the carrier's list to be taken not to have been made.
+pub(super) const MISSED_MAX: u8 = 2;
+
 /// What look-ups have given so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Looks {
@@ -128,6 +144,41 @@ pub(super) enum Queued {
     No,
     Text(Instant),
     Ring(Utc),
+    /// To be rung as soon as there is room.
+    Ready(Turn),
+}
+
+/// Whose turn it is: who was not rung yet goes before who did not pick up; of these, who has heard nothing since before who has a
+/// text; and of these, who was promised it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    pub(super) rings: u8,
+    pub(super) is_texted: bool,
+    pub(super) promised: Utc,
+}
+
+impl Turn {
+    /// That of a promise that is due.
+    pub(super) const fn of(promise: &Promise) -> Self {
+        let rings = match promise.stage {
+            Stage::Due { rings, .. }
+            | Stage::Ringing { rings, .. }
+            | Stage::Connected { rings, .. } => rings,
+            Stage::Promised { .. }
+            | Stage::Texting { .. }
+            | Stage::Asked { .. }
+            | Stage::Ended(_) => 0,
+        };
+        let is_texted = matches!(
+            promise.stage.text(),
+            Some(Texted::Sent(_) | Texted::Delivered(_))
+        );
+        Self {
+            rings,
+            is_texted,
+            promised: promise.promised,
+        }
+    }
 }
 
 /// Who waits until what is here is kept.

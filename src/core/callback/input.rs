@@ -1,5 +1,6 @@
 //! What the ledger is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::core::callback::effect::WriteId;
@@ -22,6 +23,11 @@ pub enum Input {
     Ready,
     /// Another serves a promise, by this revision or a later one: nothing more is done for it here.
     LetGo(PromiseId, u64),
+    /// A promise that another serves, or has served to its end, stands so in the store, by this revision. What it has cost, and
+    /// may still cost, counts here as well; the newest revision that was told counts.
+    Sighted(Box<Promise>, u64),
+    /// The store was looked through from one end to the other, and these are all that it holds.
+    LookedThrough(BTreeSet<PromiseId>),
     /// A call wants a promise for its caller.
     Wanted(Box<Wanted>),
     /// What became of a write.
@@ -105,6 +111,8 @@ pub enum TextOutcome {
     Refused(TextRefusal),
     /// It failed before it was written: no name, no connection, no handshake.
     NotSent,
+    /// It was not taken on, and no other would be for so long: the carrier wants a rest (20429), or the way to it does.
+    Held(Duration),
     /// Time-out, reset, an answer that cannot be read, 5xx: it may have been taken on.
     Unknown,
 }
@@ -114,11 +122,11 @@ pub enum TextOutcome {
 pub enum TextRefusal {
     /// They told the carrier to stop (21610).
     OptedOut,
-    /// The number takes no texts, or none from us: a landline (21614), not valid (21211), not permitted or routable (21408, 21612).
+    /// The number takes no texts, or none from us: a landline (21614), not valid (21211), not routable (21612).
     NotTextable,
-    /// Too much at once: not processed, to be tried again later (20429, 21611).
+    /// Too much at once for its sender: not processed, to be tried again later (21611).
     Later,
-    /// Our side is at fault: key, sender, body (20003, 20404, 21606, 21608, 21617, 21659, 21660).
+    /// Our side is at fault: key, permissions, sender, body (20003, 20404, 21408, 21606, 21608, 21617, 21659, 21660).
     Ours,
 }
 
@@ -131,6 +139,8 @@ pub enum LookedUp<T> {
     NotFound,
     /// No answer.
     Unavailable,
+    /// It was not asked for: the way to the carrier rests for so long. That says nothing of the carrier.
+    NotAsked(Duration),
 }
 
 /// How far a text is.
@@ -151,12 +161,14 @@ pub enum TextStatus {
 pub enum RingOutcome {
     /// The carrier rings.
     Accepted(CallSid),
-    /// The carrier does not ring this number (21211, 21215, 21216, 13223 …).
+    /// The carrier does not ring this number (21211, 21214, 13223 …).
     NotRung,
-    /// Not now: too much at once (20429), or our side is at fault (20003, 21210 …).
+    /// Not now: our side is at fault (20003, 21210, 21215, 21216 …).
     Later,
-    /// It failed before it was written.
+    /// It failed before it was written, or may not be made now.
     NotSent,
+    /// It was not taken on, and no other would be for so long: the carrier wants a rest (20429), or the way to it does.
+    Held(Duration),
     /// It may have been taken on.
     Unknown,
 }

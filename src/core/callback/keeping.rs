@@ -5,17 +5,16 @@ use std::time::Duration;
 use crate::core::callback::effect::{
     Answer, Cannot, Effect, Effects, Seen, SendNote, Told, Write, WriteId,
 };
-use crate::core::callback::entry::{Looks, Queued, Step, Waiting, Writing};
+use crate::core::callback::entry::{Entry, Looks, MISSED_MAX, Queued, Step, Waiting, Writing};
 use crate::core::callback::input::Stored;
-use crate::core::callback::ledger::{At, CallbackLedger};
-use crate::core::callback::promise::{End, Stage, Why};
+use crate::core::callback::ledger::{At, CallbackLedger, later};
+use crate::core::callback::promise::{End, FRESH, SendKind, Stage, Why};
 use crate::core::callback::taking::tell;
 use crate::core::ids::PromiseId;
 use crate::core::time::Instant;
 
-/// How long after a failure a write is tried again, and by how much the tries of many are spread.
+/// How long after a failure a write is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(2);
-const SPREAD: Duration = Duration::from_millis(40);
 
 impl CallbackLedger {
     /// A promise has changed: it is written, now or when the write that is out has come back.
@@ -183,8 +182,55 @@ impl CallbackLedger {
             let looks = Looks::default();
             entry.step = Step::Unknown { look_at, looks };
             self.alarm(look_at, id);
+            self.look_sooner(at, id);
         }
         self.proceed(at, id, effects);
+    }
+
+    /// The clock is right again: what was taken up before is looked up as soon as its time says.
+    pub(super) fn look_all_sooner(&mut self, at: At) {
+        let unknown = |entry: &Entry| matches!(entry.step, Step::Unknown { .. });
+        let ids = self.entries.iter().filter(|(_, entry)| unknown(entry));
+        let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.look_sooner(at, id);
+        }
+    }
+
+    /// What was counted long ago was requested then, or not at all: whoever was restarted since need not wait as if it were now. One that is
+    /// older than two looks take is sought once. Otherwise a process that never lives that long would never find out.
+    fn look_sooner(&mut self, at: At, id: PromiseId) {
+        let settings = &self.settings;
+        let in_lists = FRESH + settings.request_timeout + settings.list_lag;
+        let in_lists = in_lists + settings.shared_within.unwrap_or_default();
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let kind = match entry.promise.stage {
+            Stage::Texting { .. } => SendKind::Text,
+            Stage::Ringing { call: None, .. } => SendKind::Ring,
+            Stage::Ringing { call: Some(_), .. }
+            | Stage::Promised { .. }
+            | Stage::Asked { .. }
+            | Stage::Due { .. }
+            | Stage::Connected { .. }
+            | Stage::Ended(_) => return,
+        };
+        let (Step::Unknown { look_at, looks }, Some(act)) =
+            (entry.step, entry.promise.last_act(kind))
+        else {
+            return;
+        };
+        if !self.clock.is_sane() || looks != Looks::default() {
+            return;
+        }
+        let surely = later(act, in_lists);
+        let is_old = later(surely, settings.list_lag) <= at.utc;
+        let missed = if is_old { MISSED_MAX - 1 } else { 0 };
+        let look_at = look_at.min(at.now + surely.since(at.utc) + entry.spread());
+        let looks = Looks { missed, ..looks };
+        entry.step = Step::Unknown { look_at, looks };
+        self.alarm(look_at, id);
     }
 
     /// When a request of which nothing is known can be relied upon to be in the carrier's lists, if it was taken on: it may be
@@ -197,8 +243,7 @@ impl CallbackLedger {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let spread = u32::try_from(entry.place % 100).unwrap_or(0);
-        let again = at.now + WRITE_AGAIN + SPREAD.saturating_mul(spread);
+        let again = at.now + WRITE_AGAIN + entry.spread();
         entry.writing = Writing::Again { at: again };
         self.alarm(again, id);
     }
@@ -250,23 +295,15 @@ impl CallbackLedger {
         self.write_later(at, id);
     }
 
-    /// The store does not have the promise: it is not there.
+    /// The store does not have the promise: it is not there, and does not count as one. What was spent on it stays spent.
     fn not_kept(&mut self, at: At, id: PromiseId, told: Told, effects: &mut Effects) {
         self.refuse_waiting(id, told, effects);
-        self.leave(at.utc, id);
-    }
-
-    /// Another serves the promise: nobody was told anything of it that is not kept, and it is not over.
-    pub(super) fn let_go(&mut self, id: PromiseId, effects: &mut Effects) {
-        self.refuse_waiting(id, Told::Cannot(Cannot::StoreSlow), effects);
-        if self
-            .entries
-            .get(&id)
-            .is_some_and(|entry| entry.step == Step::Noted)
-        {
-            self.unrequested(id);
+        if let Some(entry) = self.entries.get(&id) {
+            let promise = &entry.promise;
+            self.caps
+                .unpromised(promise.promised, promise.to, promise.caller);
         }
-        self.strike(id);
+        self.leave(at.utc, id);
     }
 
     fn tell_kept(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
@@ -284,7 +321,7 @@ impl CallbackLedger {
         }
     }
 
-    fn refuse_waiting(&mut self, id: PromiseId, told: Told, effects: &mut Effects) {
+    pub(super) fn refuse_waiting(&mut self, id: PromiseId, told: Told, effects: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };

@@ -7,7 +7,7 @@ use crate::core::callback::answering::Texts;
 use crate::core::callback::caps::Caps;
 use crate::core::callback::clock::{ClockNews, WallClock};
 use crate::core::callback::effect::{Effect, Effects, Seen, WriteId};
-use crate::core::callback::entry::{Entry, Queued, Waiting};
+use crate::core::callback::entry::{Entry, Queued, Turn, Waiting};
 use crate::core::callback::errands::Errands;
 use crate::core::callback::input::{Input, Models};
 use crate::core::callback::number::{Language, Number, Prefix};
@@ -40,9 +40,8 @@ pub struct CallbackLedger {
     texts: BTreeSet<(Instant, u64, PromiseId)>,
     texts_waiting: BTreeMap<Prefix, u32>,
     rings: BTreeSet<(Utc, u64, PromiseId)>,
-    /// Those of them whose time has come, by when they were promised it: who was promised first is rung first, however long their text
-    /// took.
-    ready: BTreeSet<(Utc, u64, PromiseId)>,
+    /// Those whose time has come.
+    ready: BTreeSet<(Turn, u64, PromiseId)>,
     /// When something is to be looked at again. What has changed since is looked at in vain.
     pub(super) alarms: BTreeSet<(Instant, PromiseId)>,
     ends: BTreeSet<(Utc, PromiseId)>,
@@ -52,15 +51,12 @@ pub struct CallbackLedger {
     pub(super) text_free_at: Instant,
     pub(super) ring_free_at: Instant,
     /// What was restored, until all of it is there.
-    restored: Vec<(Promise, u64)>,
+    pub(super) restored: Vec<(Promise, u64)>,
     places: u64,
     writes: u64,
     /// The clocks at the last input.
     read: (Instant, Utc),
 }
-
-/// The most promises that are given back after a restart: open ones and those that are over.
-const RESTORED_MAX: usize = 100_000;
 
 /// A ring that goes on is not ended by its promise's time: that is looked at again so much later.
 const GRACE: Duration = Duration::from_mins(2);
@@ -114,6 +110,8 @@ impl CallbackLedger {
                     self.let_go(id, effects);
                 }
             }
+            Input::Sighted(promise, revision) => self.on_sighted(at, &promise, revision),
+            Input::LookedThrough(there) => self.caps.looked_through(utc, &there),
             Input::Ready => self.on_ready(at, effects),
             Input::Wanted(wanted) => self.on_wanted(at, *wanted, effects),
             Input::Stored(write, stored) => self.on_stored(at, write, stored, effects),
@@ -132,6 +130,7 @@ impl CallbackLedger {
             Input::Checked(theirs) => {
                 if self.clock.compare(now, utc, theirs) {
                     effects.observe(Seen::ClockSane);
+                    self.look_all_sooner(at);
                 }
             }
             Input::Cancel(id) => self.on_cancel(id, effects),
@@ -192,6 +191,11 @@ impl CallbackLedger {
     /// What the store has of an open promise, as far as is known here.
     pub fn revision_of(&self, id: PromiseId) -> Option<u64> {
         self.entries.get(&id).map(|entry| entry.revision)
+    }
+
+    /// Whether nothing is to be learnt from this revision of a promise: it is served here, or was [sighted](Input::Sighted).
+    pub fn knows(&self, id: PromiseId, revision: u64) -> bool {
+        self.entries.contains_key(&id) || self.caps.knows(id, revision)
     }
 
     /// What is spoken by whoever has a promise, or had one of late.
@@ -272,45 +276,6 @@ impl CallbackLedger {
         }
     }
 
-    fn restore(&mut self, at: At, promise: Promise, revision: u64, effects: &mut Effects) {
-        if self.is_ready {
-            if self.entries.len() < RESTORED_MAX && !self.entries.contains_key(&promise.id) {
-                self.take_on(at, promise, revision, effects);
-            }
-        } else if self.restored.len() < RESTORED_MAX {
-            self.restored.push((promise, revision));
-        }
-    }
-
-    fn on_ready(&mut self, at: At, effects: &mut Effects) {
-        if self.is_ready {
-            return;
-        }
-        self.is_ready = true;
-        let mut restored = std::mem::take(&mut self.restored);
-        restored.sort_by_key(|(promise, _)| (promise.promised, promise.id));
-        for (promise, revision) in restored {
-            self.take_on(at, promise, revision, effects);
-        }
-    }
-
-    /// A promise that was served elsewhere, or in a life before.
-    fn take_on(&mut self, at: At, promise: Promise, revision: u64, effects: &mut Effects) {
-        self.caps
-            .promised(promise.promised, promise.to, promise.caller);
-        for act in &promise.acts {
-            self.caps.act(act.at, act.kind, promise.to);
-        }
-        self.inbox.remember(&promise.heard);
-        if promise.stage.is_open() {
-            let id = promise.id;
-            self.enter(promise, at.now);
-            self.take_up(at, id, revision, effects);
-        } else {
-            self.past.add(at.utc, &promise);
-        }
-    }
-
     /// A promise stands in the ledger from now on.
     pub(super) fn enter(&mut self, promise: Promise, text_at: Instant) {
         let id = promise.id;
@@ -380,8 +345,9 @@ impl CallbackLedger {
             }
             Queued::Ring(at) => {
                 self.rings.remove(&(at, entry.place, id));
-                self.ready
-                    .remove(&(entry.promise.promised, entry.place, id));
+            }
+            Queued::Ready(turn) => {
+                self.ready.remove(&(turn, entry.place, id));
             }
         }
         match queued {
@@ -392,6 +358,9 @@ impl CallbackLedger {
             }
             Queued::Ring(at) => {
                 self.rings.insert((at, entry.place, id));
+            }
+            Queued::Ready(turn) => {
+                self.ready.insert((turn, entry.place, id));
             }
         }
         entry.queued = queued;
@@ -434,6 +403,11 @@ impl CallbackLedger {
         Some(())
     }
 
+    /// Whether all that is kept is here.
+    pub const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
     /// Whether somebody would be rung now if models were known to be back.
     pub fn is_ring_due(&self, utc: Utc) -> bool {
         !self.ready.is_empty() || self.rings.first().is_some_and(|&(due, ..)| due <= utc)
@@ -448,13 +422,13 @@ impl CallbackLedger {
         let Models::Back { ringing_max, .. } = self.models else {
             return None;
         };
-        while let Some(&(due, place, id)) = self.rings.first()
+        while let Some(&(due, _, id)) = self.rings.first()
             && due <= at.utc
         {
-            self.rings.pop_first();
             let entry = self.entries.get(&id);
-            let promised = entry.map(|entry| (entry.promise.promised, place, id));
-            self.ready.extend(promised);
+            let turn = entry.map(|entry| Turn::of(&entry.promise));
+            self.rings.pop_first();
+            self.stand(id, turn.map_or(Queued::No, Queued::Ready));
         }
         let is_free = self.ring_free_at <= at.now && self.ringing.len() < ringing_max;
         let &(_, _, id) = self.ready.first().filter(|_| is_free)?;

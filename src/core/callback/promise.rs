@@ -53,6 +53,9 @@ pub const ACTS_MAX: usize = 32;
 /// How many of a caller's texts are remembered.
 pub const HEARD_MAX: usize = 8;
 
+/// How soon after it was counted a request is made, or not at all.
+pub(super) const FRESH: Duration = Duration::from_secs(30);
+
 /// How a number became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -367,7 +370,6 @@ impl Promise {
 
     /// Whether what was counted was counted just now: what took long to be kept is counted anew.
     pub(super) fn is_fresh(&self, kind: SendKind, now: Utc) -> bool {
-        const FRESH: Duration = Duration::from_secs(30);
         self.last_act(kind).is_some_and(|at| now.since(at) <= FRESH)
     }
 

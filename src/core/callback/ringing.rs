@@ -1,17 +1,14 @@
-//! Rings: while models are back, at the pace that they allow, at allowed hours, the oldest promise first, and none twice.
+//! Rings: while models are back, at the pace that they allow, at allowed hours, who was not rung yet first, and none twice.
 
 use std::time::Duration;
 
 use crate::core::callback::effect::{Effect, Effects, RingRequest, Seen};
-use crate::core::callback::entry::{Looks, Queued, Step};
+use crate::core::callback::entry::{Looks, MISSED_MAX, Queued, Step};
 use crate::core::callback::input::{LookedUp, Models, RingOutcome, RingStatus};
 use crate::core::callback::ledger::{At, CallbackLedger, earlier, later};
 use crate::core::callback::promise::{End, SendId, SendKind, Stage, Texted, Why};
 use crate::core::ids::{CallSid, PromiseId};
 use crate::core::time::Utc;
-
-/// How often a ring has to be missing in the list to be taken not to have been.
-const MISSED_MAX: u8 = 2;
 
 /// After a look-up without an answer or a ring that goes on.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -19,7 +16,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// After a request that was not processed.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-/// When as many numbers that begin alike were rung as may be in an hour.
+/// The longest rest that is kept without asking again.
+pub(super) const HELD_MAX: Duration = Duration::from_mins(1);
+
+/// When as many numbers that begin alike were rung as may be in an hour, or the money of the day is spent.
 const CAPPED_FOR: Duration = Duration::from_mins(10);
 
 /// How long a conversation goes on before it is looked up whether it does.
@@ -75,7 +75,8 @@ impl CallbackLedger {
         if first != Some(at.utc) {
             // Its hour has passed while models were out, or they have called again.
             self.stand(id, first.map_or(Queued::No, Queued::Ring));
-        } else if !self.caps.admits(at.utc, SendKind::Ring, to) {
+        } else if let Err(cap) = self.caps.admits(at.utc, SendKind::Ring, to) {
+            effects.observe(Seen::Waits(cap));
             self.stand(id, Queued::Ring(later(at.utc, CAPPED_FOR)));
         } else {
             if let Models::Back { ring_every, .. } = self.models {
@@ -150,6 +151,12 @@ impl CallbackLedger {
                 let from = later(at.utc, ASK_AGAIN);
                 self.due(id, text, from, rings - 1, effects);
             }
+            RingOutcome::Held(rest) => {
+                self.unrequested(id);
+                // It keeps its place, and nobody else is tried in vain meanwhile.
+                self.ring_free_at = self.ring_free_at.max(at.now + rest.min(HELD_MAX));
+                self.due(id, text, at.utc, rings - 1, effects);
+            }
             RingOutcome::Unknown => self.ring_unknown(at, id, effects),
         }
     }
@@ -174,8 +181,7 @@ impl CallbackLedger {
             Step::Unknown { looks, .. } => looks,
             Step::Placed { .. } => Looks::default(),
             Step::Looking { looks, .. } => {
-                effects.observe(Seen::LookUpFailed(SendKind::Ring));
-                return self.look_again(at, id, looks, LOOK_AGAIN);
+                return self.ring_not_told(at, id, looks, LOOK_AGAIN, effects);
             }
             Step::Idle | Step::Noted => return,
         };
@@ -210,10 +216,8 @@ impl CallbackLedger {
                 self.on_ring_status(at, send, call, status, effects);
             }
             // Without an answer nothing is rung again, until there is one or the promise ends.
-            LookedUp::Unavailable => {
-                effects.observe(Seen::LookUpFailed(SendKind::Ring));
-                self.look_again(at, id, looks, LOOK_AGAIN);
-            }
+            LookedUp::Unavailable => self.ring_not_told(at, id, looks, LOOK_AGAIN, effects),
+            LookedUp::NotAsked(rest) => self.look_later(at, id, looks, rest),
             LookedUp::NotFound if looks.missed + 1 < MISSED_MAX => {
                 let missed = looks.missed + 1;
                 let wait = self.settings.list_lag;
@@ -221,6 +225,20 @@ impl CallbackLedger {
             }
             LookedUp::NotFound => self.on_ring_lost(at, id, effects),
         }
+    }
+
+    /// A look-up had no answer. Whoever it was about holds up nobody meanwhile.
+    fn ring_not_told(
+        &mut self,
+        at: At,
+        id: PromiseId,
+        looks: Looks,
+        after: Duration,
+        effects: &mut Effects,
+    ) {
+        effects.observe(Seen::LookUpFailed(SendKind::Ring));
+        self.ringing.remove(&id);
+        self.look_again(at, id, looks, after);
     }
 
     pub(super) fn on_ring_status(
@@ -237,7 +255,8 @@ impl CallbackLedger {
             .and_then(|id| self.entries.get_mut(id))
         else {
             effects.observe(Seen::Stranger);
-            if status == RingStatus::Ringing {
+            // Before all is restored it may be anybody's.
+            if status == RingStatus::Ringing && self.is_ready {
                 effects.push(Effect::CancelRing(call));
             }
             return;
@@ -325,7 +344,8 @@ impl CallbackLedger {
         }
     }
 
-    /// A ring is twice not in the list: it was not taken on. A conversation that is not is over.
+    /// A ring is twice not in the list: it was not taken on, cost nothing, and nobody has failed to pick up. Should it ring after all, it is
+    /// over before the next one. A conversation that is not in the list is over.
     fn on_ring_lost(&mut self, at: At, id: PromiseId, effects: &mut Effects) {
         let Some(entry) = self.entries.get(&id) else {
             return;
@@ -333,7 +353,8 @@ impl CallbackLedger {
         match entry.promise.stage {
             Stage::Ringing { text, rings, .. } => {
                 effects.observe(Seen::Lost(SendKind::Ring));
-                self.due(id, text, at.utc, rings, effects);
+                self.unrequested(id);
+                self.due(id, text, later(at.utc, RING_GAP), rings - 1, effects);
             }
             Stage::Connected { .. } => self.end(id, End::Done, effects),
             Stage::Promised { .. }

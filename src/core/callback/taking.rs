@@ -229,6 +229,7 @@ impl CallbackLedger {
             self.leave(at.utc, id);
         }
         self.past.forget(number);
+        self.caps.forget(number);
         if self
             .run_errand(Errand::Forget(number), None, effects)
             .is_none()

@@ -7,19 +7,20 @@
 use std::time::Duration;
 
 use crate::core::callback::effect::{Effect, Effects, Seen, TextRequest};
-use crate::core::callback::entry::{Looks, Queued, Step};
-use crate::core::callback::input::{LookedUp, TextOutcome, TextRefusal, TextStatus};
+use crate::core::callback::entry::{Entry, Looks, MISSED_MAX, Queued, Step};
+use crate::core::callback::input::{LookedUp, Models, TextOutcome, TextRefusal, TextStatus};
 use crate::core::callback::ledger::{At, CallbackLedger, later};
 use crate::core::callback::promise::{End, SendId, SendKind, Stage, Texted, Why};
+use crate::core::callback::ringing::HELD_MAX;
 use crate::core::ids::{MessageSid, PromiseId};
-
-/// How often a text has to be missing in the list to be requested again.
-const MISSED_MAX: u8 = 2;
 
 /// After a look-up without an answer, and after a request that was not processed.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// When as many texts went to numbers that begin alike as may in an hour.
+/// How long it takes at least until the carrier is asked what it could not be asked.
+const NOT_ASKED_MIN: Duration = Duration::from_millis(200);
+
+/// When as many texts went to numbers that begin alike as may in an hour, or the money of the day is spent.
 const CAPPED_FOR: Duration = Duration::from_mins(1);
 
 /// How much longer than the time-out of a request its outcome is waited for.
@@ -38,9 +39,17 @@ impl CallbackLedger {
         let to = entry.promise.to;
         if !self.is_text_in_time(at, id) {
             self.settle_text(at, id, Texted::Not, effects);
+        } else if self.is_rung_rather(at, id) {
+            let text = if tries == 0 {
+                Texted::Not
+            } else {
+                Texted::Unknown
+            };
+            self.settle_text(at, id, text, effects);
         } else if tries >= self.settings.text_tries_max {
             self.settle_text(at, id, Texted::Unknown, effects);
-        } else if !self.caps.admits(at.utc, SendKind::Text, to) {
+        } else if let Err(cap) = self.caps.admits(at.utc, SendKind::Text, to) {
+            effects.observe(Seen::Waits(cap));
             self.text_later(at, id, CAPPED_FOR);
             self.stand(id, Queued::Text(at.now + CAPPED_FOR));
         } else {
@@ -101,6 +110,13 @@ impl CallbackLedger {
                 self.settle_text(at, id, Texted::Sent(message), effects);
             }
             TextOutcome::Unknown => self.text_unknown(at, id, effects),
+            TextOutcome::Held(rest) => {
+                self.unrequested(id);
+                // It keeps its place, and no other is tried in vain meanwhile.
+                self.text_free_at = self.text_free_at.max(at.now + rest.min(HELD_MAX));
+                let tries = self.tries(id).saturating_sub(1);
+                self.back_to_line(id, tries, effects);
+            }
             TextOutcome::NotSent | TextOutcome::Refused(TextRefusal::Later) => {
                 self.unrequested(id);
                 self.text_later(at, id, AGAIN);
@@ -162,9 +178,10 @@ impl CallbackLedger {
         else {
             return;
         };
-        if found == LookedUp::Unavailable {
-            self.text_not_told(at, id, looks, effects);
-            return;
+        match found {
+            LookedUp::Unavailable => return self.text_not_told(at, id, looks, effects),
+            LookedUp::NotAsked(rest) => return self.look_later(at, id, looks, rest),
+            LookedUp::Found(_) | LookedUp::NotFound => {}
         }
         let missed = looks.missed + 1;
         if missed >= MISSED_MAX {
@@ -302,6 +319,13 @@ impl CallbackLedger {
         }
     }
 
+    /// It could not be asked, which says nothing: a little later, and not all at once.
+    pub(super) fn look_later(&mut self, at: At, id: PromiseId, looks: Looks, rest: Duration) {
+        let spread = self.entries.get(&id).map(Entry::spread).unwrap_or_default();
+        let after = rest.clamp(NOT_ASKED_MIN, HELD_MAX) + spread;
+        self.look_again(at, id, looks, after);
+    }
+
     /// The text waits for its turn again.
     fn back_to_line(&mut self, id: PromiseId, tries: u8, effects: &mut Effects) {
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -344,6 +368,15 @@ impl CallbackLedger {
             at.utc.since(promise.promised) <= self.settings.text_within
                 || promise.hours.allow(at.utc)
         })
+    }
+
+    /// A text that was put off for so long is not waited for: there is somebody to speak with.
+    fn is_rung_rather(&self, at: At, id: PromiseId) -> bool {
+        matches!(self.models, Models::Back { .. })
+            && self.entries.get(&id).is_some_and(|entry| {
+                let promise = &entry.promise;
+                at.utc.since(promise.promised) > self.settings.text_within && !promise.needs_yes()
+            })
     }
 
     /// The promise whose text this is, if it was requested and it is not known what became of it.

@@ -4,7 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use loadtest::carrier::KnownPrompts;
 use loadtest::net::Clock;
@@ -16,9 +16,7 @@ use loadtest::twilio::settings::TwilioSettings;
 use ringback::audio::prompts::bundled::Bundled;
 use ringback::audio::prompts::{Language, Name};
 use ringback::config::Config;
-use ringback::core::callback::number::Number;
 use ringback::core::time::Utc;
-use ringback::zones::{Daily, Zones};
 use tokio::sync::mpsc;
 
 use crate::demo::models::Model;
@@ -27,7 +25,7 @@ use crate::demo::models::Model;
 pub(super) const INTRODUCTION: &str = "\
 3. A call whose providers are both killed, and whose caller is rung back when they are well again.\n   \
 Shortened, so that nobody waits: a breaker opens at the first failure (else: the fifth in a row) and cools down for 2 s\n   \
-(else: 30 s), and callers are rung from 8 s after a promise (else: 20 s), at almost any hour (else: from nine to eight).\n";
+(else: 30 s), and callers are rung from 8 s after a promise (else: 20 s), at any hour (else: from nine to eight).\n";
 
 /// The settings that are not the defaults: what it says above, and what texts, rings and messages take.
 const SETTINGS: [(&str, &str); 11] = [
@@ -39,13 +37,13 @@ const SETTINGS: [(&str, &str); 11] = [
     ("RINGBACK__CALLBACKS__ENABLED", "on"),
     ("RINGBACK__CALLBACKS__RING_AFTER", "8s"),
     ("RINGBACK__CALLBACKS__HOURS_FROM", "0"),
-    ("RINGBACK__CALLBACKS__HOURS_UNTIL", "23"),
+    ("RINGBACK__CALLBACKS__HOURS_UNTIL", "24"),
     ("RINGBACK__MESSAGES__ENABLED", "on"),
     ("RINGBACK__TWILIO__REST", "auth_token"),
 ];
 
-/// The hours of the settings above.
-const HOURS: Daily = Daily { from: 0, until: 23 };
+/// Who calls, and is rung back.
+pub(super) const CALLER: &str = "+12125550199";
 
 /// It has somebody whom callers can be put through to, so that the apology offers all that there is.
 const AGENT: &str = r#"
@@ -136,21 +134,6 @@ pub(super) fn prompts() -> KnownPrompts {
     };
     let prompts: Vec<_> = Name::all().filter_map(found).collect();
     KnownPrompts::new(&prompts)
-}
-
-/// The number of somebody who may be rung within the next minutes: in one of two cities it is never the last hour of the day.
-pub(super) fn caller(clock: Clock) -> Result<&'static str, String> {
-    const CALLERS: [&str; 2] = ["+12125550199", "+13105550199"];
-    const WITHIN: Duration = Duration::from_mins(5);
-    let now = now(clock);
-    let soon = Utc::from_millis(now.millis() + u64::try_from(WITHIN.as_millis()).unwrap_or(0));
-    let zones = Zones::new("UTC").ok_or("there are no time zones")?;
-    let may_be_rung = |text: &&str| {
-        let hours = Number::parse(text).map(|number| zones.hours(number, HOURS, now, 2));
-        hours.is_some_and(|hours| hours.allow(now) && hours.allow(soon))
-    };
-    let caller = CALLERS.into_iter().find(may_be_rung);
-    caller.ok_or_else(|| "nobody may be rung at this hour".to_owned())
 }
 
 fn now(clock: Clock) -> Utc {

@@ -236,9 +236,8 @@ impl Desk {
                 self.on_taken((now, utc), taken, then);
             }
             Message::Restored(life, promises) if life == self.life => {
-                for (promise, revision) in promises {
-                    let restored = Input::Restored(Box::new(promise), revision);
-                    self.handle(now, utc, restored);
+                for promise in promises {
+                    self.handle(now, utc, promise);
                 }
             }
             // Of another life.
@@ -249,6 +248,8 @@ impl Desk {
             Message::Wanted(wanted, told) => self.on_wanted(now, utc, wanted, told),
             Message::Text(text, answer) => self.on_text(now, utc, text, answer),
             Message::Heard(input) => self.handle(now, utc, input),
+            // It may be anybody's: there is a person on the line all the same, and what became of the ring is looked up.
+            Message::Answered(..) if !self.ledger.is_ready() => {}
             Message::Answered(send, call, reply) => {
                 self.handle(now, utc, Input::RingStatus(send, call, RingStatus::Person));
                 reply.send(self.connected(send, call)).ok(); // The carrier may have given up.

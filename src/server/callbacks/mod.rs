@@ -6,6 +6,7 @@
 //! | `desk`, `telling` | the one task that owns the ledger, and what whoever waits for it is told |
 //! | `archive`, `keeping`, `restoring` | where promises are kept, what goes there, what comes from there |
 //! | `served`, `standing`, `sweeping` | where nodes share promises: who serves which, and whether it may |
+//! | `sighting` | what is told of those that others serve |
 //! | `requesting` | requests to the carrier, each made once |
 //! | `outcomes` | what the carrier's answers are to the ledger |
 //! | `models` | whether models have room for those who are rung back |
@@ -24,6 +25,7 @@ mod outcomes;
 mod requesting;
 mod restoring;
 mod served;
+mod sighting;
 mod standing;
 mod sweeping;
 mod telling;
@@ -84,8 +86,8 @@ enum Message {
     Answered(SendId, CallSid, oneshot::Sender<Option<Promise>>),
     /// What became of something in this life of the task; not to be believed from then on.
     Outcome(u32, Input, Option<Instant>),
-    /// Promises from the store, with their revisions.
-    Restored(u32, Vec<(Promise, u64)>),
+    /// Promises from the store, as inputs.
+    Restored(u32, Vec<Input>),
     /// What became of the claim that was asked for then, in this life of the task.
     Claimed(u32, Instant, Result<Claimed, StoreError>),
     /// What stands in the store that nodes share, in part.

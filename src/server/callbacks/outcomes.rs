@@ -1,5 +1,7 @@
 //! What the carrier's words are to the ledger: answers of its REST interface, statuses of texts and rings.
 
+use std::time::Duration;
+
 use crate::carrier::twilio::form::Form;
 use crate::carrier::twilio::rest::{
     Call, CallStatus, Code, Message, MessageStatus, NotSent, Page, RestError,
@@ -10,10 +12,12 @@ use crate::core::callback::input::{
 use crate::core::ids::{CallSid, MessageSid};
 use crate::core::time::Utc;
 
-/// Numbers that the carrier does not call: no number, in none of its networks, or blocked by it.
-const NOT_CALLED: [u32; 8] = [
-    13_223, 13_224, 13_225, 13_226, 13_227, 21_214, 21_216, 21_263,
-];
+/// How long nothing is asked where nobody says how long.
+const REST: Duration = Duration::from_secs(1);
+
+/// Numbers that the carrier does not call: no number, or in none of its networks. What the account may not call (13227, 21215), and what
+/// the carrier blocks (21216: for the account lacks a customer profile, as it may be), is not among them: somebody can mend that.
+const NOT_CALLED: [u32; 6] = [13_223, 13_224, 13_225, 13_226, 21_214, 21_263];
 
 /// What became of the request of a text.
 pub(super) fn text_outcome(answer: &Result<Message, RestError>) -> TextOutcome {
@@ -21,18 +25,22 @@ pub(super) fn text_outcome(answer: &Result<Message, RestError>) -> TextOutcome {
         Ok(message) => TextOutcome::Accepted(message.sid),
         // It would be too long again.
         Err(RestError::NotSent(NotSent::TooLong(_))) => TextOutcome::Refused(TextRefusal::Ours),
-        Err(RestError::NotSent(_)) => TextOutcome::NotSent,
+        Err(RestError::NotSent(why)) => {
+            rest_of(*why).map_or(TextOutcome::NotSent, TextOutcome::Held)
+        }
         Err(RestError::Unknown(_)) => TextOutcome::Unknown,
+        Err(RestError::Refused(refusal)) if refusal.code == Code::TooManyRequests => {
+            TextOutcome::Held(refusal.retry_after.unwrap_or(REST))
+        }
         Err(RestError::Refused(refusal)) => TextOutcome::Refused(match refusal.code {
             Code::OptedOut => TextRefusal::OptedOut,
-            Code::NotTextable | Code::InvalidTo | Code::CountryNotAllowed | Code::Unroutable => {
-                TextRefusal::NotTextable
-            }
+            Code::NotTextable | Code::InvalidTo | Code::Unroutable => TextRefusal::NotTextable,
             Code::TooManyRequests | Code::SenderQueueFull => TextRefusal::Later,
             Code::Unauthorized
             | Code::NotFound
             | Code::InvalidFrom
             | Code::CallNotInProgress
+            | Code::CountryNotAllowed
             | Code::SenderUnusable
             | Code::TrialAccount
             | Code::BodyTooLong
@@ -45,10 +53,15 @@ pub(super) fn text_outcome(answer: &Result<Message, RestError>) -> TextOutcome {
 pub(super) fn ring_outcome(answer: &Result<Call, RestError>) -> RingOutcome {
     match answer {
         Ok(call) => RingOutcome::Accepted(call.sid),
-        Err(RestError::NotSent(_)) => RingOutcome::NotSent,
+        Err(RestError::NotSent(why)) => {
+            rest_of(*why).map_or(RingOutcome::NotSent, RingOutcome::Held)
+        }
         Err(RestError::Unknown(_)) => RingOutcome::Unknown,
+        Err(RestError::Refused(refusal)) if refusal.code == Code::TooManyRequests => {
+            RingOutcome::Held(refusal.retry_after.unwrap_or(REST))
+        }
         Err(RestError::Refused(refusal)) => match refusal.code {
-            Code::InvalidTo | Code::CountryNotAllowed | Code::Unroutable => RingOutcome::NotRung,
+            Code::InvalidTo | Code::Unroutable => RingOutcome::NotRung,
             Code::Other(code) if NOT_CALLED.contains(&code) => RingOutcome::NotRung,
             Code::TooManyRequests
             | Code::SenderQueueFull
@@ -56,6 +69,7 @@ pub(super) fn ring_outcome(answer: &Result<Call, RestError>) -> RingOutcome {
             | Code::NotFound
             | Code::InvalidFrom
             | Code::CallNotInProgress
+            | Code::CountryNotAllowed
             | Code::SenderUnusable
             | Code::TrialAccount
             | Code::OptedOut
@@ -79,8 +93,9 @@ pub(super) fn find_text(
     answer: Result<Page<Message>, RestError>,
     reference: &str,
 ) -> LookedUp<(MessageSid, TextStatus)> {
-    let Ok(page) = answer else {
-        return LookedUp::Unavailable;
+    let page = match answer {
+        Ok(page) => page,
+        Err(error) => return no_answer(&error),
     };
     let is_it = |message: &&Message| message.is_outbound && message.body.0.contains(reference);
     match page.items.iter().find(is_it) {
@@ -95,9 +110,11 @@ pub(super) fn find_text(
 pub(super) fn find_ring(
     answer: Result<Page<Call>, RestError>,
     since: Utc,
+    detects_machines: bool,
 ) -> LookedUp<(CallSid, RingStatus)> {
-    let Ok(page) = answer else {
-        return LookedUp::Unavailable;
+    let page = match answer {
+        Ok(page) => page,
+        Err(error) => return no_answer(&error),
     };
     let is_since = |call: &Call| match call.created.as_deref().map(created) {
         Some(Some(at)) => at >= since,
@@ -106,7 +123,7 @@ pub(super) fn find_ring(
     };
     let ours = |call: &&Call| call.is_outbound && is_since(call);
     match page.items.iter().find(ours) {
-        Some(call) => found(call),
+        Some(call) => found(call, detects_machines),
         // Lists begin with the newest: what is older is not it.
         None => LookedUp::NotFound,
     }
@@ -117,16 +134,42 @@ fn created(text: &str) -> Option<Utc> {
 }
 
 /// A call that is known by its name.
-pub(super) fn known_ring(answer: &Result<Call, RestError>) -> LookedUp<(CallSid, RingStatus)> {
+pub(super) fn known_ring(
+    answer: &Result<Call, RestError>,
+    detects_machines: bool,
+) -> LookedUp<(CallSid, RingStatus)> {
     match answer {
-        Ok(call) => found(call),
+        Ok(call) => found(call, detects_machines),
         Err(RestError::Refused(refusal)) if refusal.code == Code::NotFound => LookedUp::NotFound,
-        Err(_) => LookedUp::Unavailable,
+        Err(error) => no_answer(error),
     }
 }
 
-fn found(call: &Call) -> LookedUp<(CallSid, RingStatus)> {
-    let status = of_call(call.status, AnsweredBy::Nobody);
+/// A look-up that did not leave says nothing of the carrier.
+fn no_answer<T>(error: &RestError) -> LookedUp<T> {
+    match error {
+        RestError::NotSent(why) => rest_of(*why).map_or(LookedUp::Unavailable, LookedUp::NotAsked),
+        RestError::Refused(refusal) if refusal.code == Code::TooManyRequests => {
+            LookedUp::NotAsked(refusal.retry_after.unwrap_or(REST))
+        }
+        RestError::Refused(_) | RestError::Unknown(_) => LookedUp::Unavailable,
+    }
+}
+
+/// How long whatever held a request back holds the next one back as well; `None`: it says nothing of the next one.
+const fn rest_of(why: NotSent) -> Option<Duration> {
+    match why {
+        NotSent::BreakerOpen(rest) | NotSent::Resting(rest) | NotSent::Throttled(rest) => {
+            Some(rest)
+        }
+        NotSent::Crowded => Some(REST),
+        NotSent::Unreachable | NotSent::TooLong(_) => None,
+    }
+}
+
+fn found(call: &Call, detects_machines: bool) -> LookedUp<(CallSid, RingStatus)> {
+    let who = AnsweredBy::parse(call.answered_by.as_deref());
+    let status = of_call(call.status, who, detects_machines);
     status.map_or(LookedUp::Unavailable, |status| {
         LookedUp::Found((call.sid, status))
     })
@@ -185,35 +228,41 @@ pub(in crate::server) enum AnsweredBy {
     Nobody,
 }
 
-/// What a webhook says of who has answered.
-pub(in crate::server) fn answered_by(form: &Form) -> AnsweredBy {
-    match form.get("AnsweredBy") {
-        None => AnsweredBy::Nobody,
-        Some(who) if who.starts_with("machine") || who == "fax" => AnsweredBy::Machine,
-        Some(_) => AnsweredBy::Person,
+impl AnsweredBy {
+    /// Reads the carrier's word.
+    fn parse(word: Option<&str>) -> Self {
+        match word {
+            None => Self::Nobody,
+            Some(who) if who.starts_with("machine") || who == "fax" => Self::Machine,
+            Some(_) => Self::Person,
+        }
     }
 }
 
-/// How a ring goes on, by its status callback. While the carrier looks whether a machine has answered, nobody has.
+/// What a webhook says of who has answered.
+pub(in crate::server) fn answered_by(form: &Form) -> AnsweredBy {
+    AnsweredBy::parse(form.get("AnsweredBy"))
+}
+
+/// How a ring goes on, by its status callback.
 pub(in crate::server) fn ring_status(
     form: &Form,
     detects_machines: bool,
 ) -> Option<(CallSid, RingStatus)> {
     let sid = CallSid::parse(form.get("CallSid")?)?;
     let status = CallStatus::parse(form.get("CallStatus")?);
-    let who = answered_by(form);
-    let is_looking = status == CallStatus::InProgress && who == AnsweredBy::Nobody;
-    let status = if is_looking && detects_machines {
-        RingStatus::Ringing
-    } else {
-        of_call(status, who)?
-    };
+    let status = of_call(status, answered_by(form), detects_machines)?;
     Some((sid, status))
 }
 
-/// `None`: the carrier has a new word.
-const fn of_call(status: CallStatus, who: AnsweredBy) -> Option<RingStatus> {
+/// What a status means. While the carrier looks whether a machine has answered, nobody has. `None`: it has a new word.
+const fn of_call(
+    status: CallStatus,
+    who: AnsweredBy,
+    detects_machines: bool,
+) -> Option<RingStatus> {
     Some(match (status, who) {
+        (CallStatus::InProgress, AnsweredBy::Nobody) if detects_machines => RingStatus::Ringing,
         (CallStatus::InProgress | CallStatus::Completed, AnsweredBy::Machine) => {
             RingStatus::Machine
         }

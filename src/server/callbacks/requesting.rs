@@ -101,10 +101,13 @@ impl Desk {
             called,
             language: _, // The words are the agent's.
         } = *request;
-        let link = |path| self.link(path, SendKind::Ring, send);
-        let (Some(rest), Some(document), Some(callback)) =
-            (self.rest(), link("/twiml/ring"), link("/ring/status"))
-        else {
+        let front = self.shared.front.as_ref();
+        let document = front.map(|front| front.document_link("/twiml/ring", SendKind::Ring, send));
+        let (Some(rest), Some(document), Some(callback)) = (
+            self.rest(),
+            document,
+            self.link("/ring/status", SendKind::Ring, send),
+        ) else {
             return self.outcome(Input::Rung(send, RingOutcome::NotSent));
         };
         tracing::info!(%call, ring = %send, "a caller is rung back");
@@ -128,6 +131,8 @@ impl Desk {
                 to: &to,
                 from: &from,
                 answer: Answer::Url(&document),
+                // Whoever picks up while this process begins anew hears no error: it is asked once more.
+                fallback: Some(&document),
                 status_callback: Some(&callback),
                 ring_seconds: Some(ring_seconds),
                 talk_seconds,
@@ -160,12 +165,13 @@ impl Desk {
         let Some(rest) = self.rest() else {
             return self.outcome(unavailable);
         };
+        let detects_machines = self.settings().detects_machines;
         self.ask("look-up", Some(self.by(now)), unavailable, async move {
             let found = if let Some(call) = call {
-                known_ring(&rest.call(call).await)
+                known_ring(&rest.call(call).await, detects_machines)
             } else {
                 let page = rest.calls_to(&to.dialled(), CALLS_LOOKED_THROUGH).await;
-                find_ring(page, since)
+                find_ring(page, since, detects_machines)
             };
             Input::RingLookedUp(send, found)
         });

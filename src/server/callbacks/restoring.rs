@@ -1,7 +1,7 @@
 //! The ledger's promises of a life before: read from the store page by page, until all of them are there.
 //!
-//! Where nodes share promises those that are over are read, for the caps are counted from them; open ones are taken over one by
-//! one ([`super::sweeping`]). What is still open in the file beside the process, from before promises were shared, moves to the
+//! Where nodes share promises all of them are read, for the caps are counted from them; open ones are taken over one by one
+//! afterwards ([`super::sweeping`]). What is still open in the file beside the process, from before promises were shared, moves to the
 //! shared store first.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use crate::server::clock::Clock;
 use crate::server::drain::Stage;
 use crate::store::embedded::Embedded;
 use crate::store::promise_form;
-use crate::store::{LOOK_UP_MAX, PromiseRecord, Promised, State, Store, StoreError};
+use crate::store::{Found, LOOK_UP_MAX, PromiseRecord, Promised, State, Store, StoreError};
 
 /// How long to wait for a store that does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -62,8 +62,8 @@ impl Restoring<'_> {
             Archive::Own(file) => {
                 let mut after = None;
                 while let Some(page) = self.page(&**file, LOOK_UP_MAX, &mut after).await {
-                    self.tell(page.iter().filter_map(|kept| self.own(kept)).collect())
-                        .await;
+                    let all = page.iter().filter_map(|kept| self.own(kept));
+                    self.tell(all.map(restored).collect()).await;
                 }
             }
             Archive::Common(common) => self.run_common(common).await,
@@ -78,8 +78,7 @@ impl Restoring<'_> {
         let mut after = None;
         while let Some(page) = self.page(&*common.store, SHARED_PAGE, &mut after).await {
             seen.extend(page.iter().map(|kept| kept.id));
-            let over = page.iter().filter(|kept| !kept.is_open);
-            self.tell(over.filter_map(|kept| self.common(kept)).collect())
+            self.tell(page.iter().filter_map(|kept| self.common(kept)).collect())
                 .await;
         }
         let Some(file) = &common.file else {
@@ -95,8 +94,8 @@ impl Restoring<'_> {
             let over = page
                 .iter()
                 .filter(|kept| !kept.is_open && !seen.contains(&kept.id));
-            self.tell(over.filter_map(|kept| self.own(kept)).collect())
-                .await;
+            let over = over.filter_map(|kept| self.own(kept));
+            self.tell(over.map(restored).collect()).await;
         }
     }
 
@@ -109,20 +108,36 @@ impl Restoring<'_> {
     ) -> Option<Vec<PromiseRecord>> {
         loop {
             let page = store.promises(*after, max, Clock::utc()).await;
-            let page = if max == SHARED_PAGE {
-                self.shared.keeper.note_shared(page)
-            } else {
-                self.shared.keeper.note(page)
-            };
-            if let Some(page) = page {
-                *after = Some(page.last()?.id);
-                return Some(page);
+            if let Some(Found { records, unread }) = self.note(max, page) {
+                self.left_alone(max, unread);
+                *after = Some(records.last()?.id);
+                return Some(records);
             }
             sleep(PAUSE).await;
         }
     }
 
-    async fn tell(&self, promises: Vec<(Promise, u64)>) {
+    /// Promises that cannot be read are nobody's to serve: one line for a page of them.
+    fn left_alone(&self, max: usize, unread: Vec<StoreError>) {
+        if let Some(why) = unread.first() {
+            let promises = unread.len();
+            tracing::error!(error = %why, promises, "promises are left alone, for they cannot be read");
+        }
+        for why in unread {
+            self.note::<()>(max, Err(why));
+        }
+    }
+
+    /// Notes how the store fares that pages of so many are asked of.
+    fn note<T>(&self, max: usize, answer: Result<T, StoreError>) -> Option<T> {
+        if max == SHARED_PAGE {
+            self.shared.keeper.note_shared(answer)
+        } else {
+            self.shared.keeper.note(answer)
+        }
+    }
+
+    async fn tell(&self, promises: Vec<Input>) {
         let restored = Message::Restored(self.life, promises);
         self.tell.send(restored).await.ok(); // The desk may be gone, and another life begun.
     }
@@ -146,11 +161,20 @@ impl Restoring<'_> {
         Some((self.shared.keeper.note(read)?, kept.revision))
     }
 
-    fn common(&self, kept: &PromiseRecord) -> Option<(Promise, u64)> {
+    /// What is open in the shared store is another's, and counts as such until it is taken over.
+    fn common(&self, kept: &PromiseRecord) -> Option<Input> {
         let read = served::decode(&kept.state).map_err(unread);
+        if kept.is_open {
+            let (_, promise) = read.ok()?; // A node of a newer version serves it, or nobody can.
+            return Some(Input::Sighted(Box::new(promise), kept.revision));
+        }
         let (_, promise) = self.shared.keeper.note_shared(read)?;
-        Some((promise, kept.revision))
+        Some(restored((promise, kept.revision)))
     }
+}
+
+fn restored((promise, revision): (Promise, u64)) -> Input {
+    Input::Restored(Box::new(promise), revision)
 }
 
 async fn move_one(

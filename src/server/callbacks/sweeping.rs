@@ -3,8 +3,8 @@
 //!
 //! It owns the look through the shared store, a few pages at a time, and the change that makes a promise this desk's. Whoever
 //! changed it last serves it: another desk finds that out by its next change, or by its next look, and lets go. What it may have
-//! requested meanwhile is noted there and looked up by the ledger, as after a restart. It must not decide what is done about a
-//! promise.
+//! requested meanwhile is noted there and looked up by the ledger, as after a restart. What others serve is handed on to be counted
+//! ([`super::sighting`]). It must not decide what is done about a promise.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::Message;
 use super::archive::{Common, change_of, unread};
 use super::desk::Desk;
 use super::served::{self, DeskName};
+use super::sighting::There;
 use crate::core::callback::effect::SendNote;
 use crate::core::callback::input::{Input, Wanted};
 use crate::core::callback::intent::Intent;
@@ -50,25 +51,28 @@ pub(super) struct Sweep {
     /// When the next part is looked at; `None`: what is kept was not read yet.
     pub(super) at: Option<Instant>,
     after: Option<PromiseId>,
+    pub(super) there: There,
     taking: usize,
 }
 
 /// A part of what stands in the shared store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Swept {
+    there: Vec<PromiseId>,
     sighted: Vec<Sighted>,
     /// Where the next part begins.
     after: Option<PromiseId>,
+    /// Whether nothing stands behind this part.
+    is_last: bool,
 }
 
-/// A promise that stands there.
+/// A promise that stands there and can be read.
 #[derive(Debug)]
 struct Sighted {
-    id: PromiseId,
-    revision: u64,
+    record: PromiseRecord,
     is_mine: bool,
     /// To be served by whoever takes it.
-    free: Option<Box<PromiseRecord>>,
+    is_free: bool,
 }
 
 /// What became of serving a promise in place of another desk.
@@ -120,8 +124,10 @@ impl Desk {
         self.shared.tasks.spawn("promises", async move {
             let swept = common.look(after).await.unwrap_or_else(|error| {
                 tracing::debug!(%error, "the shared store does not say which promises there are");
-                let sighted = Vec::new();
-                Swept { sighted, after }
+                Swept {
+                    after,
+                    ..Swept::default()
+                }
             });
             tell.send(Message::Swept(life, swept)).await.ok(); // The desk may be gone.
         });
@@ -132,16 +138,26 @@ impl Desk {
         self.sweep.after = swept.after;
         let standing = self.standing.as_ref().filter(|_| !self.is_stopping);
         let may_serve = standing.is_some_and(|standing| standing.may_follow(now));
+        for id in swept.there {
+            self.sweep.there.note(id);
+        }
         for sighted in swept.sighted {
-            if self.ledger.revision_of(sighted.id).is_some() {
-                if !sighted.is_mine {
-                    self.handle(now, utc, Input::LetGo(sighted.id, sighted.revision));
+            let (id, revision) = (sighted.record.id, sighted.record.revision);
+            let is_here = self.ledger.revision_of(id).is_some();
+            if !sighted.is_mine {
+                if is_here {
+                    self.handle(now, utc, Input::LetGo(id, revision));
                 }
-            } else if let Some(record) = sighted.free.filter(|_| may_serve)
-                && self.sweep.taking < TAKING_MAX
-            {
-                self.take_over(None, |common| async move { common.take(*record).await });
+                self.sights(now, utc, &sighted.record);
             }
+            let is_free = sighted.is_free && !is_here && may_serve;
+            if is_free && self.sweep.taking < TAKING_MAX {
+                let record = sighted.record;
+                self.take_over(None, |common| async move { common.take(record).await });
+            }
+        }
+        if swept.is_last {
+            self.has_looked_through(now, utc);
         }
     }
 
@@ -283,9 +299,19 @@ impl Common {
     /// The next part of what stands there.
     async fn look(&self, mut after: Option<PromiseId>) -> Result<Swept, StoreError> {
         let mut records = Vec::new();
+        let mut is_last = false;
         for _ in 0..PAGES_MAX {
-            let page = self.store.promises(after, PAGE, Clock::utc()).await?;
-            let is_last = page.len() < PAGE;
+            let page = match self.store.promises(after, PAGE, Clock::utc()).await {
+                // Those that cannot be read were told at the start.
+                Ok(page) => page.records,
+                Err(error) if records.is_empty() => return Err(error),
+                // What was read counts; the next look goes on here.
+                Err(error) => {
+                    tracing::debug!(%error, "the shared store does not say which promises there are");
+                    break;
+                }
+            };
+            is_last = page.len() < PAGE;
             after = page.last().map(|record| record.id).filter(|_| !is_last);
             records.extend(page);
             if is_last {
@@ -293,21 +319,25 @@ impl Common {
             }
         }
         let mut there = BTreeMap::new();
-        let mut sighted = Vec::new();
+        let mut swept = Swept {
+            there: records.iter().map(|record| record.id).collect(),
+            after,
+            is_last,
+            ..Swept::default()
+        };
         for record in records {
             let Ok(desk) = served::desk_of(&record.state) else {
                 // Of a newer version: a node of that version serves it.
                 continue;
             };
             let is_free = record.is_open && !self.is_there(desk, &mut there).await;
-            sighted.push(Sighted {
-                id: record.id,
-                revision: record.revision,
+            swept.sighted.push(Sighted {
                 is_mine: desk == self.me,
-                free: is_free.then(|| Box::new(record)),
+                is_free,
+                record,
             });
         }
-        Ok(Swept { sighted, after })
+        Ok(swept)
     }
 
     /// Whether another desk serves what bears its name. Where that is not known it does.

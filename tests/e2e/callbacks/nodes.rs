@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::whole_way::{BREAKER, awake, mortal};
+use super::whole_way::{BREAKER, mortal};
 use super::*;
 use crate::exposition::Exposition;
+use crate::phone::Phone;
 use crate::redis_server::Server as Redis;
 
 /// As `openssl rand -base64 32` prints it.
@@ -29,6 +30,8 @@ struct Region {
     is_well: Arc<AtomicBool>,
     model: Model,
     folder: Folder,
+    /// What callbacks may cost.
+    money_per_day: u32,
 }
 
 impl Region {
@@ -56,6 +59,7 @@ impl Region {
             is_well,
             model: model.await,
             folder: Folder::new(),
+            money_per_day: 500,
         }
     }
 
@@ -70,7 +74,9 @@ impl Region {
 
     async fn node_with(&self, name: &str, model: &Model) -> Server {
         let (file, url) = (self.file(name), self.redis.url());
+        let money = self.money_per_day.to_string();
         let more = [
+            ("RINGBACK__CALLBACKS__MONEY_PER_DAY", money.as_str()),
             ("RINGBACK__PUBLIC__NODE", name),
             ("RINGBACK__STORE__PATH", file.as_str()),
             ("RINGBACK__SHARED__URL", &url),
@@ -143,18 +149,35 @@ async fn found(server: &Server, kind: &str, at_least: f64) {
     assert!(waited.await.is_ok(), "{}", server.log());
 }
 
-/// Calls a node whose only model dies in the middle, and asks for a call back.
-async fn asks(server: &Server, call: u32, us: &str, told: &str) {
+/// Calls a node whose only model dies in the middle, asks for a call back, and hears this.
+async fn hears(server: &Server, call: u32, us: &str, told: &str) -> Phone {
     let document = ask(server, "/twiml/answer", call, &[("From", us)]).await;
     let mut phone = document.stream(server, call).await;
     phone.hear_model(7_500).await;
     phone.say(1).await;
     phone.hear_model(1_500).await;
     phone.say(1).await;
+    chooses(&mut phone, told).await;
+    phone
+}
+
+/// Nobody is left to speak with: asks for a call back.
+async fn chooses(phone: &mut Phone, told: &str) {
     phone.hear_prompt("busy").await;
     phone.press('1').await;
     phone.hear_prompt(told).await;
-    phone.hears_out().await;
+}
+
+async fn asks(server: &Server, call: u32, us: &str, told: &str) {
+    hears(server, call, us, told).await.hears_out().await;
+}
+
+/// Calls a node that has no model.
+async fn asks_at_once(server: &Server, call: u32, told: &str) {
+    let us = caller(140 + call);
+    let document = ask(server, "/twiml/answer", call, &[("From", &us)]).await;
+    let mut phone = document.stream(server, call).await;
+    chooses(&mut phone, told).await;
 }
 
 #[tokio::test]
@@ -163,7 +186,7 @@ async fn a_caller_who_asks_at_two_nodes_has_one_promise_one_text_and_one_ring() 
     let models = [mortal(&region.is_well).await, mortal(&region.is_well).await];
     let first = region.node_with("east-1", &models[0]).await;
     let second = region.node_with("east-2", &models[1]).await;
-    let us = awake(142);
+    let us = caller(142);
     asks(&first, 1, &us, "promised").await;
     stages(&first, &["due"]).await;
     asks(&second, 2, &us, "already_promised").await;
@@ -306,7 +329,7 @@ async fn what_was_promised_on_two_disks_moves_to_the_shared_store_and_nothing_is
     region.has_done(3, 3);
     drop((first, second));
     let file = open(&region.file("east-1")).await;
-    let kept = file.promises(None, 10, now()).await.unwrap();
+    let kept = file.promises(None, 10, now()).await.unwrap().records;
     assert!(kept.len() == 2 && kept.iter().all(|kept| !kept.is_open));
 }
 
@@ -317,16 +340,26 @@ async fn a_node_without_a_copy_of_what_it_keeps_promises_nothing() {
     let server = region.node_with("east-1", &model).await;
     stages(&server, &[]).await;
     region.replica = None; // It ends.
-    let us = awake(142);
-    let document = ask(&server, "/twiml/answer", 1, &[("From", &us)]).await;
-    let mut phone = document.stream(&server, 1).await;
-    phone.hear_model(7_500).await;
-    phone.say(1).await;
-    phone.hear_model(1_500).await;
-    phone.say(1).await;
-    phone.hear_prompt("busy").await;
-    phone.press('1').await;
     // There is neither a person nor a place for messages.
-    phone.hear_prompt("apology_only").await;
+    hears(&server, 1, &caller(142), "apology_only").await;
     region.has_done(0, 0);
+}
+
+#[tokio::test]
+async fn what_a_node_may_still_spend_counts_at_the_other_which_promises_nothing_beyond_the_money() {
+    let mut region = Region::start().await;
+    // For two promises, of a text and three rings, and what was spent on them; not for a third.
+    region.money_per_day = 9;
+    let (mut first, second) = region.pair(7..8).await;
+    asks_at_once(&second, 1, "promised").await;
+    // That the first node has looked is known by what it lets go: what is asked about at the second one is served there.
+    let answer = text(&second, 1, &caller(7), "call me").await;
+    assert!(answer.body.contains("<Message>"), "{answer:?}");
+    stages(&second, &["due", "due"]).await;
+    stages(&first, &[]).await;
+    asks_at_once(&first, 2, "apology_only").await;
+    let is_money = |line: &serde_json::Value| line["cap"] == "money";
+    let capped = "a cap was reached: callers are not promised what they want, or wait for it";
+    first.line(capped, is_money).await;
+    region.has_done(2, 0);
 }

@@ -43,7 +43,7 @@ async fn operators_see_promises_without_numbers_and_end_hurry_and_forget_them() 
     scene.server.kill();
     let kept = open(&scene.path).await;
     let mut names = Vec::new();
-    for promise in kept.promises(None, 10, now()).await.unwrap() {
+    for promise in kept.promises(None, 10, now()).await.unwrap().records {
         names.push(promise.id.to_string());
     }
     assert!(!names.contains(&id(11)), "{names:?}");

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ringback::zones::{Daily, Zones};
-
 use super::*;
 
 /// What the call was about, as the model wrote it down.
@@ -35,18 +33,6 @@ pub(super) async fn mortal(is_well: &Arc<AtomicBool>) -> Model {
     .await
 }
 
-/// A number that may be rung now: in one of two cities it is not the last hour of the day.
-pub(super) fn awake(line: u32) -> String {
-    let hours = Daily { from: 0, until: 23 };
-    let zones = Zones::new("UTC").unwrap();
-    let may_be_rung = |text: &String| {
-        let hours = zones.hours(Number::parse(text).unwrap(), hours, now(), 2);
-        hours.allow(now()) && hours.allow(later(120))
-    };
-    let all = ["+1415555", "+1212555"].map(|city| format!("{city}{line:04}"));
-    all.into_iter().find(may_be_rung).unwrap()
-}
-
 /// What a copy of the file holds of open promises: whom they are to, and how far they are.
 async fn on_disk(path: &str, folder: &Folder) -> Vec<(String, &'static str)> {
     let copy = folder.path("copy.redb");
@@ -57,7 +43,7 @@ async fn on_disk(path: &str, folder: &Folder) -> Vec<(String, &'static str)> {
         std::fs::copy(from, to).unwrap();
     }
     let store = open(copy.to_str().unwrap()).await;
-    let kept = store.promises(None, 10, now()).await.unwrap();
+    let kept = store.promises(None, 10, now()).await.unwrap().records;
     let kept = kept
         .iter()
         .map(|kept| promise_form::decode(&kept.state.0).unwrap());
@@ -91,7 +77,7 @@ async fn from_the_key_that_a_caller_presses_to_the_conversation_that_goes_on() {
     let folder = Folder::new();
     let path = store(&folder);
     let mut server = acting_with(&sections(), &path, &model, &exchange).await;
-    let us = awake(142);
+    let us = caller(142);
     let us = us.as_str();
 
     // A conversation, in the middle of which the only model dies.

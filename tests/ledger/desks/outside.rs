@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringback::core::callback::caps::Cap;
 use ringback::core::callback::hours::{AllowedHours, Stretch};
 use ringback::core::callback::input::{
     InboundText, Input, RingOutcome, RingStatus, TextOutcome, TextStatus, Wanted,
@@ -12,6 +13,7 @@ use ringback::core::callback::promise::{Consent, Promise, SendId, SendKind, Sour
 use ringback::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use ringback::core::time::Utc;
 
+use super::purse::Scarce;
 use super::{CALM_FROM, Desks, Event, Name, WITHIN};
 use crate::carrier::TIMEOUT;
 use crate::world::BEGIN_MILLIS;
@@ -70,8 +72,8 @@ impl Desks {
         }
         let sid = self.carrier.ring(&mut self.rng, self.now, send, to);
         let after = self.some(3_000, 25_000);
-        let status = match self.rng.u8(..3) {
-            0 => RingStatus::Nobody,
+        let status = match (self.rng.u8(..3), self.scarce) {
+            (0, _) | (1, Scarce::Only(Cap::Money)) => RingStatus::Nobody,
             _ => RingStatus::Person,
         };
         self.after(after, Event::RingStep(sid, status));
@@ -140,7 +142,7 @@ impl Desks {
             promise: PromiseId::from_bits(self.rng.u128(..)),
             call,
             to,
-            caller: Some(to),
+            caller: Some(self.poses_as(who)),
             called: Number::parse("+15550100100").unwrap(),
             language: Language::parse("en").unwrap(),
             source: Source::CallerId,
@@ -153,6 +155,16 @@ impl Desks {
             Duration::ZERO,
             Event::Told(name, Input::Wanted(Box::new(wanted))),
         );
+    }
+
+    /// From which number somebody seems to call.
+    fn poses_as(&self, who: usize) -> Number {
+        match self.scarce {
+            Scarce::Only(Cap::Caller) => caller(9_000 + who % 2),
+            Scarce::Nothing | Scarce::Only(Cap::Destination | Cap::Prefix | Cap::Money) => {
+                caller(who)
+            }
+        }
     }
 
     pub(super) fn writes(&mut self, who: usize, intent: Intent<Utc>) {

@@ -30,6 +30,10 @@ impl Desks {
             Write::Promise(promise, _) => {
                 if stored == Stored::Kept {
                     self.serves.insert(promise.id, name);
+                    let broken = self.purse.promised(self.now, promise, &self.settings.caps);
+                    if let Some(place) = self.place(name) {
+                        self.caps_hold(place, &broken);
+                    }
                 }
             }
             Write::Change { promise, .. } => match stored {
@@ -81,6 +85,8 @@ impl Desks {
             self.after(Duration::ZERO, Event::Told(name, not_sent));
             return;
         }
+        let broken = self.purse.requested(self.now, kind, &self.settings.caps);
+        self.caps_hold(place, &broken);
         let after = self.some(20, 9_000);
         self.after(after, Event::TakenOn(name, send, kind, to));
         let unknown = match kind {

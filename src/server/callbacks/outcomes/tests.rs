@@ -32,6 +32,7 @@ fn call(number: u32, status: CallStatus, created: Option<&str>) -> Call {
         status,
         created: created.map(str::to_owned),
         is_outbound: true,
+        answered_by: None,
     }
 }
 
@@ -43,11 +44,11 @@ const fn page<T>(items: Vec<T>, has_more: bool) -> Page<T> {
 fn each_refusal_of_a_text_has_its_consequence() {
     for (codes, refusal) in [
         (&[21_610][..], TextRefusal::OptedOut),
-        (&[21_614, 21_211, 21_408, 21_612], TextRefusal::NotTextable),
-        (&[20_429, 21_611], TextRefusal::Later),
+        (&[21_614, 21_211, 21_612], TextRefusal::NotTextable),
+        (&[21_611], TextRefusal::Later),
         (
             &[
-                20_003, 20_404, 21_606, 21_608, 21_617, 21_659, 21_660, 21_212, 0, 99_999,
+                20_003, 20_404, 21_408, 21_606, 21_608, 21_617, 21_659, 21_660, 21_212, 0, 99_999,
             ],
             TextRefusal::Ours,
         ),
@@ -63,11 +64,14 @@ fn each_refusal_of_a_text_has_its_consequence() {
 fn each_refusal_of_a_ring_has_its_consequence() {
     for (codes, outcome) in [
         (
-            &[21_211, 21_215, 21_216, 13_223, 13_224, 13_225][..],
+            &[21_211, 21_214, 13_223, 13_224, 13_225][..],
             RingOutcome::NotRung,
         ),
+        // The last four: a country that the account may not call, and a customer profile that it lacks.
         (
-            &[20_429, 20_003, 20_404, 21_210, 21_212, 21_219, 0, 99_999],
+            &[
+                20_003, 20_404, 21_210, 21_212, 21_219, 0, 99_999, 21_215, 21_408, 13_227, 21_216,
+            ],
             RingOutcome::Later,
         ),
     ] {
@@ -75,17 +79,43 @@ fn each_refusal_of_a_ring_has_its_consequence() {
             assert_eq!(ring_outcome(&refused(*code)), outcome, "{code}");
         }
     }
-    assert!(is_ring_refused(&refused(20_003)) && !is_ring_refused(&refused(20_429)));
+    for told in [20_003, 21_215, 21_408, 13_227, 21_216] {
+        assert!(is_ring_refused(&refused(told)), "{told}");
+    }
+    assert!(!is_ring_refused(&refused(20_429)));
+}
+
+#[test]
+fn where_too_much_was_asked_nobody_is_asked_for_as_long_as_is_said() {
+    const SAID: Duration = Duration::from_secs(7);
+    let too_many = |retry_after| {
+        RestError::Refused(Refusal {
+            status: 429,
+            code: Code::TooManyRequests,
+            retry_after,
+        })
+    };
+    for (error, rest) in [
+        (too_many(Some(SAID)), SAID),
+        (too_many(None), REST),
+        (RestError::NotSent(NotSent::Throttled(SAID)), SAID),
+        (RestError::NotSent(NotSent::Resting(SAID)), SAID),
+        (RestError::NotSent(NotSent::BreakerOpen(SAID)), SAID),
+        (RestError::NotSent(NotSent::Crowded), REST),
+    ] {
+        assert_eq!(text_outcome(&Err(error)), TextOutcome::Held(rest));
+        assert_eq!(ring_outcome(&Err(error)), RingOutcome::Held(rest));
+        assert_eq!(find_text(Err(error), "AAAA"), LookedUp::NotAsked(rest));
+        assert_eq!(known_ring(&Err(error), true), LookedUp::NotAsked(rest));
+    }
 }
 
 #[test]
 fn what_never_left_was_not_done_and_what_was_not_answered_may_have_been() {
-    let unreachable = || RestError::NotSent(NotSent::Unreachable);
-    let throttled = || RestError::NotSent(NotSent::Throttled(Duration::from_secs(1)));
-    for error in [unreachable(), throttled()] {
-        assert_eq!(text_outcome(&Err(error)), TextOutcome::NotSent);
-        assert_eq!(ring_outcome(&Err(error)), RingOutcome::NotSent);
-    }
+    let unreachable = RestError::NotSent(NotSent::Unreachable);
+    assert_eq!(text_outcome(&Err(unreachable)), TextOutcome::NotSent);
+    assert_eq!(ring_outcome(&Err(unreachable)), RingOutcome::NotSent);
+    assert_eq!(known_ring(&Err(unreachable), true), LookedUp::Unavailable);
     for lost in [
         Lost::TimedOut,
         Lost::Closed,
@@ -124,17 +154,61 @@ fn a_ring_is_found_by_its_time() {
     let old = call(1, CallStatus::Completed, Some(OLD));
     let new = call(2, CallStatus::Ringing, Some(NEW));
     let queued = call(3, CallStatus::Queued, None);
-    let find = |calls| find_ring(Ok(page(calls, true)), since);
+    let find = |calls| find_ring(Ok(page(calls, true)), since, true);
     assert_eq!(find(vec![old.clone()]), LookedUp::NotFound);
     for ours in [new, queued] {
         let found = LookedUp::Found((ours.sid, RingStatus::Ringing));
         assert_eq!(find(vec![ours, old.clone()]), found);
     }
-    assert_eq!(find_ring(refused(20_429), since), LookedUp::Unavailable);
-    assert_eq!(known_ring(&refused(20_404)), LookedUp::NotFound);
-    assert_eq!(known_ring(&refused(20_429)), LookedUp::Unavailable);
+    assert_eq!(
+        find_ring(refused(20_003), since, true),
+        LookedUp::Unavailable
+    );
+    assert_eq!(known_ring(&refused(20_404), true), LookedUp::NotFound);
+    assert_eq!(known_ring(&refused(20_003), true), LookedUp::Unavailable);
     let odd = call(4, CallStatus::Other, None);
-    assert_eq!(known_ring(&Ok(odd)), LookedUp::Unavailable);
+    assert_eq!(known_ring(&Ok(odd), true), LookedUp::Unavailable);
+}
+
+#[test]
+fn what_a_look_up_says_of_a_ring_is_what_a_status_says() {
+    for (status, who, detects, meaning) in [
+        (CallStatus::InProgress, None, true, RingStatus::Ringing),
+        (CallStatus::InProgress, None, false, RingStatus::Person),
+        (
+            CallStatus::InProgress,
+            Some("human"),
+            true,
+            RingStatus::Person,
+        ),
+        (
+            CallStatus::InProgress,
+            Some("machine_start"),
+            true,
+            RingStatus::Machine,
+        ),
+        (
+            CallStatus::Completed,
+            Some("machine_end_beep"),
+            true,
+            RingStatus::Machine,
+        ),
+        (
+            CallStatus::Completed,
+            Some("human"),
+            true,
+            RingStatus::Completed,
+        ),
+        (CallStatus::Completed, None, true, RingStatus::Completed),
+    ] {
+        let mut ring = call(1, status, None);
+        ring.answered_by = who.map(str::to_owned);
+        let found = LookedUp::Found((ring.sid, meaning));
+        let all = Ok(page(vec![ring.clone()], false));
+        let since = Utc::from_millis(0);
+        assert_eq!(find_ring(all, since, detects), found, "{status:?} {who:?}");
+        assert_eq!(known_ring(&Ok(ring), detects), found, "{status:?} {who:?}");
+    }
 }
 
 #[test]
