@@ -31,10 +31,17 @@ pub(super) struct Hearing {
     pub(super) first_sound: Option<Duration>,
     pub(super) latencies: Vec<Duration>,
     pub(super) unanswered: u32,
-    pub(super) dead_air_max: Duration,
+    dead_air: DeadAir,
     /// Since the model's last sound the line was silent for this long at most: dead air, if the answer goes on.
     broken_off: Option<Duration>,
     prompt: Option<Prompt>,
+}
+
+/// Owed time without any sound; the longer one is the greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DeadAir {
+    pub(super) lasted: Duration,
+    pub(super) ended: Duration,
 }
 
 /// Sound that is not the model's: a filler or an apology.
@@ -78,7 +85,7 @@ impl Hearing {
             first_sound: None,
             latencies: Vec::new(),
             unanswered: 0,
-            dead_air_max: Duration::ZERO,
+            dead_air: DeadAir::default(),
             broken_off: None,
             prompt: None,
         }
@@ -189,8 +196,11 @@ impl Hearing {
     }
 
     /// The longest dead air, with what lasts until now.
-    pub(super) fn dead_air_until(&self, now: Duration) -> Duration {
-        self.dead_air_max.max(self.silence_until(now))
+    pub(super) fn dead_air_until(&self, now: Duration) -> DeadAir {
+        self.dead_air.max(DeadAir {
+            lasted: self.silence_until(now),
+            ended: now,
+        })
     }
 
     /// When the last sound began that was not the model's: a filler, or the apology. A breath does not end it.
@@ -211,7 +221,10 @@ impl Hearing {
         }
         if window.stamped {
             let longest = self.broken_off.replace(Duration::ZERO);
-            self.dead_air_max = self.dead_air_max.max(longest.unwrap_or_default());
+            self.dead_air = self.dead_air.max(DeadAir {
+                lasted: longest.unwrap_or_default(),
+                ended: window.begins,
+            });
             return;
         }
         let goes_on = self
@@ -226,7 +239,7 @@ impl Hearing {
     }
 
     fn count_silence(&mut self, at: Duration) {
-        self.dead_air_max = self.dead_air_until(at);
+        self.dead_air = self.dead_air_until(at);
     }
 
     /// Owed silence that ends here.
@@ -282,10 +295,10 @@ mod tests {
                 after: Some(MS(900))
             })
         );
-        assert_eq!(hearing.dead_air_max, MS(780));
+        assert_eq!(hearing.dead_air.lasted, MS(780));
         assert_eq!(hearing.latencies, [MS(900)]);
         hearing.interrupt(MS(9_000));
-        assert_eq!((hearing.dead_air_max, hearing.unanswered), (MS(780), 0));
+        assert_eq!((hearing.dead_air.lasted, hearing.unanswered), (MS(780), 0));
     }
 
     #[test]
@@ -294,9 +307,9 @@ mod tests {
         hearing.turn_ended(MS(1_000));
         assert!(hearing.hear(&sound(2_000, 2_200, false)).is_some());
         assert_eq!(hearing.answered(), None);
-        assert_eq!(hearing.dead_air_until(MS(3_720)), MS(1_500));
+        assert_eq!(hearing.dead_air_until(MS(3_720)).lasted, MS(1_500));
         hearing.hear(&sound(3_000, 3_320, true));
-        assert_eq!(hearing.dead_air_until(MS(9_000)), MS(1_200));
+        assert_eq!(hearing.dead_air_until(MS(9_000)).lasted, MS(1_200));
         assert_eq!(hearing.latencies, [MS(2_320)]);
     }
 
@@ -307,14 +320,14 @@ mod tests {
         hearing.hear(&sound(1_500, 1_500, true));
         // A filler after a second and a half, and the rest after another one.
         hearing.hear(&sound(3_020, 3_020, false));
-        assert_eq!(hearing.dead_air_max, MS(500), "it may have been the end");
+        assert_eq!(hearing.dead_air.lasted, MS(500), "it may have been the end");
         hearing.hear(&sound(4_040, 4_040, true));
-        assert_eq!(hearing.dead_air_max, MS(1_500));
+        assert_eq!(hearing.dead_air.lasted, MS(1_500));
         assert_eq!(hearing.prompted(), Some(MS(3_020)));
         hearing.interrupt(MS(9_000));
         hearing.hear(&sound(9_500, 9_500, true));
         assert_eq!(
-            hearing.dead_air_max,
+            hearing.dead_air.lasted,
             MS(1_500),
             "the caller spoke meanwhile"
         );
@@ -329,7 +342,7 @@ mod tests {
         // The last of what was cut, and somebody who speaks into the turn.
         hearing.hear(&sound(1_500, 1_520, true));
         hearing.hear(&sound(4_900, 4_920, true));
-        assert_eq!(hearing.dead_air_max, MS(500));
+        assert_eq!(hearing.dead_air.lasted, MS(500));
     }
 
     #[test]
@@ -337,7 +350,7 @@ mod tests {
         let mut hearing = hearing(Answer::AnySound);
         hearing.turn_ended(MS(1_000));
         hearing.interrupt(MS(1_600));
-        assert_eq!(hearing.dead_air_until(MS(9_000)), MS(600));
+        assert_eq!(hearing.dead_air_until(MS(9_000)).lasted, MS(600));
         assert_eq!(hearing.unanswered, 1);
     }
 

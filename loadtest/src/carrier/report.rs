@@ -79,6 +79,8 @@ pub struct CallReport {
     pub turns_unanswered: u32,
     /// The longest time without any sound while an answer was owed, or the rest of one that went on later.
     pub dead_air_max: Duration,
+    /// When that ended.
+    pub dead_air_ended: Duration,
     /// Owed time in which the model was not heard; at most 4,096.
     pub gaps: Vec<Gap>,
     /// When the caller spoke; at most 4,096.

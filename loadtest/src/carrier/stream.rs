@@ -210,7 +210,9 @@ impl Stream {
         report.prompted = self.hearing.prompted();
         report.answer_latencies.clone_from(&self.hearing.latencies);
         report.turns_unanswered = self.hearing.unanswered;
-        report.dead_air_max = self.hearing.dead_air_until(ends);
+        let dead_air = self.hearing.dead_air_until(ends);
+        report.dead_air_max = dead_air.lasted;
+        report.dead_air_ended = dead_air.ended;
         report.gaps.clone_from(&self.waiting.gaps);
         report.turns.clone_from(&self.waiting.turns);
         report.greeted_again = self.prompts.greeted_again();

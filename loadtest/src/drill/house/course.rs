@@ -100,13 +100,13 @@ fn without_stream(told: &Told) -> Vec<Span> {
     spans
 }
 
-/// Each gap, and the longest silence of each call, where it ended.
+/// Each gap, and the longest silence of each call, where they ended.
 fn gaps(told: &[&Told]) -> Panel {
     let gaps = told.iter().flat_map(|told| &told.report.gaps);
     let gaps = gaps.map(|gap| (gap.to, gap.to.saturating_sub(gap.from)));
     let silences = told
         .iter()
-        .map(|told| (told.ended, told.report.dead_air_max));
+        .map(|told| (told.report.dead_air_ended, told.report.dead_air_max));
     let between = told.iter().flat_map(|told| without_stream(told));
     let between = between.map(|(from, to)| (to, to.saturating_sub(from)));
     Panel {
@@ -114,7 +114,7 @@ fn gaps(told: &[&Told]) -> Panel {
         limit: Some(AUDIBLE_LIMIT_MS.max(DEAD_AIR_LIMIT_MS)),
         series: vec![
             dots("for the model", gaps.filter(|(_, gap)| *gap >= GAP_MIN)),
-            dots("in silence, at most, by the end of each call", silences),
+            dots("in silence, the longest of each call", silences),
             dots("for another stream", between),
         ],
     }
