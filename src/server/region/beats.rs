@@ -42,7 +42,9 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
             () = &mut draining => return,
             () = turn(&shared, nodes, beat == 0) => {}
         }
-        due = (due + pause()).max(shared.clock.now());
+        let now = shared.clock.now();
+        let is_name_taken = nodes.presence().is_my_name_taken(now);
+        due = (due + pause(is_name_taken)).max(now);
         tokio::select! {
             () = &mut draining => return,
             () = tokio::time::sleep_until(shared.clock.timer_at(due)) => {}
@@ -50,10 +52,15 @@ pub(in crate::server) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// Not in step with others: of two processes of one name, who write one over the other in the store, either is read now and then.
-fn pause() -> Duration {
-    let quarter = BEAT_EVERY / 4;
-    let millis = u64::try_from(quarter.as_millis()).unwrap_or(u64::MAX);
+/// Not in step with others. Two processes of one name write one over the other in the store, and who reads there is to find now the one
+/// and now the other: as soon as they know of it, each beats whenever it likes.
+fn pause(is_name_taken: bool) -> Duration {
+    let spread = if is_name_taken {
+        BEAT_EVERY * 9 / 10
+    } else {
+        BEAT_EVERY / 4
+    };
+    let millis = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     BEAT_EVERY.saturating_sub(Duration::from_millis(draw_seed() % millis.max(1)))
 }
 
