@@ -86,6 +86,11 @@ impl Books {
         self.unwell_until = now;
     }
 
+    /// Whether the store and the other region were there all the time since then.
+    fn was_well_since(&self, then: Duration) -> bool {
+        self.unwell == 0 && self.unwell_until + WELL_BEFORE <= then
+    }
+
     pub(crate) fn is_doubled(&mut self, until: Duration) {
         self.doubled_until = self.doubled_until.max(until);
     }
@@ -143,11 +148,10 @@ impl Books {
         stream: u32,
         words: &[u32],
     ) {
-        let is_well = self.unwell == 0;
         let Some(memories) = self.memories.get(&call) else {
             return;
         };
-        let was_well = is_well && self.unwell_until + WELL_BEFORE <= memories.last_turn;
+        let was_well = self.was_well_since(memories.last_turn);
         let older = memories.states.iter().filter(|(of, _)| *of < stream);
         let older: Vec<&[u32]> = older.map(|(_, words)| words.as_slice()).collect();
         let is_one = words.is_empty() || older.contains(&words);
@@ -178,13 +182,15 @@ impl Books {
     pub(crate) fn apologizes(&mut self, now: Duration, skew: u64, call: &Call, no_model: bool) {
         self.count("apologies");
         let within = RESUMES_WITHIN + Duration::from_millis(skew) + Duration::from_secs(4);
-        let lately = call
-            .crashes
-            .iter()
-            .filter(|at| now.saturating_sub(**at) < within);
+        let is_late = |at: &&Duration| now.saturating_sub(**at) < within;
+        let crashes = call.crashes.iter().filter(is_late);
+        // A stream that was handed over looks like a crash to whoever can ask neither the store nor the node that did so.
+        let handed_over = call.handed_over.iter().filter(is_late);
+        let untold = handed_over.filter(|at| !self.was_well_since(**at));
+        let lost = crashes.count() + untold.count();
         // Who has said goodbye, and whose end nobody could be asked for, loses nothing.
         let is_left = call.said_goodbye || (no_model && !call.is_answered);
-        let has_reason = lately.count() > 2 || is_left;
+        let has_reason = lost > 2 || is_left;
         self.must(has_reason, "every call ends", || {
             format!("{} had an apology", call.sid)
         });

@@ -71,6 +71,8 @@ pub(crate) struct Call {
     pub(crate) opened_at: Duration,
     /// When it lost a stream that was not handed over.
     pub(crate) crashes: Vec<Duration>,
+    /// When it lost one that was.
+    pub(crate) handed_over: Vec<Duration>,
 }
 
 impl Call {
@@ -353,7 +355,8 @@ impl World {
         if matches!(it.phase, Phase::Streaming { stream: current, .. } if current == stream) {
             self.comes_after(place);
             if is_planned {
-                self.carrier.calls[place].crashes.pop();
+                let it = &mut self.carrier.calls[place];
+                it.handed_over.extend(it.crashes.pop());
             }
         }
     }

@@ -21,6 +21,12 @@ use crate::world::{Arrival, Event, ROLES, Whom, World, name, region};
 
 pub(crate) const CALLS_MAX: u32 = 100;
 
+/// Four nodes and the witness.
+const VOTERS: usize = 5;
+
+/// The witness among the voters.
+pub(crate) const WITNESS: usize = VOTERS - 1;
+
 /// A stream that a node holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -66,8 +72,8 @@ pub(crate) struct Node {
     /// Callers who want nothing of us; on its disk, with whether the store has it too.
     pub(crate) stops: BTreeMap<usize, bool>,
     pub(crate) beats: u64,
-    /// When it last reached a majority, for the checkers.
-    pub(crate) majority_at: Duration,
+    /// When it last reached each voter, for the checkers.
+    pub(crate) reached: [Duration; VOTERS],
 }
 
 impl Node {
@@ -96,8 +102,15 @@ impl Node {
             serving: BTreeMap::new(),
             stops: BTreeMap::new(),
             beats: 0,
-            majority_at: Duration::ZERO,
+            reached: [Duration::ZERO; VOTERS],
         }
+    }
+
+    /// Since when it has not reached a majority. Its votes need not be of one moment: each holds for a lease, and who gave one may be gone.
+    pub(crate) fn majority_at(&self) -> Duration {
+        let mut reached = self.reached;
+        reached.sort_unstable();
+        reached[VOTERS / 2]
     }
 
     pub(crate) fn load(&self, has_provider: bool) -> Load {
@@ -113,7 +126,8 @@ impl Node {
 
 fn keeper(place: usize, peer: Peer) -> Keeper {
     let me = (peer.node, peer.region);
-    Keeper::new(Instant::ZERO, me, (0..5).map(name), place < 2, ROLES)
+    let voters = (0..VOTERS).map(name);
+    Keeper::new(Instant::ZERO, me, voters, place < 2, ROLES)
 }
 
 fn drains() -> DrainSettings {
@@ -135,7 +149,7 @@ impl World {
         node.stops = std::mem::take(&mut before.stops);
         node.form = before.form;
         node.born = self.now;
-        node.majority_at = self.now;
+        node.reached = [self.now; VOTERS];
         node.is_up = true;
         self.nodes[place] = node;
         self.say(|| format!("node    {} begins", name(place)));
@@ -181,8 +195,8 @@ impl World {
     pub(crate) fn deliver(&mut self, from: Whom, letter: Letter) {
         let sender = self.nodes[from.0].peer;
         let site = self.nodes[from.0].site;
-        let voter = (0..5).find(|place| name(*place) == letter.to).unwrap();
-        let vote = if voter == 4 {
+        let voter = (0..VOTERS).find(|place| name(*place) == letter.to).unwrap();
+        let vote = if voter == WITNESS {
             if !self.net.reaches(site, Site::Witness) {
                 return;
             }
@@ -199,6 +213,7 @@ impl World {
             let keeper = &mut self.nodes[voter].keeper;
             keeper.asked(now, sender.region, letter.epoch, letter.plea)
         };
+        self.nodes[from.0].reached[voter] = self.now;
         self.say(|| format!("letter  {sender:?} {letter:?} -> {vote:?}"));
         if letter.plea == Plea::Decree && vote == Vote::Granted {
             self.books.count("a decree was heard");
@@ -219,16 +234,14 @@ impl World {
         };
         let role = speaker.keeper.role(now);
         if role != Role::Standby {
-            if self.voters_seen(node) >= 3 {
-                self.nodes[node].majority_at = self.now;
-            }
-            let alone = self.now.saturating_sub(self.nodes[node].majority_at);
+            self.sees_voters(node);
+            let alone = self.now.saturating_sub(self.nodes[node].majority_at());
             let (node, at) = (name(node), self.now);
             self.books.is_active(node, alone, || {
                 format!("{node} is active at {at:?}, {role:?}")
             });
         }
-        let is_alone = role != Role::Standby && self.voters_awake(node) < 3;
+        let is_alone = role != Role::Standby && self.voters_awake(node) <= VOTERS / 2;
         self.books.needs_a_word(self.now, name(node), is_alone);
         if let Role::Active(epoch) = role
             && self.net.reaches(self.nodes[node].site, Site::Witness)

@@ -108,7 +108,7 @@ impl World {
                 .find("the minority never rings", "a standby rang".to_owned());
             return;
         };
-        let alone = self.now.saturating_sub(me.majority_at);
+        let alone = self.now.saturating_sub(me.majority_at());
         self.books
             .rings_by(me.peer.node, epoch, me.peer.region, alone);
         self.say(|| format!("ring    {:?} by node {node}", row.id));

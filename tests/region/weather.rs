@@ -116,6 +116,7 @@ impl World {
             is_cursed,
             opened_at: Duration::ZERO,
             crashes: Vec::new(),
+            handed_over: Vec::new(),
         });
         self.after(at, Event::Ring(number));
     }

@@ -14,7 +14,7 @@ use ringback::core::time::{Instant, Utc};
 use crate::books::Books;
 use crate::carrier::{Call, Carrier};
 pub(crate) use crate::event::{Arrival, Event, Purpose, Whom};
-use crate::node::Node;
+use crate::node::{Node, WITNESS};
 use crate::sites::{Net, Site};
 use crate::store::{Answer, Op, Stage, Store};
 
@@ -275,10 +275,7 @@ impl World {
     fn watch(&mut self) {
         self.store.watch(&self.net, self.now);
         for place in 0..4 {
-            let seen = self.voters_seen(place);
-            if seen >= 3 {
-                self.nodes[place].majority_at = self.now;
-            }
+            self.sees_voters(place);
         }
         let names = self.doubled.clone();
         for node in names {
@@ -287,13 +284,18 @@ impl World {
         self.after(Duration::from_secs(1), Event::Watch);
     }
 
-    /// How many voters a node reaches, itself included.
-    pub(crate) fn voters_seen(&self, place: usize) -> usize {
+    /// Notes which voters a node reaches now, itself included.
+    pub(crate) fn sees_voters(&mut self, place: usize) {
         let from = self.nodes[place].site;
-        let nodes = self.nodes.iter().filter(|node| {
-            node.is_up && (node.peer == self.nodes[place].peer || self.net.reaches(from, node.site))
-        });
-        nodes.count() + usize::from(self.net.reaches(from, Site::Witness))
+        for voter in 0..=WITNESS {
+            let is_reached = match self.nodes.get(voter) {
+                Some(node) => node.is_up && (voter == place || self.net.reaches(from, node.site)),
+                None => self.net.reaches(from, Site::Witness),
+            };
+            if is_reached {
+                self.nodes[place].reached[voter] = self.now;
+            }
+        }
     }
 
     /// Whether nothing more is to come: all calls are over, and what was promised has ended.
