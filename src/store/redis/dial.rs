@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue as _, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, FromRedisValue as _, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -157,8 +157,7 @@ async fn command(
 ) -> Result<Value, StoreError> {
     let stream = connect(address, sentinel).await?;
     let login = login(&address.sentinel_login, 0);
-    let opened = MultiplexedConnection::new(&login, stream).await;
-    let (mut connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
+    let (mut connection, driver) = open(&login, stream).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg(what).arg(name);
     let asked = std::pin::pin!(connection.send_packed_command(&command));
@@ -166,6 +165,17 @@ async fn command(
         Either::Left((answer, _)) => answer.map_err(|error| fault::of_client(&error)),
         Either::Right(_) => Err(StoreError::Away(format!("{sentinel} hung up"))),
     }
+}
+
+/// Introduces itself to whoever is at the other end. The client would give up what takes longer than half a second; here whoever asks has
+/// a time-out of their own.
+pub(super) async fn open(
+    login: &RedisConnectionInfo,
+    stream: Box<dyn Duplex>,
+) -> Result<(MultiplexedConnection, impl Future<Output = ()> + 'static), StoreError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
+    opened.map_err(|error| fault::of_client(&error))
 }
 
 /// What the client introduces itself with.

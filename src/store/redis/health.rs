@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use redis::aio::MultiplexedConnection;
 
 use super::address::RedisAddress;
 use super::calls::check_node;
@@ -42,8 +41,7 @@ pub async fn ping(address: &RedisAddress) -> Result<(), StoreError> {
     let host = dial::primary(address, RedisSettings::default().connect_timeout).await?;
     let stream = dial::connect(address, &host).await?;
     let login = dial::login(&address.login, address.database);
-    let opened = MultiplexedConnection::new(&login, stream).await;
-    let (mut connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
+    let (mut connection, driver) = dial::open(&login, stream).await?;
     let ping = redis::cmd("PING");
     let asked = pin!(connection.send_packed_command(&ping));
     match select(asked, pin!(driver)).await {

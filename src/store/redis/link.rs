@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 
 use futures_util::future::{Either, select};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, Value};
+use redis::{Pipeline, Value};
 
 use super::address::RedisHost;
 use super::reply::Fields;
@@ -67,10 +67,7 @@ impl Link {
     ) -> Result<Self, StoreError> {
         let address = &known.address;
         let login = dial::login(&address.login, address.database);
-        // Whoever asks has a time-out; the connection is given up by the lane.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let opened = MultiplexedConnection::new_with_config(&login, stream, config).await;
-        let (connection, driver) = opened.map_err(|error| fault::of_client(&error))?;
+        let (connection, driver) = dial::open(&login, stream).await?;
         Ok(Self {
             connection,
             driver: Box::pin(driver),
