@@ -11,7 +11,7 @@ use super::units::format_duration;
 use super::{HOUR, Layers, MINUTE};
 use crate::core::callback::destinations::{Destinations, PREFIXES_MAX};
 use crate::core::callback::number::{Number, Prefix};
-use crate::core::callback::settings::{CapSettings, Settings};
+use crate::core::callback::settings::{CapSettings, RINGS_MAX, Settings};
 use crate::core::region::claim::ClaimSettings;
 use crate::zones::{Daily, Zones};
 
@@ -281,7 +281,7 @@ fn read_ledger(section: &mut Section<'_>) -> Settings {
         request_timeout: section.duration("request_timeout", SECOND..=MINUTE),
         list_lag: section.duration("list_lag", SECOND..=10 * MINUTE),
         ring_after: section.duration("ring_after", Duration::ZERO..=HOUR),
-        rings_max: section.integer("rings_max", 1..=5),
+        rings_max: section.integer("rings_max", 1..=RINGS_MAX),
         ring_again_after: section.duration("ring_again_after", 6 * MINUTE..=24 * HOUR),
         destinations: Destinations {
             allowed: prefixes(section.texts("allowed", PREFIXES_MAX, PREFIX)),

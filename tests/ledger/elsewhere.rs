@@ -172,6 +172,48 @@ fn what_is_taken_over_or_restored_is_not_counted_twice_and_what_is_let_go_stays_
 }
 
 #[test]
+fn what_was_looked_at_before_it_came_here_and_ended_is_no_news() {
+    let mut desk = desk(money(PROMISE));
+    let promise = promise_of_another(1);
+    let kept = rung(&promise, 0, due(&promise));
+    // A look has read this revision; before it is told, the promise comes here, and ends.
+    desk.tell(Input::Restored(Box::new(kept.clone()), 6));
+    desk.tell(Input::Cancel(promise.id));
+    assert_eq!(desk.ledger.open(), 0);
+    desk.tell(sighted(&kept, 5));
+    assert_eq!(asks(&mut desk, 2), PROMISED, "nothing is reserved for it");
+}
+
+#[test]
+fn what_was_forgotten_at_another_node_is_found_out_though_nothing_is_done_for_it() {
+    let mut desk = desk(CapSettings::default());
+    assert_eq!(asks(&mut desk, 1), PROMISED);
+    let id = PromiseId::from_bits(1);
+    let to = desk.ledger.promises().next().unwrap().to;
+    let there = Input::LookedThrough([id].into());
+    let nothing = Input::LookedThrough(BTreeSet::new());
+    desk.keeps = false;
+    let writes = |effects: Vec<Effect>| {
+        let mut writes = effects.into_iter().filter_map(|effect| {
+            if let Effect::Write(write, _) = effect {
+                Some(write)
+            } else {
+                None
+            }
+        });
+        writes.next()
+    };
+    for look in [&nothing, &there, &nothing] {
+        // A look may have begun before it was there.
+        assert_eq!(writes(desk.ask(look.clone())), None);
+    }
+    let write = writes(desk.ask(nothing)).expect("it is looked at");
+    desk.tell(Input::Stored(write, Stored::Unknown));
+    assert_eq!(desk.ledger.open(), 0);
+    assert!(desk.ledger.promise_to(to).is_none());
+}
+
+#[test]
 fn a_promise_waits_where_another_has_spent_the_money_meanwhile() {
     let mut desk = desk(money(2 * PROMISE));
     desk.tell(Input::Models(Models::Back {

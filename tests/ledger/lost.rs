@@ -13,21 +13,21 @@ use ringback::core::ids::{CallSid, MessageSid, PromiseId};
 
 use crate::stories::Desk;
 
-const BACK: Models = Models::Back {
+pub(crate) const BACK: Models = Models::Back {
     ring_every: Duration::from_secs(1),
     ringing_max: 20,
 };
 
-fn message(n: u64) -> MessageSid {
+pub(crate) fn message(n: u64) -> MessageSid {
     MessageSid::parse(&format!("SM{n:032x}")).unwrap()
 }
 
-fn promise(n: u64) -> PromiseId {
+pub(crate) fn promise(n: u64) -> PromiseId {
     PromiseId::from_bits(n.into())
 }
 
 /// The name of a ring that is requested in these effects.
-fn ring_in(effects: &[Effect]) -> Option<SendId> {
+pub(crate) fn ring_in(effects: &[Effect]) -> Option<SendId> {
     effects.iter().find_map(|effect| {
         if let Effect::Ring(ring) = effect {
             Some(ring.send)
@@ -38,7 +38,7 @@ fn ring_in(effects: &[Effect]) -> Option<SendId> {
 }
 
 /// The name of a text that is requested in these effects.
-fn text_in(effects: &[Effect]) -> Option<SendId> {
+pub(crate) fn text_in(effects: &[Effect]) -> Option<SendId> {
     effects.iter().find_map(|effect| {
         if let Effect::Text(text) = effect {
             Some(text.send)
@@ -49,7 +49,7 @@ fn text_in(effects: &[Effect]) -> Option<SendId> {
 }
 
 /// How a promise has ended in these effects.
-fn ended_in(effects: &[Effect]) -> Option<End> {
+pub(crate) fn ended_in(effects: &[Effect]) -> Option<End> {
     effects.iter().find_map(|effect| {
         if let Effect::Observe(Seen::Ended(_, end)) = effect {
             Some(*end)
@@ -60,7 +60,11 @@ fn ended_in(effects: &[Effect]) -> Option<End> {
 }
 
 /// Lets time pass until something is found in what is wanted, at most so long.
-fn until<T>(desk: &mut Desk, most: Duration, found: impl Fn(&[Effect]) -> Option<T>) -> Option<T> {
+pub(crate) fn until<T>(
+    desk: &mut Desk,
+    most: Duration,
+    found: impl Fn(&[Effect]) -> Option<T>,
+) -> Option<T> {
     let end = desk.now + most;
     while desk.now < end {
         let effects = desk.pass(Duration::from_millis(500));
@@ -71,10 +75,10 @@ fn until<T>(desk: &mut Desk, most: Duration, found: impl Fn(&[Effect]) -> Option
     None
 }
 
-const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// A promise whose text was taken on.
-fn texted(desk: &mut Desk, n: u64) {
+pub(crate) fn texted(desk: &mut Desk, n: u64) {
     let wanted = desk.wanted(n);
     let effects = desk.tell(wanted);
     if text_in(&effects).is_none() {

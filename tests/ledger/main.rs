@@ -21,6 +21,8 @@ mod lives;
 #[cfg(test)]
 mod lost;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod phones;

@@ -72,7 +72,7 @@ impl Desk {
     }
 
     /// What is wanted in answer, all of it.
-    fn ask(&mut self, input: Input) -> Vec<Effect> {
+    pub(crate) fn ask(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Effects::new();
         let now = Instant::from_start(self.now);
         self.ledger.handle(now, self.utc(), input, &mut effects);

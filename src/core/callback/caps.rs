@@ -181,7 +181,9 @@ impl Caps {
         if self.others.is_full() {
             return;
         }
-        self.promised(account.promised, account.to, account.caller);
+        if account.was_told {
+            self.promised(account.promised, account.to, account.caller);
+        }
         for act in &account.acts {
             self.act(act.at, act.kind, account.to);
         }
@@ -199,7 +201,7 @@ impl Caps {
     /// A promise is to be served here, and counted anew for that.
     pub(super) fn taken(&mut self, id: PromiseId) {
         if let Some(account) = self.close(id) {
-            self.unpromised(account.promised, account.to, account.caller);
+            self.unaccount(&account);
             for act in &account.acts {
                 self.undo(act.at, act.kind, account.to);
             }
@@ -232,7 +234,7 @@ impl Caps {
 
     fn drop_number(&mut self, id: PromiseId) {
         if let Some(account) = self.close(id) {
-            self.unpromised(account.promised, account.to, account.caller);
+            self.unaccount(&account);
         }
     }
 
@@ -240,6 +242,12 @@ impl Caps {
     fn tidy(&mut self, now: Utc) {
         while let Some(id) = self.others.over(now) {
             self.taken(id);
+        }
+    }
+
+    fn unaccount(&mut self, account: &Account) {
+        if account.was_told {
+            self.unpromised(account.promised, account.to, account.caller);
         }
     }
 

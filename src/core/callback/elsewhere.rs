@@ -1,12 +1,15 @@
 //! Promises that come from elsewhere, and go there: kept before a restart, served in place of another, or sighted while another
 //! serves them.
 
+use std::collections::BTreeSet;
+
 use crate::core::callback::effect::{Cannot, Effects, Told};
-use crate::core::callback::entry::Step;
+use crate::core::callback::entry::{Step, Writing};
 use crate::core::callback::ledger::{At, CallbackLedger};
-use crate::core::callback::others::Account;
+use crate::core::callback::others::{Account, MISSED_MAX};
 use crate::core::callback::promise::Promise;
 use crate::core::ids::PromiseId;
+use crate::core::time::Utc;
 
 /// The most promises that are given back after a restart: open ones and those that are over.
 const RESTORED_MAX: usize = 100_000;
@@ -53,8 +56,10 @@ impl CallbackLedger {
             let account = Account::of(&promise, revision);
             self.caps.sighted(at.utc, id, account);
         } else {
-            self.caps
-                .promised(promise.promised, promise.to, promise.caller);
+            if promise.stage.was_told() {
+                self.caps
+                    .promised(promise.promised, promise.to, promise.caller);
+            }
             for act in &promise.acts {
                 self.caps.act(act.at, act.kind, promise.to);
             }
@@ -72,6 +77,46 @@ impl CallbackLedger {
         if !self.entries.contains_key(&promise.id) {
             let account = Account::of(promise, revision).shared();
             self.caps.sighted(at.utc, promise.id, account);
+        }
+    }
+
+    /// What stands in the store was looked through. What is served here and not there any more was forgotten at another node: the next write
+    /// finds that out.
+    pub(super) fn on_looked_through(
+        &mut self,
+        at: At,
+        there: &BTreeSet<PromiseId>,
+        effects: &mut Effects,
+    ) {
+        self.caps.looked_through(at.utc, there);
+        let mut gone = Vec::new();
+        for (id, entry) in &mut self.entries {
+            let is_there = there.contains(id) || entry.writing != Writing::None;
+            entry.missed = if is_there { 0 } else { entry.missed + 1 };
+            if entry.missed >= MISSED_MAX {
+                entry.missed = 0;
+                gone.push(*id);
+            }
+        }
+        for id in gone {
+            self.save(id, effects);
+        }
+    }
+
+    /// A promise has ended here, and that is kept. Where others look as well, an earlier word of it may still be told: this is the newer one.
+    pub(super) fn has_ended(&mut self, utc: Utc, id: PromiseId) {
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let promise = &entry.promise;
+        if !promise.stage.was_told() {
+            self.caps
+                .unpromised(promise.promised, promise.to, promise.caller);
+        }
+        let account = Account::of(promise, entry.revision).shared();
+        self.leave(utc, id);
+        if self.settings.shared_within.is_some() {
+            self.caps.left(id, account);
         }
     }
 

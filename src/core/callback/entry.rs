@@ -31,6 +31,8 @@ pub(super) struct Entry {
     pub(super) on_line_until: Instant,
     /// The last ring that a person answered: it is told more than once.
     pub(super) answered: Option<SendId>,
+    /// In how many whole looks through the store it was missing of late.
+    pub(super) missed: u8,
     pub(super) waits: Vec<Waiting>,
 }
 
@@ -48,6 +50,7 @@ impl Entry {
             text_at,
             on_line_until: Instant::ZERO,
             answered: None,
+            missed: 0,
             waits: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::core::callback::effect::{
-    Answer, Cannot, Effect, Effects, Seen, SendNote, Told, Write, WriteId,
+    Answer, Cannot, Effect, Effects, Reply, Seen, SendNote, Told, Write, WriteId,
 };
 use crate::core::callback::entry::{Entry, Looks, MISSED_MAX, Queued, Step, Waiting, Writing};
 use crate::core::callback::input::Stored;
@@ -128,7 +128,12 @@ impl CallbackLedger {
                 let asks = entry.promise.needs_yes();
                 self.not_kept(at, id, Told::Already { asks }, effects);
             }
-            Stored::Unknown => self.not_kept(at, id, Told::Cannot(Cannot::StoreSlow), effects),
+            Stored::Unknown => {
+                // Somebody wanted it to be forgotten.
+                let to = entry.promise.to;
+                self.not_kept(at, id, Told::Cannot(Cannot::StoreSlow), effects);
+                self.past.forget(to);
+            }
             Stored::Elsewhere => self.let_go(id, effects),
         }
     }
@@ -149,6 +154,10 @@ impl CallbackLedger {
             Stage::Promised { .. } => self.stand(id, Queued::Text(entry.text_at)),
             Stage::Texting { .. } if step == Step::Noted => self.request_text(at, id, effects),
             Stage::Ringing { .. } if step == Step::Noted => self.request_ring(at, id, effects),
+            // Fewer may be by now than when it was last rung.
+            Stage::Due { rings, .. } if rings >= self.settings.rings_max => {
+                self.end(id, End::GaveUp(Why::Unanswered), effects);
+            }
             Stage::Due { from, .. } => {
                 let wished = entry.promise.not_before.unwrap_or(from);
                 let off_line = entry.off_line(at.now, at.utc);
@@ -162,7 +171,7 @@ impl CallbackLedger {
             | Stage::Connected { .. } => {}
             Stage::Ended(end) => {
                 effects.observe(Seen::Ended(id, end));
-                self.leave(at.utc, id);
+                self.has_ended(at.utc, id);
             }
         }
     }
@@ -276,6 +285,7 @@ impl CallbackLedger {
         if entry.step == Step::Noted {
             self.unrequested(id);
         }
+        self.waits_are_over(id, end, effects);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.promise.stage = Stage::Ended(end);
             entry.step = Step::Idle;
@@ -283,6 +293,36 @@ impl CallbackLedger {
         self.ringing.remove(&id);
         self.stand(id, Queued::No);
         self.save(id, effects);
+    }
+
+    /// Whoever waits for a word that is true no more does not hear it: calls hear nothing of the promise, and texts how it ended.
+    fn waits_are_over(&mut self, id: PromiseId, end: End, effects: &mut Effects) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let is_opted_out = end == End::OptedOut;
+        for waiting in std::mem::take(&mut entry.waits) {
+            match waiting {
+                Waiting::Call { call, .. } => {
+                    let why = if is_opted_out {
+                        Cannot::OptedOut
+                    } else {
+                        Cannot::StoreSlow
+                    };
+                    tell(call, Told::Cannot(why), effects);
+                }
+                Waiting::Text { message, .. } if is_opted_out => {
+                    self.inbox.settle(message, None, effects);
+                }
+                Waiting::Text { message, by, .. } => {
+                    let reply = match end {
+                        End::GaveUp(Why::Declined) => Reply::Declined,
+                        End::Done | End::GaveUp(_) | End::Expired | End::OptedOut => Reply::CallUs,
+                    };
+                    entry.waits.push(Waiting::Text { message, by, reply });
+                }
+            }
+        }
     }
 
     /// The first write did not come through: nobody was told, and should it be kept after all, it is ended.

@@ -13,7 +13,7 @@ use crate::core::callback::input::{Input, Models};
 use crate::core::callback::number::{Language, Number, Prefix};
 use crate::core::callback::past::Past;
 use crate::core::callback::promise::{End, Promise, SendId, Stage};
-use crate::core::callback::settings::Settings;
+use crate::core::callback::settings::{RINGS_MAX, Settings};
 use crate::core::ids::PromiseId;
 use crate::core::time::{Instant, Utc};
 
@@ -111,7 +111,7 @@ impl CallbackLedger {
                 }
             }
             Input::Sighted(promise, revision) => self.on_sighted(at, &promise, revision),
-            Input::LookedThrough(there) => self.caps.looked_through(utc, &there),
+            Input::LookedThrough(there) => self.on_looked_through(at, &there, effects),
             Input::Ready => self.on_ready(at, effects),
             Input::Wanted(wanted) => self.on_wanted(at, *wanted, effects),
             Input::Stored(write, stored) => self.on_stored(at, write, stored, effects),
@@ -262,6 +262,9 @@ impl CallbackLedger {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
+        if entry.promise.expires > at.utc {
+            return; // It was prolonged while its ring was waited for.
+        }
         match entry.promise.stage {
             Stage::Ended(_) => {}
             Stage::Connected { .. } => self.end(id, End::Done, effects),
@@ -283,7 +286,7 @@ impl CallbackLedger {
         self.caps.reserve(self.settings.promise_cents());
         self.by_number.insert(promise.to, id);
         self.by_send.insert(SendId::text(id), id);
-        for number in 1..=self.settings.rings_max {
+        for number in 1..=RINGS_MAX {
             self.by_send.insert(SendId::ring(id, number), id);
         }
         self.ends.insert((promise.expires, id));
@@ -308,7 +311,7 @@ impl CallbackLedger {
             self.by_number.remove(&promise.to);
         }
         self.by_send.remove(&SendId::text(id));
-        for number in 1..=self.settings.rings_max {
+        for number in 1..=RINGS_MAX {
             self.by_send.remove(&SendId::ring(id, number));
         }
         self.ends.remove(&(promise.expires, id));

@@ -14,7 +14,7 @@ use crate::core::time::Utc;
 pub(super) const ACCOUNTS_MAX: usize = 200_000;
 
 /// In how many whole looks in a row a promise is missing that is there no more: one may have begun before it was there.
-const MISSED_MAX: u8 = 2;
+pub(super) const MISSED_MAX: u8 = 2;
 
 /// What counts of one promise, as it was last heard of.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Account {
     pub(super) caller: Option<Number>,
     pub(super) promised: Utc,
     pub(super) acts: Box<[Act]>,
+    /// Whether somebody was told of it, or may have been: it counts as a promise.
+    pub(super) was_told: bool,
     /// Whether more may be done for it.
     pub(super) is_open: bool,
     /// Whether its text waits for its turn.
@@ -43,6 +45,7 @@ impl Account {
             caller: promise.caller,
             promised: promise.promised,
             acts: promise.acts.as_slice().into(),
+            was_told: promise.stage.was_told(),
             is_open: promise.stage.is_open(),
             is_waiting: matches!(promise.stage, Stage::Promised { .. }),
             kept_until: promise.kept_until(),

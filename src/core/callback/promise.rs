@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::core::callback::hours::AllowedHours;
 use crate::core::callback::ledger::later;
 use crate::core::callback::number::{Language, Number};
-use crate::core::callback::settings::REMEMBERED_FOR;
+use crate::core::callback::settings::{REMEMBERED_FOR, RINGS_MAX};
 use crate::core::ids::{CallId, CallSid, MessageSid, PromiseId};
 use crate::core::time::Utc;
 
@@ -129,6 +129,11 @@ impl Stage {
     /// Whether something is still to happen.
     pub const fn is_open(&self) -> bool {
         !matches!(self, Self::Ended(_))
+    }
+
+    /// Whether its caller was told of it, or may have been: what was kept too late is no promise.
+    pub const fn was_told(&self) -> bool {
+        !matches!(self, Self::Ended(End::GaveUp(Why::Untold)))
     }
 
     /// What became of the text, where it is known.
@@ -290,13 +295,13 @@ impl SendId {
         self.0
     }
 
-    /// The promises whose request this may be, if it is of this kind, and they are rung so often at most.
-    pub fn promises(self, kind: SendKind, rings_max: u8) -> impl Iterator<Item = PromiseId> {
+    /// The promises whose request this may be, if it is of this kind.
+    pub fn promises(self, kind: SendKind) -> impl Iterator<Item = PromiseId> {
         // Half of the bits and more were shifted, so that shifting once more undoes it.
         let sum = self.0 ^ (self.0 >> 67);
         let numbers = match kind {
             SendKind::Text => 0..=0,
-            SendKind::Ring => 2..=rings_max.saturating_add(1),
+            SendKind::Ring => 2..=RINGS_MAX + 1,
         };
         numbers.map(move |number| {
             let spread = SPREAD.wrapping_mul(u128::from(number) + 1);
@@ -417,7 +422,7 @@ mod tests {
                 assert_eq!(send.reference().len(), 10);
                 assert_eq!(SendId::from_bits(send.bits()), send);
             }
-            let of = |send: SendId, kind| send.promises(kind, 8).collect::<Vec<_>>();
+            let of = |send: SendId, kind| send.promises(kind).collect::<Vec<_>>();
             assert_eq!(of(SendId::text(promise), SendKind::Text), [promise]);
             let ring = of(SendId::ring(promise, 7), SendKind::Ring);
             assert!(ring.len() == 8 && ring.contains(&promise));

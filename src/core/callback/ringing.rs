@@ -107,7 +107,10 @@ impl CallbackLedger {
         };
         let is_fresh = entry.promise.is_fresh(SendKind::Ring, at.utc);
         let is_on_line = at.now < entry.on_line_until;
-        if !may_ring || !is_fresh || is_on_line || !entry.promise.hours.allow(at.utc) {
+        let wished = entry.promise.not_before;
+        let is_early = wished.is_some_and(|wished| at.utc < wished);
+        let is_timely = is_fresh && !is_early && entry.promise.hours.allow(at.utc);
+        if !may_ring || !is_timely || is_on_line {
             self.unrequested(id);
             self.due(id, text, at.utc, rings - 1, effects);
             return;

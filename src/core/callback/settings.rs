@@ -34,7 +34,7 @@ pub struct Settings {
 
     /// How long after its promise a caller is not rung, nor after a call that is told of it: they hear the last words, and hang up.
     pub ring_after: Duration,
-    /// How often a caller is rung.
+    /// How often a caller is rung; at most [`RINGS_MAX`].
     pub rings_max: u8,
     /// Time between two rings of one caller.
     pub ring_again_after: Duration,
@@ -73,6 +73,9 @@ pub struct CapSettings {
     /// Answers to the texts of one number in an hour: two machines could go on for ever.
     pub answers: u32,
 }
+
+/// The highest [`rings_max`](Settings::rings_max): rings up to it are known for ours, whatever is set now.
+pub const RINGS_MAX: u8 = 5;
 
 /// How long promises that have ended count: the window of the caps.
 pub const REMEMBERED_FOR: Duration = Duration::from_hours(24);

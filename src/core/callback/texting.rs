@@ -223,6 +223,11 @@ impl CallbackLedger {
             Stage::Texting { .. } if entry.step.is_made() => {
                 self.settle_text(at, id, Texted::Sent(message), effects);
             }
+            // The same, and it was about to be requested again.
+            Stage::Texting { tries } if tries > 1 => {
+                self.unrequested(id);
+                self.settle_text(at, id, Texted::Sent(message), effects);
+            }
             Stage::Promised { .. } | Stage::Texting { .. } | Stage::Ended(_) => {
                 effects.observe(Seen::Stranger);
                 return;

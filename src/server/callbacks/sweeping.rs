@@ -93,7 +93,7 @@ enum Sought {
     /// The open one to this number.
     To(Number),
     /// The one that this request serves.
-    Of(SendId, SendKind, u8),
+    Of(SendId, SendKind),
 }
 
 impl Desk {
@@ -218,8 +218,7 @@ impl Desk {
 
     fn sought_for(&self, send: SendId, kind: SendKind) -> Option<Sought> {
         let is_here = self.ledger.promise_of(send).is_some();
-        let rings_max = self.settings().ledger.rings_max;
-        (!is_here).then_some(Sought::Of(send, kind, rings_max))
+        (!is_here).then_some(Sought::Of(send, kind))
     }
 
     /// Has a promise taken over beside the loop; `then` is done when that is over.
@@ -391,8 +390,8 @@ impl Common {
                 let caller = self.store.caller(&number.dialled())?;
                 self.store.open_promise(caller, now).await?
             }
-            Sought::Of(send, kind, rings_max) => {
-                let promises = send.promises(kind, rings_max);
+            Sought::Of(send, kind) => {
+                let promises = send.promises(kind);
                 let asked = promises.map(|id| self.store.promise_by_id(id, now));
                 let mut found = None;
                 for answer in join_all(asked).await {

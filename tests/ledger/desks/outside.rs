@@ -116,7 +116,7 @@ impl Desks {
             let kept = self.keeper.promises.get(id);
             kept.is_some_and(|(promise, _)| promise.stage.is_open())
         };
-        let elsewhere = send.promises(kind, 3).find(open);
+        let elsewhere = send.promises(kind).find(open);
         let elsewhere = elsewhere.filter(|id| desk.ledger.revision_of(*id).is_none());
         let name = desk.name;
         if let Some(id) = elsewhere {

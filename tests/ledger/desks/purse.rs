@@ -3,6 +3,7 @@
 //! Each hears of what the other does every two seconds, and may take half a minute from the decision to make a request until it makes
 //! it. So it must not do what was done too often already before that; what both do in that time alone they cannot know of.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,6 +11,7 @@ use ringback::core::callback::caps::Cap;
 use ringback::core::callback::number::Number;
 use ringback::core::callback::promise::{Promise, SendKind};
 use ringback::core::callback::settings::{CapSettings, Settings};
+use ringback::core::ids::PromiseId;
 
 use super::WITHIN;
 
@@ -106,7 +108,7 @@ impl Scarce {
 #[derive(Debug, Default)]
 pub(super) struct Purse {
     requests: Vec<(Duration, SendKind)>,
-    promises: Vec<(Duration, Number, Option<Number>)>,
+    promises: BTreeMap<PromiseId, (Duration, Number, Option<Number>)>,
 }
 
 impl Purse {
@@ -143,7 +145,7 @@ impl Purse {
         caps: &CapSettings,
     ) -> Vec<&'static str> {
         let known = |fits: &dyn Fn(Number, Option<Number>) -> bool| {
-            let all = self.promises.iter();
+            let all = self.promises.values();
             let times = all.filter(|(at, to, by)| fits(*to, *by) && is_known(*at, DAY, now));
             u32::try_from(times.count()).unwrap()
         };
@@ -153,8 +155,14 @@ impl Purse {
             (to_number >= caps.per_destination).then_some("promises to a number"),
             (by_caller >= caps.per_caller).then_some("promises by a caller"),
         ];
-        self.promises.push((now, promise.to, promise.caller));
+        let known = (now, promise.to, promise.caller);
+        self.promises.insert(promise.id, known);
         broken.into_iter().flatten().collect()
+    }
+
+    /// A promise was kept too late, so that its caller was told that there is none: it was none.
+    pub(super) fn untold(&mut self, promise: PromiseId) {
+        self.promises.remove(&promise);
     }
 
     /// How many requests were made.

@@ -43,6 +43,9 @@ impl Desks {
                 }
                 Stored::Kept => {
                     self.serves.insert(promise.id, name);
+                    if !promise.stage.was_told() {
+                        self.purse.untold(promise.id);
+                    }
                     // Who calls in the very moment is on the line, and not served.
                     let called = self.called.get(&promise.to).copied();
                     let calls = called.is_some_and(|at| self.now <= at + Duration::from_secs(1));
