@@ -80,11 +80,12 @@ pub fn next(
     }
     match (standing, over) {
         (Standing::Ended, _) => Next::Hangup,
-        (Standing::Open | Standing::Unreached | Standing::Connected(_), Over::Conversation) => {
+        // Whoever is wanted here may have been rung by another node's word.
+        (_, Over::Conversation) => {
             end(endings, now, call, last);
             Next::Hangup
         }
-        (Standing::Wanted(people), Over::Stream | Over::Conversation | Over::Dial)
+        (Standing::Wanted(people), Over::Stream)
         | (Standing::Connected(Some(people)), Over::Dial) => {
             let card = last.unwrap_or(Card { id: new, epoch: 0 });
             let (person, others) = people.split();
@@ -92,11 +93,11 @@ pub fn next(
             Next::Dial(person, card)
         }
         // Each time is one that the caller has chosen.
-        (Standing::Connected(None), Over::Dial) if house.has_words() => {
+        (Standing::Connected(None) | Standing::Wanted(_), Over::Dial) if house.has_words() => {
             Next::Stream(endings.issue_unreached(now, call, card, new))
         }
         (
-            Standing::Open | Standing::Unreached | Standing::Connected(_),
+            Standing::Open | Standing::Unreached | Standing::Connected(_) | Standing::Wanted(_),
             Over::Stream | Over::Dial,
         ) => {
             let is_worn_out = known.is_some_and(|known| known.is_worn_out(now));

@@ -192,6 +192,21 @@ fn people_are_rung_one_after_the_other_and_then_the_agent_goes_on() {
 }
 
 #[test]
+fn whom_another_node_has_rung_is_not_rung_again_by_who_only_knows_that_they_are_wanted() {
+    let after = |over| {
+        let mut endings = answered();
+        endings.wants(at(5), sid(), card(1), people(&["+14155550101"]));
+        let over = (Progress::Answered, over);
+        let cards = (Some(card(1)), NEW);
+        next(&mut endings, at(60), sid(), cards, over, WELL)
+    };
+    assert_eq!(after(Over::Conversation), Next::Hangup, "they have spoken");
+    assert_eq!(after(Over::Dial), Next::Stream(card(2)), "nobody answered");
+    let first = Next::Dial(person("+14155550101"), card(1));
+    assert_eq!(after(Over::Stream), first);
+}
+
+#[test]
 fn where_nobody_is_reached_and_nothing_can_be_said_the_call_ends_with_an_apology() {
     let mut endings = answered();
     endings.wants(at(5), sid(), card(1), people(&["+14155550101"]));
