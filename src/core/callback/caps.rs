@@ -181,8 +181,8 @@ impl Caps {
         if self.others.is_full() {
             return;
         }
-        if account.was_told {
-            self.promised(account.promised, account.to, account.caller);
+        if let Some(promised) = account.promised {
+            self.promised(promised, account.to, account.caller);
         }
         for act in &account.acts {
             self.act(act.at, act.kind, account.to);
@@ -246,8 +246,8 @@ impl Caps {
     }
 
     fn unaccount(&mut self, account: &Account) {
-        if account.was_told {
-            self.unpromised(account.promised, account.to, account.caller);
+        if let Some(promised) = account.promised {
+            self.unpromised(promised, account.to, account.caller);
         }
     }
 

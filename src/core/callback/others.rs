@@ -22,10 +22,9 @@ pub(super) struct Account {
     pub(super) revision: u64,
     pub(super) to: Number,
     pub(super) caller: Option<Number>,
-    pub(super) promised: Utc,
+    /// When it was promised; `None`: nobody was told of it, so that it is no promise.
+    pub(super) promised: Option<Utc>,
     pub(super) acts: Box<[Act]>,
-    /// Whether somebody was told of it, or may have been: it counts as a promise.
-    pub(super) was_told: bool,
     /// Whether more may be done for it.
     pub(super) is_open: bool,
     /// Whether its text waits for its turn.
@@ -43,9 +42,8 @@ impl Account {
             revision,
             to: promise.to,
             caller: promise.caller,
-            promised: promise.promised,
+            promised: promise.stage.was_told().then_some(promise.promised),
             acts: promise.acts.as_slice().into(),
-            was_told: promise.stage.was_told(),
             is_open: promise.stage.is_open(),
             is_waiting: matches!(promise.stage, Stage::Promised { .. }),
             kept_until: promise.kept_until(),

@@ -424,8 +424,8 @@ mod tests {
             }
             let of = |send: SendId, kind| send.promises(kind).collect::<Vec<_>>();
             assert_eq!(of(SendId::text(promise), SendKind::Text), [promise]);
-            let ring = of(SendId::ring(promise, 7), SendKind::Ring);
-            assert!(ring.len() == 8 && ring.contains(&promise));
+            let ring = of(SendId::ring(promise, RINGS_MAX), SendKind::Ring);
+            assert!(ring.len() == usize::from(RINGS_MAX) && ring.contains(&promise));
         }
     }
 }
