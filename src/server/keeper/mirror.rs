@@ -163,8 +163,10 @@ impl Mirror {
         let mut at_primary = pin!(async {
             loop {
                 let answer = self.store.call(key, Clock::utc()).await;
-                // What is late now may be there a moment later, and there is still time.
-                if !matches!(answer, Err(StoreError::TimedOut)) {
+                // What is late now may be there a moment later, and there is still time; who is known to be away says the same at once, however
+                // often they are asked.
+                let is_late = matches!(answer, Err(StoreError::TimedOut));
+                if !is_late || self.store.trouble().is_some() {
                     return answer;
                 }
             }
