@@ -157,7 +157,8 @@ impl Shared {
         let account = self.account(front, now, call, None)?;
         let is_of_use = match account.fate {
             Fate::Ended | Fate::Person => true,
-            Fate::GoesOn | Fate::HandedOver => account.owner == self.me,
+            // What a life before has kept is of use as well.
+            Fate::GoesOn | Fate::HandedOver => account.owner.node == self.me.node,
         };
         let has_room = self.calls.are_live(&[call]) || self.calls.has_room();
         let takes = has_room

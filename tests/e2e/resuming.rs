@@ -400,3 +400,25 @@ async fn the_home_of_a_call_says_that_it_has_ended() {
     assert_eq!(next.verbs, ["Connect", "Redirect"], "{}", second.log());
     assert!(next.parameters.contains_key("resume"));
 }
+
+#[tokio::test]
+async fn a_home_that_was_restarted_tells_what_it_has_kept_of_a_call() {
+    let mut house = House::new(Manner::Answers("it is about the blue bicycle")).await;
+    let [one, two] = places([("east-1", "east"), ("east-2", "east")]);
+    let path = house.folder.path("store.redb");
+    let kept = format!("[store]\npath = \"{}\"\n", path.display());
+    let url = house.model.url();
+    let first = regions::node(&one, &[&two], &url, (&kept, &[])).await;
+    let second = regions::node(&two, &[&one], &url, ("", &[])).await;
+    let (document, phone) = talk(&first).await;
+    first.kill();
+    let _first = regions::node(&one, &[&two], &url, (&kept, &[])).await;
+    drop(phone);
+    let next = ask(&second, &document.action, 1, &[]).await;
+    let place = format!("ws://{}/media", second.address);
+    assert_eq!(next.stream_url, place, "{}", second.log());
+    let mut phone = next.stream(&second, 1).await;
+    phone.hear_audio(160).await;
+    let told = |text: &String| text.contains("the blue bicycle");
+    house.model.until(|seen| seen.told.iter().any(told)).await;
+}
