@@ -49,6 +49,9 @@ fn documents_agree_with_twilios_library() {
                 stream,
                 resume,
             },
+            Document::Redirect {
+                action: value("action"),
+            },
             Document::Apologize(words),
             Document::Busy,
             Document::Hangup,

@@ -60,6 +60,8 @@ def document(question):
         response.hangup()
     elif name == "whisper":
         response.say(value["words"], language=value["language"])
+    elif name == "redirect":
+        response.redirect(value["action"], method="POST")
     elif name == "busy":
         response.reject(reason="busy")
     elif name == "hangup":

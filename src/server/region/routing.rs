@@ -60,12 +60,26 @@ pub(in crate::server) fn elsewhere<'a>(
     }
 }
 
-/// Whether another node would take a call that goes on, had this one to pass it on; `None`: no other node is known here.
-pub(in crate::server) fn is_taken_over(shared: &Shared, call: CallSid) -> Option<bool> {
-    let nodes = shared.nodes.as_ref()?;
+/// Who would take a call that this node cannot go on with.
+#[derive(Clone, Copy)]
+pub(in crate::server) enum Successor<'a> {
+    /// That is not known here: a balancer may know one.
+    Unknown,
+    /// Nobody: all other nodes are gone, or full.
+    Nobody,
+    /// This one, where the carrier finds it.
+    At(&'a PublicUrl),
+}
+
+/// Who would go on with this call.
+pub(in crate::server) fn successor(shared: &Shared, call: CallSid) -> Successor<'_> {
+    let Some(nodes) = &shared.nodes else {
+        return Successor::Unknown;
+    };
     let now = shared.clock.now();
     let found = pass_on(now, &nodes.presence(), nodes.me.region, call);
-    Some(found.is_some())
+    let place = found.and_then(|peer| nodes.peers.url(peer.node));
+    place.map_or(Successor::Nobody, Successor::At)
 }
 
 /// Tells the node that gets a call who is calling: a stream does not say. Beside the document, which does not wait for it.

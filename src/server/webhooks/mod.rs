@@ -5,6 +5,7 @@
 //! know of a call ([`next`]).
 
 mod next;
+mod passing;
 mod receive;
 mod rings;
 mod texts;
@@ -20,6 +21,7 @@ use axum::routing::get;
 use tracing::field::display;
 
 use self::next::{Given, ask, follow, is_new, keep_end};
+use self::passing::{leave, pass_on, successor};
 pub(super) use self::receive::check_upgrade;
 use self::receive::{Received, receive};
 use super::Shared;
@@ -28,7 +30,7 @@ use super::callers::Caller;
 use super::drain::Stage;
 use super::front::{About, Front, Opening, new_call};
 use super::menu::{has_provider, offers};
-use super::region::routing::{self, Elsewhere};
+use super::region::routing::{self, Elsewhere, Successor};
 use crate::audio::prompts::{Name, PromptCache};
 use crate::carrier::twilio::twiml::{Document, Words};
 use crate::carrier::twilio::webhook::{StreamError, Voice};
@@ -130,12 +132,7 @@ async fn begin(
     if elsewhere.is_none() && is_for_others(hook, shared.tasks.stage()) {
         return leave(shared);
     }
-    introduce(shared, voice, received);
-    if let Some(Elsewhere { peer, .. }) = elsewhere
-        && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
-    {
-        routing::introduce(shared, peer.node, voice, &caller);
-    }
+    introduce(shared, voice, received, elsewhere);
     let ground = Ground {
         elsewhere,
         verdict,
@@ -153,11 +150,21 @@ async fn go_on(
     received: &Received,
 ) -> Response {
     let is_at_end = is_for_others(hook, shared.tasks.stage());
-    // Where no other node is known here, a balancer or the fallback URL may know one.
-    if is_at_end && routing::is_taken_over(shared, voice.call) != Some(false) {
-        return leave(shared);
+    // One that has not begun goes where it would have gone at first.
+    let elsewhere = if is_new(hook, voice) {
+        elsewhere(shared, front, voice)
+    } else {
+        None
+    };
+    if elsewhere.is_none() && is_at_end {
+        match successor(shared, voice, received) {
+            // A balancer or the fallback URL may know one.
+            Successor::Unknown => return leave(shared),
+            Successor::At(place) => return pass_on(hook, shared, place),
+            Successor::Nobody => {}
+        }
     }
-    introduce(shared, voice, received);
+    introduce(shared, voice, received, elsewhere);
     let verdict = ask(hook, shared, front, voice, received).await;
     let is_to_be_here = matches!(verdict, Some(Verdict::Here { .. }));
     if is_to_be_here && !can_take(shared, voice) {
@@ -166,12 +173,12 @@ async fn go_on(
             .memory()
             .endings
             .is_over(shared.clock.now(), voice.call);
-        if !is_over && routing::is_taken_over(shared, voice.call) == Some(true) {
-            return leave(shared);
+        if !is_over && let Successor::At(place) = successor(shared, voice, received) {
+            return pass_on(hook, shared, place);
         }
     }
     let ground = Ground {
-        elsewhere: None,
+        elsewhere,
         verdict,
         is_at_end,
     };
@@ -186,12 +193,6 @@ async fn go_on(
 fn can_take(shared: &Shared, voice: &Voice) -> bool {
     let (agent, _) = shared.agents.find(None, Some(&voice.ours));
     shared.calls.has_room() && house(shared, agent).has_words()
-}
-
-/// The carrier is to ask another process: by the fallback URL, or through a balancer.
-fn leave(shared: &Shared) -> Response {
-    shared.telemetry.refused(Count::WebhooksLeaving);
-    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
 /// What is known when a question is decided.
@@ -214,8 +215,13 @@ fn is_for_others(hook: Hook, stage: Stage) -> bool {
     }
 }
 
-/// Who is on the other end, for the menu of a call: a stream does not say.
-fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
+/// Who is on the other end, for the menu of a call, here or at the node that gets it: a stream does not say.
+fn introduce(
+    shared: &Arc<Shared>,
+    voice: &Voice,
+    received: &Received,
+    elsewhere: Option<Elsewhere<'_>>,
+) {
     let form = &received.form;
     let caller = match voice.direction {
         Direction::Inbound => Caller::new(form.get("From"), form.get("StirVerstat")),
@@ -225,6 +231,11 @@ fn introduce(shared: &Shared, voice: &Voice, received: &Received) {
     shared
         .callers
         .introduce(shared.clock.now(), voice.call, caller);
+    if let Some(Elsewhere { peer, .. }) = elsewhere
+        && let Some(caller) = shared.callers.find(shared.clock.now(), voice.call)
+    {
+        routing::introduce(shared, peer.node, voice, &caller);
+    }
 }
 
 /// The node that gets a new call's stream in our place, if there is one that should.

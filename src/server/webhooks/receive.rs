@@ -31,6 +31,8 @@ pub(super) struct Received {
     pub(super) ticket: Option<String>,
     /// The agent in its URL.
     pub(super) agent: Option<String>,
+    /// Another node has passed it on to this one.
+    pub(super) is_passed_on: bool,
     /// What its repetitions have in common with it.
     token: Option<String>,
     /// The leg to a person that is over, where one is.
@@ -108,6 +110,7 @@ fn read(front: &Front, parts: &Parts, body: &[u8]) -> Result<Received, (Count, S
     Ok(Received {
         ticket: query.get("ticket").map(str::to_owned),
         agent: query.get("agent").map(str::to_owned),
+        is_passed_on: query.get("passed").is_some(),
         dial: dial.map(str::to_owned),
         form,
         token: text(&parts.headers, "i-twilio-idempotency-token").map(str::to_owned),

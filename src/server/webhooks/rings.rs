@@ -141,12 +141,7 @@ impl<'a> Ring<'a> {
             received,
             ..
         } = self;
-        let hook = Hook::Fallback;
-        if is_for_others(hook, shared.tasks.stage()) {
-            shared.telemetry.refused(Count::WebhooksLeaving);
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
-        }
-        go_on(hook, shared, front, voice, received).await
+        go_on(Hook::Fallback, shared, front, voice, received).await
     }
 
     /// What whoever answers gets: what they got before, if the carrier asks again.
@@ -177,7 +172,10 @@ impl<'a> Ring<'a> {
             }
             return Document::Hangup.render();
         }
-        if !self.shared.overload.stage().allows_calls() || !self.shared.calls.has_room() {
+        let is_full = !self.shared.overload.stage().allows_calls() || !self.shared.calls.has_room();
+        // A stream would be let go again at once.
+        let is_leaving = is_for_others(Hook::Fallback, self.shared.tasks.stage());
+        if is_full || is_leaving {
             // The ledger hears that this call ended before anybody spoke, and rings again.
             return self.apology();
         }
@@ -199,7 +197,7 @@ impl<'a> Ring<'a> {
         let (shared, call) = (self.shared, self.voice.call);
         let now = shared.clock.now();
         tracing::info!(carrier_call = %call, promise = %promise.id, of = %promise.call, "whom was rung back has answered");
-        introduce(shared, &self.voice, &self.received);
+        introduce(shared, &self.voice, &self.received, None);
         let mut state = context.unwrap_or_default();
         if !state.checkpoint.memory.is_empty() {
             let checkpoint = &mut state.checkpoint;

@@ -90,11 +90,18 @@ async fn status(server: &Server, path: &str, call: u32) -> u16 {
     asked.send(server).await.status
 }
 
+/// What the fallback URL says of a call, as it is written.
+async fn fallback(server: &Server, call: u32) -> String {
+    let form = crate::twilio::form(call, &[]);
+    let asked = crate::twilio::Request::signed(server, "/twiml/fallback", form);
+    asked.send(server).await.body
+}
+
 #[tokio::test]
 async fn the_last_node_there_is_apologises_itself_while_it_hands_over() {
     let model = Model::start(Manner::Floods).await;
     let [one, other] = places([("east-1", "east"), ("west-1", "west")]);
-    let slow = "[calls]\ndrain_grace = \"0s\"\n[call]\nhand_over_max = \"1m\"\n";
+    let slow = "[calls]\ndrain_grace = \"0s\"\n[call]\nhand_over_max = \"1m\"\ncarrier_silence_max = \"1m\"\n";
     let mut first = node(&one, &[&other], &model.url(), (slow, &[])).await;
     let second = node(&other, &[&one], &model.url(), ("", &[])).await;
     until(&first, "ringback_nodes_heard", |heard| heard > 0.5).await;
@@ -109,9 +116,16 @@ async fn the_last_node_there_is_apologises_itself_while_it_hands_over() {
     first.ended("caller_hung_up").await;
     first.terminate();
     hands_over(&first).await;
-    for path in [document.action.as_str(), "/twiml/fallback"] {
-        assert_eq!(status(&first, path, 2).await, 503, "somebody else takes it");
-    }
+    let taken = "somebody else takes it";
+    assert_eq!(status(&first, &document.action, 2).await, 503, "{taken}");
+    // Behind the fallback URL the carrier asks nobody else: it is told whom, once.
+    let passed = fallback(&first, 2).await;
+    let there = format!("http://{}/twiml/fallback?passed=1", second.address);
+    assert!(passed.contains(&there), "{passed}");
+    let next = ask(&second, "/twiml/fallback?passed=1", 2, &[]).await;
+    assert_eq!(next.stream_url, format!("ws://{}/media", second.address));
+    let next = ask(&first, "/twiml/fallback?passed=1", 3, &[]).await;
+    assert_eq!(next.verbs, ["Say", "Hangup"], "it is passed on once");
     second.kill();
     until(&first, "ringback_nodes_heard", |heard| heard < 0.5).await;
     let next = ask(&first, &document.action, 2, &[]).await;
@@ -140,6 +154,12 @@ async fn a_call_that_goes_on_is_left_to_a_node_that_has_a_seat_and_nobody_is_ask
     until(&first, "ringback_nodes_heard", |heard| heard < 1.5).await;
 
     assert_eq!(status(&first, &document.action, 2).await, 503);
+    let passed = fallback(&first, 2).await;
+    let there = format!("http://{}/twiml/fallback?passed=1", third.address);
+    assert!(passed.contains(&there), "{passed}");
+    // One that rings goes where it would have gone at first.
+    let new = ask(&first, "/twiml/fallback", 9, &RINGING).await;
+    assert_eq!(new.stream_url, format!("ws://{}/media", third.address));
     let next = ask(&third, &document.action, 2, &[]).await;
     assert_eq!(next.stream_url, format!("ws://{}/media", third.address));
     let again = ask(&third, &document.action, 2, &[]).await;

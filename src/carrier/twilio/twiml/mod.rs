@@ -71,6 +71,11 @@ pub enum Document<'a> {
         /// What the call is remembered by.
         resume: &'a str,
     },
+    /// Another node is asked the same.
+    Redirect {
+        /// Where.
+        action: &'a str,
+    },
     /// The caller is told that nobody can take the call, and it ends.
     Apologize(Words<'a>),
     /// The call is not answered, and costs nothing.
@@ -99,10 +104,11 @@ pub enum Document<'a> {
 
 impl Document<'_> {
     /// The names of all documents: those of their templates.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "answer",
         "resume",
         "fallback",
+        "redirect",
         "apologize",
         "busy",
         "hangup",
@@ -147,6 +153,7 @@ impl Document<'_> {
             Self::Answer(_) => ("answer", include_str!("../../../../twiml/answer.xml")),
             Self::Resume { .. } => ("resume", include_str!("../../../../twiml/resume.xml")),
             Self::Fallback { .. } => ("fallback", include_str!("../../../../twiml/fallback.xml")),
+            Self::Redirect { .. } => ("redirect", include_str!("../../../../twiml/redirect.xml")),
             Self::Apologize(_) => ("apologize", include_str!("../../../../twiml/apologize.xml")),
             Self::Busy => ("busy", include_str!("../../../../twiml/busy.xml")),
             Self::Hangup => ("hangup", include_str!("../../../../twiml/hangup.xml")),
@@ -183,6 +190,7 @@ impl Document<'_> {
             Self::Callback { stream, promise } => {
                 [stream.values().as_slice(), &[("promise", promise)]].concat()
             }
+            Self::Redirect { action } => vec![("action", action)],
             Self::SmsReply { text } => vec![("text", text)],
         }
     }

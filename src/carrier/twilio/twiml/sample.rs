@@ -38,6 +38,9 @@ pub(super) fn sample(name: &str) -> Option<Document<'static>> {
         "apologize" => Document::Apologize(say(
             "I'm sorry, I can't take your call right now. Please try again later.",
         )),
+        "redirect" => Document::Redirect {
+            action: "https://voice.example.com/twiml/fallback?passed=1",
+        },
         "busy" => Document::Busy,
         "hangup" => Document::Hangup,
         "transfer" => Document::Transfer(TRANSFER),
