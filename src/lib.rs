@@ -6,7 +6,7 @@
 //! | module | does | must not |
 //! |---|---|---|
 //! | [`audio`] | keeps recordings at hand for when no model speaks | be on the path of a frame |
-//! | [`core`] | decides: the machine of one call | touch a socket, a clock, JSON, a log |
+//! | [`core`] | decides: one call, the pool of providers, promises, regions, health | touch a socket, a clock, JSON, a log |
 //! | [`carrier`] | translates carriers (Twilio media streams) | decide |
 //! | [`provider`] | translates realtime models (OpenAI Realtime and its kin) | decide |
 //! | [`store`] | keeps what outlives a call: in a file or a Redis, sealed | decide, know the time |

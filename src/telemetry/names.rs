@@ -118,7 +118,7 @@ metrics! {
     Prompts = Counter "ringback_prompts_total" ["prompt"],
     /// What callers for whom no model was left chose.
     MenuChoices = Counter "ringback_menu_choices_total" ["choice"],
-    /// What callers who wanted to be called back were told.
+    /// What calls told callers who wanted to be called back, time-outs included.
     CallBacksTold = Counter "ringback_call_backs_told_total" ["told"],
     /// From the wish to be called back to what the caller is told of it.
     PromiseAnswer = Histogram "ringback_promise_answer_seconds" [],
@@ -194,7 +194,7 @@ metrics! {
     CallbacksOpen = Gauge "ringback_callbacks_open" [],
     /// Whether nothing is texted or rung because it is not certain what time it is: 1 if so.
     CallbacksClock = Gauge "ringback_callbacks_clock_unsure" [],
-    /// Wishes to be called back, by what the caller was told.
+    /// What the ledger answered to wishes to be called back, with its reason.
     CallbacksTold = Counter "ringback_callbacks_told_total" ["told"],
     /// Promises that ended, by how.
     CallbacksEnded = Counter "ringback_callbacks_ended_total" ["end"],
