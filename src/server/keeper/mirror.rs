@@ -160,17 +160,10 @@ impl Mirror {
 
     /// At the primary, and where that is away or takes its time at a replica as well.
     async fn look_up_anywhere(&self, key: CallKey) -> Result<Option<KnownCall>, StoreError> {
-        let mut at_primary = pin!(async {
-            loop {
-                let answer = self.store.call(key, Clock::utc()).await;
-                // What is late now may be there a moment later, and there is still time; who is known to be away says the same at once, however
-                // often they are asked.
-                let is_late = matches!(answer, Err(StoreError::TimedOut));
-                if !is_late || self.store.trouble().is_some() {
-                    return answer;
-                }
-            }
-        });
+        let mut at_primary = pin!(asked_until_answered(
+            || self.store.call(key, Clock::utc()),
+            || self.store.trouble().is_some(),
+        ));
         let at_replica = || self.store.call_at_replica(key, Clock::utc());
         match timeout(PRIMARY_ALONE, at_primary.as_mut()).await {
             Ok(Ok(known)) => Ok(known),
@@ -370,6 +363,24 @@ impl Entry {
     }
 }
 
+/// What is late now may be there a moment later, and there is still time; who is known to be away says the same at once, however often they
+/// are asked.
+async fn asked_until_answered<T, F>(
+    mut ask: impl FnMut() -> F,
+    is_away: impl Fn() -> bool,
+) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        let answer = ask().await;
+        let is_late = matches!(answer, Err(StoreError::TimedOut));
+        if !is_late || is_away() {
+            return answer;
+        }
+    }
+}
+
 /// What the primary and a replica say of a call, of whom each may come first: that a replica knows nothing of it is no news as long as
 /// the primary may answer, for a replica may be behind.
 async fn of_both<T>(
@@ -414,5 +425,25 @@ mod tests {
         }
         let said = of_both(ready(Ok::<Option<u8>, _>(None)), later(Ok(Some(2)))).await;
         assert_eq!(said, Ok(None), "the primary has the last word");
+    }
+
+    #[tokio::test]
+    async fn who_is_late_is_asked_again_and_who_is_away_is_not() {
+        for (is_away, expected, times) in [(false, Ok(7), 3), (true, Err(StoreError::TimedOut), 1)]
+        {
+            let mut asked = 0;
+            let ask = || {
+                asked += 1;
+                let is_late = asked < 3;
+                ready(if is_late {
+                    Err(StoreError::TimedOut)
+                } else {
+                    Ok(7)
+                })
+            };
+            let answer = asked_until_answered(ask, || is_away).await;
+            assert_eq!(answer, expected);
+            assert_eq!(asked, times);
+        }
     }
 }
