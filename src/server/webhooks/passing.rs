@@ -8,17 +8,19 @@ use super::{Hook, xml};
 use crate::carrier::twilio::address::PublicUrl;
 use crate::carrier::twilio::twiml::Document;
 use crate::carrier::twilio::webhook::Voice;
+use crate::core::front::Failed;
 use crate::server::Shared;
 use crate::server::region::routing::{self, Successor};
 use crate::telemetry::Count;
 
-/// Who goes on with a call in our place. What was passed on once stays where it is: two nodes without a seat pass nobody to and fro.
+/// Who goes on with a call in our place. What was passed on once stays where it is: two nodes without a seat pass nobody to and fro. Nor is
+/// a call passed on whose documents the carrier cannot carry out: others would write the same.
 pub(super) fn successor<'a>(
     shared: &'a Shared,
     voice: &Voice,
     received: &Received,
 ) -> Successor<'a> {
-    if received.is_passed_on {
+    if received.is_passed_on || voice.failed == Failed::Document {
         Successor::Nobody
     } else {
         routing::successor(shared, voice.call)

@@ -126,6 +126,9 @@ async fn the_last_node_there_is_apologises_itself_while_it_hands_over() {
     assert_eq!(next.stream_url, format!("ws://{}/media", second.address));
     let next = ask(&first, "/twiml/fallback?passed=1", 3, &[]).await;
     assert_eq!(next.verbs, ["Say", "Hangup"], "it is passed on once");
+    let bad = [("ErrorCode", "12100")];
+    let next = ask(&first, "/twiml/fallback", 4, &bad).await;
+    assert_eq!(next.verbs, ["Say", "Hangup"], "others would write the same");
     second.kill();
     until(&first, "ringback_nodes_heard", |heard| heard < 0.5).await;
     let next = ask(&first, &document.action, 2, &[]).await;
