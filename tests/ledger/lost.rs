@@ -48,6 +48,17 @@ pub(crate) fn text_in(effects: &[Effect]) -> Option<SendId> {
     })
 }
 
+/// The name of a text or ring that is looked up in these effects.
+pub(crate) fn look_up_in(effects: &[Effect]) -> Option<SendId> {
+    effects.iter().find_map(|effect| {
+        if let Effect::LookUpText { send, .. } | Effect::LookUpRing { send, .. } = effect {
+            Some(*send)
+        } else {
+            None
+        }
+    })
+}
+
 /// How a promise has ended in these effects.
 pub(crate) fn ended_in(effects: &[Effect]) -> Option<End> {
     effects.iter().find_map(|effect| {
@@ -99,11 +110,7 @@ fn rings_that_were_never_taken_on_do_not_count_as_rings_that_nobody_answered() {
         requested.push(ring);
         desk.tell(Input::Rung(ring, RingOutcome::Unknown));
         for _ in 0..2 {
-            let looks = |effects: &[Effect]| {
-                let look = |effect: &Effect| matches!(effect, Effect::LookUpRing { .. });
-                effects.iter().any(look).then_some(())
-            };
-            until(&mut desk, HOUR, looks).expect("it is looked up");
+            until(&mut desk, HOUR, look_up_in).expect("it is looked up");
             let effects = desk.tell(Input::RingLookedUp(ring, LookedUp::NotFound));
             assert_eq!(ended_in(&effects), None);
         }
@@ -170,18 +177,14 @@ fn a_look_up_that_did_not_leave_says_nothing_of_the_carrier() {
     assert!(text_in(&desk.tell(wanted)).is_some());
     let send = SendId::text(promise(1));
     desk.tell(Input::Texted(send, TextOutcome::Unknown));
-    let looks = |effects: &[Effect]| {
-        let look = |effect: &Effect| matches!(effect, Effect::LookUpText { .. });
-        effects.iter().any(look).then_some(())
-    };
     for _ in 0..20 {
-        until(&mut desk, HOUR, looks).expect("it is looked up");
+        until(&mut desk, HOUR, look_up_in).expect("it is looked up");
         let rest = LookedUp::NotAsked(Duration::from_secs(1));
         desk.tell(Input::TextLookedUp(send, rest));
     }
     let mut effects = Vec::new();
     for _ in 0..2 {
-        until(&mut desk, HOUR, looks).expect("it is looked up");
+        until(&mut desk, HOUR, look_up_in).expect("it is looked up");
         effects = desk.tell(Input::TextLookedUp(send, LookedUp::NotFound));
     }
     assert!(
@@ -221,11 +224,7 @@ fn what_was_requested_long_before_a_restart_is_sought_at_once_and_once() {
     next.now = desk.now + Duration::from_mins(3);
     next.tell(Input::Restored(Box::new(kept), 1));
     next.tell(Input::Ready);
-    let looks = |effects: &[Effect]| {
-        let look = |effect: &Effect| matches!(effect, Effect::LookUpText { .. });
-        effects.iter().any(look).then_some(())
-    };
-    until(&mut next, Duration::from_secs(6), looks).expect("it is looked up soon");
+    until(&mut next, Duration::from_secs(6), look_up_in).expect("it is looked up soon");
     let send = SendId::text(promise(1));
     let effects = next.tell(Input::TextLookedUp(send, LookedUp::NotFound));
     assert!(

@@ -14,7 +14,9 @@ use ringback::core::callback::settings::{CapSettings, Settings};
 use ringback::core::ids::{CallId, CallSid, PromiseId};
 use ringback::core::time::Utc;
 
-use crate::lost::{BACK, HOUR, ended_in, message, promise, ring_in, text_in, texted, until};
+use crate::lost::{
+    BACK, HOUR, ended_in, look_up_in, message, promise, ring_in, text_in, texted, until,
+};
 use crate::stories::Desk;
 
 /// The caller of this number writes so.
@@ -166,13 +168,9 @@ fn a_text_that_turns_up_while_it_is_to_be_sent_again_is_not_sent_again() {
     assert!(text_in(&desk.tell(wanted)).is_some());
     let send = SendId::text(promise(1));
     desk.tell(Input::Texted(send, TextOutcome::Unknown));
-    let looks = |effects: &[Effect]| {
-        let look = |effect: &Effect| matches!(effect, Effect::LookUpText { .. });
-        effects.iter().any(look).then_some(())
-    };
-    until(&mut desk, HOUR, looks).expect("it is looked up");
+    until(&mut desk, HOUR, look_up_in).expect("it is looked up");
     desk.tell(Input::TextLookedUp(send, LookedUp::NotFound));
-    until(&mut desk, HOUR, looks).expect("it is looked up");
+    until(&mut desk, HOUR, look_up_in).expect("it is looked up");
     let again = desk.ask(Input::TextLookedUp(send, LookedUp::NotFound));
     // Back in line is kept; that it is about to be requested again is not yet.
     let mut writing = to_keep(&again);
